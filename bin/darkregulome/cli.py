@@ -1,0 +1,77 @@
+"""The frame of every script in bin/: version, progress, exit codes. Nothing scientific.
+
+Exit 0: done. Exit 2: bad input, one sentence a problem on stderr, no traceback. Exit 1: a fault of ours;
+the traceback is shown only with DARKREGULOME_DEBUG=1.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import click
+import typer
+from rich.console import Console
+
+from darkregulome import __version__
+from darkregulome.errors import InputError
+
+console = Console(stderr=True, soft_wrap=True, highlight=False)
+
+Progress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress on stderr.", show_default=True)]
+Threads = Annotated[int, typer.Option("--threads", min=1, help="CPU threads to use.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:INDEX.")]
+Precision = Annotated[str, typer.Option("--precision", help="fp32, tf32 or bf16; effects need fp32 or tf32.")]
+
+
+def _version(value: bool) -> None:
+    if value:
+        typer.echo(f"darkregulome {__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+]
+
+
+def script(help: str, example: str) -> typer.Typer:
+    """A typer app with the project's conventions. `example` is shown at the end of --help."""
+    return typer.Typer(
+        help=help,
+        epilog=f"Example:  {example}",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+    )
+
+
+def run(app: typer.Typer | Callable[[], Any]) -> None:
+    """Run a script's app and turn what it raises into the exit codes of the contract."""
+    try:
+        status = app(standalone_mode=False)  # type: ignore[call-arg]
+        sys.exit(status if isinstance(status, int) else 0)
+    except InputError as error:
+        for problem in error.problems:
+            console.print(f"error: {problem}", markup=False)
+        sys.exit(2)
+    except click.exceptions.Exit as done:
+        sys.exit(done.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        console.print("error: interrupted.")
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(1)
+    except Exception as error:
+        console.print(
+            f"error: internal fault: {type(error).__name__}: {error}. Please report it; set DARKREGULOME_DEBUG=1 for the traceback.",
+            markup=False,
+        )
+        if os.environ.get("DARKREGULOME_DEBUG"):
+            traceback.print_exc()
+        sys.exit(1)

@@ -1,0 +1,43 @@
+"""The one exception that means: the input is at fault, and here is what to do about it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong with the input.
+
+    Attributes
+    ----------
+    where : file and place, such as ``"loci.csv:3"``.
+    what : what is wrong there, as a clause with the offending value.
+    remedy : what the user should do, in the imperative.
+    """
+
+    where: str
+    what: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}; {self.remedy}."
+
+
+class InputError(Exception):
+    """Bad input: the scripts print it, without a traceback, and exit with 2."""
+
+    def __init__(self, *problems: Problem):
+        self.problems = problems
+        super().__init__("\n".join(str(problem) for problem in problems))
+
+    @classmethod
+    def at(cls, where: object, what: str, remedy: str) -> "InputError":
+        """An error of a single problem."""
+        return cls(Problem(str(where), what, remedy))
+
+
+def raise_all(problems: Iterable[Problem]) -> None:
+    """Raise one `InputError` that names every problem, or return if there is none."""
+    found = tuple(problems)
+    if found:
+        raise InputError(*found)

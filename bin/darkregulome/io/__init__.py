@@ -1,0 +1,1 @@
+"""Files in and out: schemas, tables, atomic writes, provenance. Knows nothing of genomes."""

@@ -1,0 +1,160 @@
+"""Every table that passes between stages, declared once; checked on read and on write.
+
+`docs/columns.md` is generated from here (`make docs`).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandera.pandas as pa
+
+CLASSES = ("cCRE", "TE", "lncRNA_exon", "conserved", "other")
+"""Element classes (DESIGN: words)."""
+
+READOUTS = ("llr", "loglik", "dependency", "track")
+KINDS = ("masked", "causal", "output")
+"""Model kinds: masked language model, causal language model, sequence-to-function output model."""
+
+STATUSES = ("ok", "n_masked", "outside_context", "no_effects", "failed")
+"""Per-element statuses: scored; too many N to be scored; outside the model's window; nothing could be run."""
+
+
+@dataclass(frozen=True)
+class TableSchema:
+    """A named table: its pandera schema, and one sentence a column for the documentation."""
+
+    name: str
+    grain: str
+    schema: pa.DataFrameSchema
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.schema.columns)
+
+
+def _column(dtype: Any, description: str, *checks: pa.Check, nullable: bool = False, required: bool = True):
+    return pa.Column(
+        dtype, checks=list(checks), nullable=nullable, required=required, coerce=True, description=description
+    )
+
+
+_fraction = pa.Check.in_range(0, 1)
+_not_negative = pa.Check.ge(0)
+_strand = pa.Check.isin(["+", "-"])
+
+LOCI = TableSchema(
+    "loci",
+    "locus",
+    pa.DataFrameSchema(
+        {
+            "locus": _column(str, "Name of the locus; unique."),
+            "gene": _column(str, "Gene symbol or id."),
+            "chrom": _column(str, "Contig, as the FASTA names it."),
+            "tss": _column(int, "Transcription start site, 0-based position of its base.", _not_negative),
+            "strand": _column(str, "Strand of the gene.", _strand),
+            "start": _column(int, "Start of the window around the TSS, cut at the contig's end.", _not_negative),
+            "end": _column(int, "End of the window, half-open."),
+        },
+        unique=["locus"],
+        strict=False,
+    ),
+)
+
+ELEMENTS = TableSchema(
+    "elements",
+    "element",
+    pa.DataFrameSchema(
+        {
+            "element": _column(str, "Name of the element; unique within the table."),
+            "locus": _column(str, "Locus it belongs to."),
+            "chrom": _column(str, "Contig."),
+            "start": _column(int, "Start, 0-based.", _not_negative),
+            "end": _column(int, "End, half-open."),
+            "strand": _column(str, "Strand, or '.' where the class has none.", pa.Check.isin(["+", "-", "."])),
+            "class": _column(str, "Class of the element.", pa.Check.isin(CLASSES)),
+            "subclass": _column(str, "Subclass: the annotation's own word (dELS, AluY, ...)."),
+            "distance": _column(
+                int,
+                "Bases from the TSS to the nearest edge; negative upstream on the gene's strand; 0 if it covers it.",
+            ),
+            "length": _column(int, "Length in bases.", pa.Check.ge(1)),
+            "gc": _column(float, "Fraction of G and C among A, C, G, T.", _fraction, nullable=True),
+            "cpg_oe": _column(float, "CpG observed / expected.", _not_negative, nullable=True),
+            "complexity": _column(
+                float,
+                "Shannon entropy of 3-mers over its maximum at this length.",
+                pa.Check.in_range(0, 1.0001),
+                nullable=True,
+            ),
+            "repeat_fraction": _column(float, "Fraction of bases inside annotated repeats.", _fraction),
+            "n_fraction": _column(float, "Fraction of bases that are not A, C, G or T.", _fraction),
+        },
+        unique=["element"],
+        strict=False,
+    ),
+)
+
+EFFECTS = TableSchema(
+    "effects",
+    "locus x model x perturbation",
+    pa.DataFrameSchema(
+        {
+            "element": _column(str, "Element that was edited."),
+            "model": _column(str, "Model name."),
+            "readout": _column(str, "How the effect was read.", pa.Check.isin(READOUTS)),
+            "start": _column(int, "Start of the edit, 0-based.", _not_negative),
+            "end": _column(int, "End of the edit, half-open."),
+            "ref": _column(str, "Reference bases; empty where the edit is longer than 50 bases."),
+            "alt": _column(str, "Bases put in their place; empty where the edit is longer than 50 bases."),
+            "replicate": _column(int, "Number of the replicate of a random edit.", _not_negative),
+            "effect": _column(float, "alt less ref: natural log (llr, loglik) or log2 change (track).", nullable=True),
+        },
+        strict=False,
+    ),
+)
+
+REFERENCE = TableSchema(
+    "reference",
+    "element x model",
+    pa.DataFrameSchema(
+        {
+            "element": _column(str, "Element."),
+            "model": _column(str, "Model name."),
+            "kind": _column(str, "Kind of the model.", pa.Check.isin(KINDS)),
+            "readout": _column(str, "Readout of its effects.", pa.Check.isin(READOUTS)),
+            "predictability": _column(
+                float, "Mean log-likelihood per base of the reference (nats); empty for output models.", nullable=True
+            ),
+            "status": _column(str, "'ok', or why there are no effects.", pa.Check.isin(STATUSES)),
+        },
+        unique=["element", "model"],
+        strict=False,
+    ),
+)
+
+RIS = TableSchema(
+    "ris",
+    "element x model",
+    pa.DataFrameSchema(
+        {
+            "element": _column(str, "Element."),
+            "model": _column(str, "Model name."),
+            "kind": _column(str, "Kind of the model.", pa.Check.isin(KINDS), required=False),
+            "readout": _column(str, "Readout of the effects.", pa.Check.isin(READOUTS), required=False),
+            "ris": _column(float, "Regulatory influence score: mean absolute effect.", nullable=True),
+            "ris_max": _column(float, "Largest absolute effect.", nullable=True, required=False),
+            "n_perturbations": _column(int, "Effects pooled.", _not_negative, required=False),
+            "predictability": _column(
+                float,
+                "Mean log-likelihood per base of the reference sequence (nats); of a language model.",
+                nullable=True,
+                required=False,
+            ),
+            "status": _column(str, "'ok', or why there is no score.", pa.Check.isin(STATUSES), required=False),
+        },
+        unique=["element", "model"],
+        strict=False,
+    ),
+)
+
+ALL = (LOCI, ELEMENTS, EFFECTS, REFERENCE, RIS)

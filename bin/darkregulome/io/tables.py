@@ -1,0 +1,135 @@
+"""Tables by extension (parquet, TSV, CSV, gzip allowed), checked against their schema."""
+
+import gzip
+import json
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pandera.errors
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from darkregulome.errors import InputError, Problem
+from darkregulome.io.atomic import atomic_path
+from darkregulome.io.provenance import PARQUET_KEY, to_json
+from darkregulome.io.schemas import TableSchema
+
+_SEPARATORS = {".tsv": "\t", ".csv": ",", ".txt": "\t", ".bed": "\t"}
+
+
+def table_format(path: str | Path) -> str:
+    """The format that a file's name declares: ``"parquet"``, ``"\\t"`` or ``","``."""
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes if suffix.lower() != ".gz"]
+    last = suffixes[-1] if suffixes else ""
+    if last == ".parquet":
+        return "parquet"
+    if last in _SEPARATORS:
+        return _SEPARATORS[last]
+    raise InputError.at(path, f"has the extension {last or 'none'!r}", "use .parquet, .tsv, .csv, .tsv.gz or .csv.gz")
+
+
+def read_table(path: str | Path, schema: TableSchema | None = None, **read_options: Any) -> pd.DataFrame:
+    """Read a table and check it.
+
+    Raises
+    ------
+    InputError
+        The file is absent, empty, truncated or does not fit the schema; every misfit is named.
+    """
+    path = Path(path)
+    kind = table_format(path)
+    if not path.is_file():
+        raise InputError.at(path, "does not exist", "check the path")
+    try:
+        if kind == "parquet":
+            frame = pq.read_table(path).to_pandas()
+        else:
+            frame = pd.read_csv(path, sep=kind, keep_default_na=True, comment=None, **read_options)
+    except pd.errors.EmptyDataError as error:
+        raise InputError.at(path, "is empty", "give a table with a header and at least one row") from error
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError.at(path, "is a truncated or damaged gzip file", "copy or compress it again") from error
+    except (pa.ArrowInvalid, pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
+        raise InputError.at(
+            path,
+            f"cannot be read ({_first_line(error)})",
+            f"check that it is {kind!r}-separated text" if kind != "parquet" else "write it again",
+        ) from error
+    return frame if schema is None else check_table(frame, schema, path)
+
+
+def check_table(frame: pd.DataFrame, schema: TableSchema, where: object) -> pd.DataFrame:
+    """Coerce `frame` to the schema's types and check it; all misfits at once."""
+    try:
+        return schema.schema.validate(frame, lazy=True)
+    except pandera.errors.SchemaErrors as errors:
+        raise InputError(*_problems(errors, schema, where)) from errors
+
+
+def write_table(
+    frame: pd.DataFrame,
+    path: str | Path,
+    schema: TableSchema | None = None,
+    provenance: Mapping[str, Any] | None = None,
+) -> None:
+    """Check and write a table, whole or not at all. Parquet (zstd) carries its provenance in the file's metadata."""
+    kind = table_format(path)
+    if schema is not None:
+        frame = check_table(frame, schema, path)
+    with atomic_path(path) as partial:
+        if kind == "parquet":
+            table = pa.Table.from_pandas(frame, preserve_index=False)
+            if provenance is not None:
+                metadata = {**(table.schema.metadata or {}), PARQUET_KEY: to_json(provenance).encode()}
+                table = table.replace_schema_metadata(metadata)
+            pq.write_table(table, partial, compression="zstd")
+        else:
+            # mtime 0: equal content must be equal bytes.
+            compression: Any = {"method": "gzip", "mtime": 0} if str(path).endswith(".gz") else None
+            frame.to_csv(partial, sep=kind, index=False, compression=compression)
+
+
+def read_provenance(path: str | Path) -> dict[str, Any]:
+    """The provenance that `write_table` put into a parquet file; empty if there is none."""
+    metadata = pq.read_schema(path).metadata or {}
+    return json.loads(metadata.get(PARQUET_KEY, b"{}"))
+
+
+def write_json(record: Mapping[str, Any], path: str | Path) -> None:
+    """Write JSON (indented, NaN as null), whole or not at all."""
+    with atomic_path(path) as partial:
+        partial.write_text(json.dumps(_without_nan(record), indent=2) + "\n")
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
+    if hasattr(value, "item") and not isinstance(value, str):
+        value = value.item()
+    if isinstance(value, float) and not (float("-inf") < value < float("inf")):
+        return None
+    return value
+
+
+def _problems(errors: pandera.errors.SchemaErrors, schema: TableSchema, where: object) -> list[Problem]:
+    problems = []
+    for (column, check), cases in errors.failure_cases.groupby(["column", "check"], dropna=False, sort=False):
+        values = ", ".join(str(value) for value in cases["failure_case"].head(3))
+        rows = [int(row) for row in cases["index"].dropna().head(3)]
+        if check == "column_in_dataframe":
+            what = f"lacks the column {values!r}"
+        else:
+            # The header is line 1 of a text table, so row 0 is line 2.
+            lines = f" (line {', '.join(str(row + 2) for row in rows)})" if rows else ""
+            what = f"column {column!r} fails {check}: {values}{lines}"
+        problems.append(Problem(str(where), what, f"see the columns of {schema.name} in docs/columns.md"))
+    return problems
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
