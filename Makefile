@@ -1,0 +1,67 @@
+# Two commands are enough on a fresh machine with Python 3.11+ and Java 17: `make demo` and `make test`.
+# Everything is installed inside the checkout (.venv, .nextflow-dist), from lock files, once.
+
+SHELL := /bin/sh
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.nextflow-dist:$(PATH)
+export DARKREGULOME_SHARED ?= $(abspath $(CURDIR)/../shared)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo demo-null demo-real test test-all lint bench docs lock clean
+.DELETE_ON_ERROR:
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s %s\n", $$1, $$2}'
+
+setup: .venv/.ready .nextflow-dist/.ready ## install what everything below needs, inside the checkout
+
+.venv/.ready: setup/python.sh setup/uv.lock requirements.lock
+	@sh setup/python.sh
+	@touch $@
+
+.nextflow-dist/.ready: setup/nextflow_dist.sh setup/nextflow.sh setup/nextflow.pom.xml
+	@sh setup/nextflow_dist.sh
+	@touch $@
+
+demo: setup demo-data/truth.json ## the main job on a simulated genome whose truth is known
+	@nextflow run . -profile demo --outdir results/demo -resume
+	@python3 setup/show_results.py results/demo
+
+demo-null: setup demo-data-null/truth.json ## the same where nothing is planted: nothing may be found
+	@nextflow run . -profile demo --simulated demo-data-null --outdir results/demo-null -resume
+	@python3 setup/show_results.py results/demo-null
+
+demo-data/truth.json: | .venv/.ready
+	@python3 bin/simulate_genome.py --out demo-data
+
+demo-data-null/truth.json: | .venv/.ready
+	@python3 bin/simulate_genome.py --null --out demo-data-null
+
+demo-real: setup ## the main job on two regions of GRCh38 with small real models
+	@test -d "$(DARKREGULOME_SHARED)/data/demo" || { \
+	  echo "error: the real demo data are not at $(DARKREGULOME_SHARED)/data/demo; set DARKREGULOME_SHARED to the folder that holds data/demo and data/models." >&2; exit 2; }
+	@nextflow run . -profile demo_real --shared "$(DARKREGULOME_SHARED)" --outdir results/demo-real -resume
+	@python3 setup/show_results.py results/demo-real
+
+test: setup ## all tests but the heavy ones
+	@pytest -m "not heavy"
+
+test-all: setup ## all tests
+	@pytest
+
+lint: setup ## ruff, mypy, nextflow lint, nf-core lint
+	@ruff check . && ruff format --check . && mypy
+	@nextflow lint -output concise main.nf workflows subworkflows modules
+	@nf-core --hide-progress pipelines lint --sort-by name
+
+bench: setup ## time the scoring stage of each shipped model
+	@python3 setup/bench.py
+
+docs: setup ## write docs/columns.md and docs/parameters.md from the schemas
+	@python3 setup/write_docs.py
+
+lock: setup ## resolve requirements.in anew
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" setup/uv.in -o setup/uv.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements.in -o requirements.lock
+
+clean: ## remove runs, keep the installation
+	@rm -rf results work demo-data demo-data-null .nextflow .nextflow.log*

@@ -1,0 +1,21 @@
+#!/bin/sh
+# Makes .venv from the lock file: `setup/python.sh`, in the root of the checkout. Idempotent.
+set -eu
+
+say() { echo "error: $*" >&2; exit 2; }
+
+python=""
+for candidate in python3 python3.13 python3.12 python3.11 python3.14; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then
+        python=$candidate
+        break
+    fi
+done
+[ -n "$python" ] || say "Python 3.11 or newer was not found; install it and run 'make setup' again."
+
+if ! .venv/bin/python -c '' >/dev/null 2>&1; then
+    "$python" -m venv --clear .venv >/dev/null 2>&1 ||
+        say "$python cannot make a virtual environment; install its venv module (on Debian: apt-get install python3-venv)."
+fi
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r setup/uv.lock
+.venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
