@@ -1,0 +1,295 @@
+"""HyenaDNA, all of it: a causal language model of long implicit convolutions.
+
+Parameter names are those of the official checkpoints. Source: Nguyen et al. 2023 (arXiv:2306.15794); golden vectors
+computed by the official code are in `tests/golden`.
+"""
+
+import math
+from typing import Literal, cast
+
+import torch
+from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from darkregulome.models.letters import VOCABULARY_SIZE, padded_size
+
+DECAY_TARGET, DECAY_FAST, DECAY_SLOW, DECAY_SHIFT = 1e-2, 0.3, 1.5, 0.05
+"""Modulation of the filters: what a decay reaches, at which fraction of the window, and the floor added to it."""
+
+
+class HyenaConfig(BaseModel):
+    """The official config.json, by its own field names."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    model_type: Literal["hyenadna"] = "hyenadna"
+    architectures: list[str] = ["HyenaDNAForCausalLM"]
+    d_model: PositiveInt = 256
+    n_layer: PositiveInt = 8
+    d_inner: PositiveInt | None = None
+    vocab_size: PositiveInt = VOCABULARY_SIZE
+    pad_vocab_size_multiple: PositiveInt = 8
+    max_seq_len: PositiveInt = 1026
+    hyena_order: PositiveInt = 2
+    filter_order: PositiveInt = 64
+    emb_dim: PositiveInt = 5
+    short_filter_order: PositiveInt = 3
+    num_inner_mlps: int = 2
+    activation_freq: float = 1
+    train_freq: bool = True
+    use_bias: bool = True
+    layer_norm_epsilon: float = 1e-5
+    initializer_range: float = 0.02
+    embed_dropout: float = 0.1
+    hyena_dropout: float = 0.0
+    hyena_filter_dropout: float = 0.0
+    tie_word_embeddings: bool = False
+    pad_token_id: int | None = 4
+
+    @model_validator(mode="after")
+    def _check(self) -> "HyenaConfig":
+        self.d_inner = self.d_inner or 4 * self.d_model
+        if self.hyena_order < 2:
+            raise ValueError("hyena_order must be 2 or more")
+        if self.emb_dim < 3 or self.emb_dim % 2 == 0:
+            raise ValueError("emb_dim must be odd and at least 3")
+        return self
+
+    @property
+    def padded_vocabulary(self) -> int:
+        """Rows of the embedding: the vocabulary rounded up."""
+        return padded_size(self.vocab_size, self.pad_vocab_size_multiple)
+
+
+class PositionalEmbedding(nn.Module):
+    """Time and its harmonics, normalised by the model's longest window. `z` may be trained; it is loaded, not made."""
+
+    t: Tensor
+
+    def __init__(self, config: HyenaConfig):
+        super().__init__()
+        length, bands = config.max_seq_len, (config.emb_dim - 1) // 2
+        t = torch.linspace(0, 1, length)[None, :, None]
+        angle = 2 * math.pi * torch.linspace(0, length - 1, length)[None, :, None] / length
+        angle = torch.linspace(1e-4, bands - 1, bands)[None, None] * angle
+        self.z = nn.Parameter(torch.cat((t, angle.cos(), -angle.sin()), dim=-1))
+        self.register_buffer("t", t)
+
+
+class Sin(nn.Module):
+    """sin(freq x)."""
+
+    def __init__(self, size: int, freq: float, trained: bool):
+        super().__init__()
+        self.freq = nn.Parameter(freq * torch.ones(1, size), requires_grad=trained)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sin(self.freq * x)
+
+
+class Modulation(nn.Module):
+    """Decay of a filter with time, from slow to fast along the channels."""
+
+    deltas: Tensor
+
+    def __init__(self, channels: int):
+        super().__init__()
+        slow, fast = math.log(DECAY_TARGET) / DECAY_SLOW, math.log(DECAY_TARGET) / DECAY_FAST
+        self.register_buffer("deltas", torch.linspace(slow, fast, channels)[None, None])
+
+    def forward(self, t: Tensor, filters: Tensor) -> Tensor:
+        return filters * (torch.exp(-t * self.deltas.abs()) + DECAY_SHIFT)
+
+
+class HyenaFilter(nn.Module):
+    """The implicit long convolution: a small network of position makes the filter."""
+
+    def __init__(self, config: HyenaConfig):
+        super().__init__()
+        self.d_model, channels, width = config.d_model, config.d_model * (config.hyena_order - 1), config.filter_order
+        self.bias = nn.Parameter(torch.randn(channels))
+        self.pos_emb = PositionalEmbedding(config)
+        activation = Sin(width, config.activation_freq, config.train_freq)  # one, shared, as in the checkpoints
+        layers: list[nn.Module] = [nn.Linear(config.emb_dim, width), activation]
+        for _ in range(config.num_inner_mlps):
+            layers += [nn.Linear(width, width), activation]
+        self.implicit_filter = nn.Sequential(*layers, nn.Linear(width, channels, bias=False))
+        self.modulation = Modulation(channels)
+        self._spectra: dict[int, Tensor] = {}
+
+    def spectrum(self, length: int) -> Tensor:
+        """Fourier transform of the filters for windows of `length`: complex64, (order - 1, d_model, length + 1).
+
+        Kept by length while the model is only evaluated.
+        """
+        keep = not self.training and not torch.is_grad_enabled()
+        if keep and length in self._spectra:
+            return self._spectra[length]
+        with torch.autocast(self.bias.device.type, enabled=False):
+            filters = self.implicit_filter(self.pos_emb.z[:, :length])
+            filters = self.modulation(self.pos_emb.t[:, :length], filters)[0]
+            filters = filters.t().unflatten(0, (-1, self.d_model))
+            spectrum = torch.fft.rfft(filters if filters.dtype == torch.float64 else filters.float(), n=2 * length)
+        if keep:
+            self._spectra[length] = spectrum
+        return spectrum
+
+    def convolve(self, v: Tensor, spectrum: Tensor, bias: Tensor) -> Tensor:
+        """Causal convolution of v (batch, d_model, length) with one filter, and its skip; FFT in float32."""
+        length = v.shape[-1]
+        wide = v if v.dtype == torch.float64 else v.float()
+        y = torch.fft.irfft(torch.fft.rfft(wide, n=2 * length) * spectrum, n=2 * length)[..., :length]
+        return (y + wide * bias[:, None]).to(v.dtype)
+
+    def train(self, mode: bool = True) -> "HyenaFilter":
+        self._spectra.clear()
+        return super().train(mode)
+
+    def _apply(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+        self._spectra.clear()
+        return super()._apply(*args, **kwargs)
+
+    def _load_from_state_dict(self, *args, **kwargs):  # type: ignore[no-untyped-def]
+        self._spectra.clear()
+        return super()._load_from_state_dict(*args, **kwargs)
+
+
+class HyenaOperator(nn.Module):
+    """Gates and long convolutions in the place of attention."""
+
+    def __init__(self, config: HyenaConfig):
+        super().__init__()
+        self.order, width = config.hyena_order, config.d_model * (config.hyena_order + 1)
+        self.d_model, taps = config.d_model, config.short_filter_order
+        self.dropout = nn.Dropout(config.hyena_dropout)
+        self.in_proj = nn.Linear(config.d_model, width, bias=config.use_bias)
+        self.out_proj = nn.Linear(config.d_model, config.d_model, bias=config.use_bias)
+        self.short_filter = nn.Conv1d(width, width, taps, groups=width, padding=taps - 1)
+        self.filter_fn = HyenaFilter(config)
+
+    def forward(self, x: Tensor) -> Tensor:
+        length = x.shape[1]
+        mixed = self.short_filter(self.in_proj(x).transpose(1, 2))[..., :length]
+        gate, *gates, v = mixed.split(self.d_model, dim=1)
+        spectra = self.filter_fn.spectrum(length)
+        biases = self.filter_fn.bias.unflatten(0, (-1, self.d_model))
+        for i, factor in enumerate(reversed(gates)):
+            v = self.filter_fn.convolve(self.dropout(v * factor), spectra[i], biases[i])
+        return self.out_proj((v * gate).transpose(1, 2))
+
+
+class Mlp(nn.Module):
+    """Two layers with a tanh GELU between."""
+
+    def __init__(self, config: HyenaConfig):
+        super().__init__()
+        inner = cast(int, config.d_inner)
+        self.fc1 = nn.Linear(config.d_model, inner)
+        self.fc2 = nn.Linear(inner, config.d_model)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(F.gelu(self.fc1(x), approximate="tanh"))
+
+
+class HyenaBlock(nn.Module):
+    """Norm, Hyena, add; norm, MLP, add."""
+
+    def __init__(self, config: HyenaConfig):
+        super().__init__()
+        self.mixer = HyenaOperator(config)
+        self.norm1 = nn.LayerNorm(config.d_model, eps=config.layer_norm_epsilon)
+        self.mlp = Mlp(config)
+        self.norm2 = nn.LayerNorm(config.d_model, eps=config.layer_norm_epsilon)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.mixer(self.norm1(x))
+        return x + self.mlp(self.norm2(x))
+
+
+class HyenaEmbeddings(nn.Module):
+    """Embedding of tokens."""
+
+    def __init__(self, config: HyenaConfig):
+        super().__init__()
+        self.word_embeddings = nn.Embedding(config.padded_vocabulary, config.d_model, padding_idx=config.pad_token_id)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.word_embeddings(tokens)
+
+
+class HyenaBackbone(nn.Module):
+    """Embedding, blocks, final norm."""
+
+    def __init__(self, config: HyenaConfig):
+        super().__init__()
+        self.embeddings = HyenaEmbeddings(config)
+        self.dropout = nn.Dropout(config.embed_dropout)
+        self.layers = nn.ModuleList(HyenaBlock(config) for _ in range(config.n_layer))
+        self.ln_f = nn.LayerNorm(config.d_model, eps=config.layer_norm_epsilon)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        x = self.dropout(self.embeddings(tokens))
+        for layer in self.layers:
+            x = layer(x)
+        return self.ln_f(x)
+
+
+class HyenaModel(nn.Module):
+    """The place of the backbone in the checkpoints' names."""
+
+    def __init__(self, config: HyenaConfig):
+        super().__init__()
+        self.backbone = HyenaBackbone(config)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.backbone(tokens)
+
+
+class HyenaDNAForCausalLM(nn.Module):
+    """HyenaDNA with its language-model head.
+
+    ``model(tokens)`` takes int64 ids (batch, length) and gives logits (batch, length, vocabulary), those at position
+    t predicting token t + 1; ``model.hidden(tokens)`` gives the last normed hidden state (batch, length, d_model).
+    """
+
+    def __init__(self, config: HyenaConfig):
+        super().__init__()
+        self.config = config
+        self.hyena = HyenaModel(config)
+        self.lm_head = nn.Linear(config.d_model, config.padded_vocabulary, bias=False)
+        self.initialise()
+        if config.tie_word_embeddings:
+            self.lm_head.weight = self.hyena.backbone.embeddings.word_embeddings.weight
+
+    @torch.no_grad()
+    def initialise(self) -> None:
+        """The official start: normal weights, zero biases, outputs of the two residual branches scaled by depth."""
+        spread = self.config.initializer_range
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Embedding):
+                nn.init.normal_(module.weight, std=spread)
+            if isinstance(module, nn.Linear):
+                residual = name.endswith(("mixer.out_proj", "mlp.fc2"))
+                nn.init.normal_(module.weight, std=spread / (math.sqrt(2 * self.config.n_layer) if residual else 1))
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def aliases(self) -> dict[str, str]:
+        """Names that the official files omit, each with the name of the tensor it repeats."""
+        found = {}
+        for name in self.state_dict():
+            stem, _, rest = name.rpartition(".implicit_filter.")
+            if stem and rest.endswith(".freq") and rest != "1.freq":
+                found[name] = f"{stem}.implicit_filter.1.freq"
+        if self.config.tie_word_embeddings:
+            found["lm_head.weight"] = "hyena.backbone.embeddings.word_embeddings.weight"
+        return found
+
+    def hidden(self, tokens: Tensor) -> Tensor:
+        """The last hidden state, normed: (batch, length, d_model)."""
+        return self.hyena(tokens)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        logits = self.lm_head(self.hidden(tokens))
+        return logits if logits.dtype == torch.float64 else logits.float()
