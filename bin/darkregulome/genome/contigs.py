@@ -1,0 +1,59 @@
+"""Names and lengths of contigs, and the one place where ``chr1`` meets ``1``."""
+
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+
+from darkregulome.errors import InputError
+
+# The mitochondrion's names in UCSC, Ensembl and older files.
+_MITOCHONDRION = ("chrM", "MT", "M", "chrMT")
+
+
+class Contigs:
+    """The contigs of a reference: their lengths, and how other files may name them.
+
+    Parameters
+    ----------
+    lengths : contig name to length in bases, in the reference's order.
+    where : the file they come from, for messages.
+    """
+
+    def __init__(self, lengths: Mapping[str, int], where: object = "the FASTA"):
+        self.lengths = dict(lengths)
+        self.where = str(where)
+        self._resolved: dict[str, str | None] = {}
+
+    def resolve(self, name: str) -> str | None:
+        """The reference's own name of a contig (``1`` for ``chr1``, ``MT`` for ``chrM``, ...), or None."""
+        if name not in self._resolved:
+            self._resolved[name] = next((alias for alias in contig_aliases(name) if alias in self.lengths), None)
+        return self._resolved[name]
+
+    def require(self, name: str, where: object) -> str:
+        """As `resolve`, but a contig that the reference lacks is an `InputError` at `where`."""
+        found = self.resolve(name)
+        if found is None:
+            close = get_close_matches(name, self.lengths, n=3)
+            known = close or list(self.lengths)[:5]
+            raise InputError.at(
+                where,
+                f"names the contig {name!r}, which {self.where} does not have",
+                f"use its names, such as {', '.join(known)}",
+            )
+        return found
+
+    def mapping_note(self, names: Iterable[str], source: object) -> str | None:
+        """One sentence on the contig names of `source` that were mapped to the reference's, or None."""
+        mapped = {name: self.resolve(name) for name in names}
+        pairs = sorted(f"{name} -> {found}" for name, found in mapped.items() if found not in (None, name))
+        if not pairs:
+            return None
+        shown = ", ".join(pairs[:3]) + (", ..." if len(pairs) > 3 else "")
+        return f"{source}: contig names mapped to those of {self.where}: {shown}"
+
+
+def contig_aliases(name: str) -> tuple[str, ...]:
+    """The names under which a contig may be known, its own first."""
+    if name in _MITOCHONDRION:
+        return (name, *(alias for alias in _MITOCHONDRION if alias != name))
+    return (name, name.removeprefix("chr")) if name.startswith("chr") else (name, f"chr{name}")

@@ -1,0 +1,165 @@
+"""The reference sequence: an indexed FASTA, its contigs, and windows padded with N."""
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+import pysam
+
+from darkregulome.errors import InputError
+from darkregulome.genome.contigs import Contigs
+from darkregulome.genome.textfile import GZIP_MAGIC
+
+# The empty block with which every complete BGZF file ends (SAM specification, section 4.1.2).
+BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+
+
+class Reference:
+    """A FASTA file (plain or bgzipped), opened for random access; indexed on the fly where it has no index.
+
+    Attributes
+    ----------
+    contigs : names and lengths; knows that ``chr1`` and ``1`` are one contig.
+    notes : sentences on what was done on the user's behalf (index made, contig names mapped).
+
+    Raises
+    ------
+    InputError
+        The file is absent, truncated, gzipped but not bgzipped, not FASTA, or has no index and cannot get one.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.notes: list[str] = []
+        _check_compression(self.path)
+        if _make_missing_index(self.path):
+            self.notes.append(f"{self.path}: had no index; made one")
+        try:
+            self._fasta = pysam.FastaFile(str(self.path))
+        except (OSError, ValueError) as error:
+            raise InputError.at(
+                self.path,
+                "cannot be opened with its index",
+                f"delete the index and make it again: samtools faidx {self.path}",
+            ) from error
+        self.contigs = Contigs(dict(zip(self._fasta.references, self._fasta.lengths, strict=True)), self.path)
+        if not self.contigs.lengths:
+            raise InputError.at(self.path, "has no sequence", "give a FASTA with at least one contig")
+        self._noted: set[str] = set()
+
+    def __enter__(self) -> "Reference":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def __reduce__(self):
+        # A file handle cannot cross processes; the path can.
+        return (type(self), (self.path,))
+
+    def close(self) -> None:
+        self._fasta.close()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Contigs, in the file's order."""
+        return tuple(self.contigs.lengths)
+
+    @property
+    def lengths(self) -> dict[str, int]:
+        """Length of each contig in bases."""
+        return self.contigs.lengths
+
+    def length(self, chrom: str) -> int:
+        """Length of a contig in bases; its name may be an alias."""
+        return self.contigs.lengths[self._resolve(chrom)]
+
+    def fetch(self, chrom: str, start: int, end: int) -> str:
+        """The bases of ``[start, end)``, upper case, N wherever that lies outside the contig.
+
+        Always ``end - start`` letters; `start` may be negative and `end` past the contig's end.
+        """
+        if end < start:
+            raise ValueError(f"{chrom}:{start}-{end} ends before it starts")
+        name = self._resolve(chrom)
+        length = self.contigs.lengths[name]
+        inside_start, inside_end = min(max(start, 0), length), max(min(end, length), 0)
+        if inside_start >= inside_end:
+            return "N" * (end - start)
+        try:
+            bases = self._fasta.fetch(name, inside_start, inside_end).upper()
+        except (OSError, ValueError) as error:
+            raise InputError.at(
+                self.path, f"cannot be read at {name}:{inside_start}-{inside_end}", "copy or compress it again"
+            ) from error
+        if len(bases) != inside_end - inside_start:
+            raise InputError.at(
+                self.path,
+                f"gives {len(bases)} bases of {name}:{inside_start}-{inside_end}, so its index is not its own",
+                f"delete the index and make it again: samtools faidx {self.path}",
+            )
+        return "N" * (inside_start - start) + bases + "N" * (end - inside_end)
+
+    def _resolve(self, chrom: str) -> str:
+        name = self.contigs.require(chrom, "a query")
+        if name != chrom and chrom not in self._noted:
+            self._noted.add(chrom)
+            self.notes.append(f"{self.path}: the contig {chrom} is taken as {name}")
+        return name
+
+
+def _check_compression(path: Path) -> None:
+    if not path.is_file():
+        raise InputError.at(path, "does not exist", "check the path")
+    with open(path, "rb") as handle:
+        header = handle.read(18)
+        if not header:
+            raise InputError.at(path, "is empty", "give a FASTA with at least one contig")
+        if header[:2] != GZIP_MAGIC:
+            if header[:1] != b">":
+                raise InputError.at(path, "is not FASTA (it does not start with '>')", "give a FASTA file")
+            return
+        # A BGZF block is a gzip member with an extra field whose subfield is called BC.
+        if not (len(header) == 18 and header[3] & 4 and header[12:14] == b"BC"):
+            raise InputError.at(
+                path,
+                "is gzipped, not bgzipped, so it cannot be read at random",
+                f"compress it again: gunzip {path} && bgzip {path.with_suffix('')}",
+            )
+        size = handle.seek(0, os.SEEK_END)
+        handle.seek(max(0, size - len(BGZF_END)))
+        if handle.read() != BGZF_END:
+            raise InputError.at(path, "is a truncated bgzip file (its end is missing)", "copy or compress it again")
+
+
+def _make_missing_index(path: Path) -> bool:
+    """Write .fai (and .gzi) beside a FASTA that lacks them, whole or not at all; True if anything was written."""
+    index, block_index = Path(f"{path}.fai"), Path(f"{path}.gzi")
+    with open(path, "rb") as handle:
+        compressed = handle.read(2) == GZIP_MAGIC
+    if index.is_file() and (block_index.is_file() or not compressed):
+        return False
+    command = f"samtools faidx {path}"
+    if not os.access(path.parent, os.W_OK):
+        raise InputError.at(
+            path,
+            f"has no index, and its folder {path.parent} cannot be written",
+            f"make the index where the file lives: {command}",
+        )
+    try:
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".partial-index-") as folder:
+            partial, partial_blocks = Path(folder, "index.fai"), Path(folder, "index.gzi")
+            blocks = ["--gzi-idx", str(partial_blocks)] if compressed else []
+            pysam.faidx(str(path), "--fai-idx", str(partial), *blocks)
+            if compressed:
+                os.replace(partial_blocks, block_index)
+            os.replace(partial, index)
+    except pysam.SamtoolsError as error:
+        reason = re.sub(r"\s+", " ", str(error)).strip(" '\"")
+        raise InputError.at(path, f"cannot be indexed ({reason[:200]})", "check that it is a FASTA file") from error
+    except OSError as error:
+        raise InputError.at(
+            path, f"has no index, and one cannot be written ({error.strerror})", f"make it: {command}"
+        ) from error
+    return True
