@@ -1,0 +1,98 @@
+"""Edits of the sequence: which, where, and drawn how. Coordinates are genomic, letters are on the forward strand.
+
+Every draw comes from a generator seeded by (seed, names), so an element's edits do not depend on the order of the
+table nor on the other elements in it. The model's name is one of the names: two models are probed at different
+sites, so that the noise of the sampling is independent between them.
+"""
+
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from darkregulome.genome.sequence import dinucleotide_shuffle
+
+BASES = "ACGT"
+SHUFFLE_TRIES = 5
+"""How often a shuffle that came out as the reference is drawn again before it is given up."""
+
+_OTHERS = {base: BASES.replace(base, "") for base in BASES}
+_NOT_A_BASE = re.compile("[^ACGT]")
+
+
+@dataclass(frozen=True, slots=True)
+class Perturbation:
+    """One edit: ``[start, end)`` of the contig, which reads `ref`, reads `alt` instead. It keeps the length."""
+
+    start: int
+    end: int
+    ref: str
+    alt: str
+    replicate: int
+    kind: str
+
+    def apply(self, sequence: str, offset: int) -> str:
+        """`sequence`, which begins at `offset` of the contig, with the edit made."""
+        return sequence[: self.start - offset] + self.alt + sequence[self.end - offset :]
+
+
+def named_generator(seed: int, *names: str) -> np.random.Generator:
+    """A generator that depends on the seed and the names alone."""
+    return np.random.default_rng(np.random.SeedSequence([seed, *(zlib.crc32(name.encode()) for name in names)]))
+
+
+def clean(sequence: str) -> str:
+    """Upper case, with everything that is not A, C, G or T written as N."""
+    return _NOT_A_BASE.sub("N", sequence.upper())
+
+
+def sample_sites(sequence: str, sites: int, rng: np.random.Generator) -> np.ndarray:
+    """Offsets of at most `sites` bases of `sequence`: evenly spaced, jittered, in order, never an N.
+
+    The bases that are A, C, G or T are cut into `sites` stretches of equal length, and one base is drawn from each.
+    A sequence with no more than `sites` such bases gives them all.
+    """
+    letters = np.frombuffer(sequence.encode("ascii"), dtype=np.uint8)
+    known = np.flatnonzero(letters != ord("N"))
+    if len(known) <= sites:
+        return known
+    edges = np.arange(sites + 1) * len(known) // sites
+    return known[rng.integers(edges[:-1], edges[1:])]
+
+
+def substitutions(
+    sequence: str, offset: int, sites: np.ndarray, alternatives: int, rng: np.random.Generator
+) -> Iterator[Perturbation]:
+    """Single-base substitutions at `sites` of `sequence`, which begins at `offset` of the contig.
+
+    Parameters
+    ----------
+    alternatives : 3 for every other base at each site, 1 for one of the three, drawn.
+    """
+    for site in sites.tolist():
+        ref = sequence[site]
+        others = _OTHERS[ref]
+        for alt in others if alternatives == 3 else others[int(rng.integers(3))]:
+            yield Perturbation(offset + site, offset + site + 1, ref, alt, 0, "substitution")
+
+
+def shuffles(sequence: str, offset: int, replicates: int, rng: np.random.Generator) -> Iterator[Perturbation]:
+    """Dinucleotide shuffles of `sequence`; an N stays where it is.
+
+    A copy equal to the reference is drawn again, `SHUFFLE_TRIES` times in all, then left out.
+    """
+    for replicate in range(replicates):
+        for _ in range(SHUFFLE_TRIES):
+            alt = dinucleotide_shuffle(sequence, rng)
+            if alt != sequence:
+                yield Perturbation(offset, offset + len(sequence), sequence, alt, replicate, "shuffle")
+                break
+
+
+def n_masks(sequence: str, offset: int) -> Iterator[Perturbation]:
+    """The whole of `sequence` as N, unless it is that already."""
+    alt = "N" * len(sequence)
+    if alt != sequence:
+        yield Perturbation(offset, offset + len(sequence), sequence, alt, 0, "n_mask")
