@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darkregulome.models.letters import COMPLEMENT, VOCABULARY_SIZE, padded_size
-from darkregulome.models.scan import selective_scan
+from darkregulome.models.scan import selective_scan_rows
 
 
 class SsmConfig(BaseModel):
@@ -140,22 +140,25 @@ class Mamba(nn.Module):
 
     def mix(self, xz: Tensor) -> Tensor:
         """From the projected input (batch, length, 2 inner) to the gated scan (batch, length, inner)."""
-        x, z = xz.transpose(1, 2).chunk(2, dim=1)
-        x = F.silu(self.conv1d(x)[..., : x.shape[-1]])
-        projected = self.x_proj(x.transpose(1, 2)).transpose(1, 2)
-        step, B, C = projected.split((self.dt_rank, self.d_state, self.d_state), dim=1)
-        y = selective_scan(
-            x,
-            self.dt_proj.weight @ step,
-            -torch.exp(self.A_log.float() if self.A_log.dtype == torch.bfloat16 else self.A_log),
-            B,
-            C,
-            self.D,
-            z,
-            delta_bias=self.dt_proj.bias,
-            delta_softplus=True,
-        )
-        return cast(Tensor, y).transpose(1, 2)
+        x, z = xz.chunk(2, dim=-1)
+        x = F.silu(causal_convolution(x, self.conv1d.weight, self.conv1d.bias))
+        step, B, C = self.x_proj(x).split((self.dt_rank, self.d_state, self.d_state), dim=-1)
+        delta = F.linear(step, self.dt_proj.weight)
+        A = -torch.exp(self.A_log.float() if self.A_log.dtype == torch.bfloat16 else self.A_log)
+        return selective_scan_rows(x, delta, A, B, C, self.D, z, self.dt_proj.bias, delta_softplus=True)[0]
+
+
+def causal_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Depthwise causal convolution of x (batch, length, channels) with `weight` (channels, 1, taps).
+
+    A few shifted sums: on a CPU much faster than a grouped convolution, which wants the length last.
+    """
+    taps = weight.shape[-1]
+    padded = F.pad(x, (0, 0, taps - 1, 0))
+    y = padded[:, : x.shape[1]] * weight[:, 0, 0]
+    for k in range(1, taps):
+        y = y + padded[:, k : k + x.shape[1]] * weight[:, 0, k]
+    return y if bias is None else y + bias
 
 
 class BiMamba(nn.Module):

@@ -20,6 +20,12 @@ from torch.nn import functional as F
 CHUNK = 64
 """Steps a chunk of a long sequence has; measured best between 32 and 64 on CPUs."""
 
+WORTHWHILE = 12
+"""Fewer chunks side by side than this gain less than the second pass costs."""
+
+SAVED_EVERY = 16
+"""Steps between the states that are kept for the gradient."""
+
 STEP_ELEMENTS = {"cpu": 2**18, "cuda": 2**23}
 """State elements to work on in one step: a CPU's fit its cache, a GPU's fill its cores."""
 
@@ -53,29 +59,44 @@ def selective_scan(
     -------
     y (batch, channels, length) in the dtype of `u`, and the last state (batch, channels, state) if asked.
     """
+    rows = (None if x is None else x.transpose(1, 2) for x in (u, delta, B, C, z))
+    u, delta, B, C, z = rows  # type: ignore[assignment]
+    y, last = selective_scan_rows(u, delta, A, B, C, D, z, delta_bias, delta_softplus)
+    return (y.transpose(1, 2), last) if return_last_state else y.transpose(1, 2)
+
+
+def selective_scan_rows(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    delta_softplus: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """`selective_scan` for inputs with one row a position, (batch, length, channels or state): no transposition.
+
+    Returns y (batch, length, channels) and the last state (batch, channels, state).
+    """
     dtype = torch.float64 if u.dtype == torch.float64 else torch.float32
     given, u, delta = u.dtype, u.to(dtype), delta.to(dtype)
     if delta_bias is not None:
-        delta = delta + delta_bias.to(dtype)[:, None]
+        delta = delta + delta_bias.to(dtype)
     if delta_softplus:
         delta = F.softplus(delta)
-    y, last = _scan(
-        delta.permute(2, 0, 1).contiguous(),
-        u.permute(2, 0, 1).contiguous(),
-        A.to(dtype).t().contiguous(),
-        B.to(dtype).permute(2, 0, 1).contiguous(),
-        C.to(dtype).permute(2, 0, 1).contiguous(),
-    )
-    y = y.permute(1, 2, 0)
+    by_time = (x.to(dtype).transpose(0, 1).contiguous() for x in (delta, u, B, C))
+    y, last = _scan(*by_time, A.to(dtype).t().contiguous())
+    y = y.transpose(0, 1)
     if D is not None:
-        y = y + u * D.to(dtype)[:, None]
+        y = y + u * D.to(dtype)
     if z is not None:
         y = y * F.silu(z.to(dtype))
-    y = y.to(given)
-    return (y, last.transpose(1, 2)) if return_last_state else y
+    return y.to(given), last.transpose(1, 2)
 
 
-def _scan(delta: Tensor, u: Tensor, A: Tensor, B: Tensor, C: Tensor) -> tuple[Tensor, Tensor]:
+def _scan(delta: Tensor, u: Tensor, B: Tensor, C: Tensor, A: Tensor) -> tuple[Tensor, Tensor]:
     """Time-major scan: delta and u (length, batch, channels), A (state, channels), B and C (length, batch, state).
 
     Returns y (length, batch, channels) and the last state (batch, state, channels).
@@ -83,7 +104,7 @@ def _scan(delta: Tensor, u: Tensor, A: Tensor, B: Tensor, C: Tensor) -> tuple[Te
     length, batch, channels = u.shape
     start = u.new_zeros(batch, A.shape[0], channels)
     side_by_side = STEP_ELEMENTS.get(u.device.type, 2**18) // start.numel()
-    if length <= CHUNK or side_by_side < 4:
+    if length <= CHUNK or side_by_side < WORTHWHILE:
         return cast(tuple[Tensor, Tensor], _TimeLoop.apply(delta, u, A, B, C, start))
     block = side_by_side * CHUNK
     parts = []
@@ -120,47 +141,55 @@ def _stack_chunks(x: Tensor, chunks: int) -> Tensor:
 
 
 class _TimeLoop(torch.autograd.Function):
-    """The recurrence, step by step, over a batch; shapes as in `_scan`. Without C only the last state is computed."""
+    """The recurrence, step by step, over a batch; shapes as in `_scan`. Without C only the last state is computed.
+
+    Every SAVED_EVERY-th state is kept for the gradient, which recomputes those between: they then still lie in the
+    cache when they are used.
+    """
 
     @staticmethod
     def forward(ctx: Any, delta: Tensor, u: Tensor, A: Tensor, B: Tensor, C: Tensor | None, start: Tensor) -> Any:
         length, batch, channels = u.shape
-        keep = any(ctx.needs_input_grad)
-        states = u.new_empty(length + 1, *start.shape) if keep else None
-        state = start.clone()
-        if states is not None:
-            states[0] = start
+        saved = [start]
+        state, decay = start.clone(), torch.empty_like(start)
         du = delta * u
-        y = u.new_empty((length, batch, 1, channels) if C is not None else (0,))
+        y = u.new_empty((length, batch, channels) if C is not None else (0,))
         for t in range(length):
-            decay = (delta[t].unsqueeze(1) * A).exp_().mul_(state)
-            out = state if states is None else states[t + 1]
-            state = torch.addcmul(decay, B[t].unsqueeze(2), du[t].unsqueeze(1), out=out)
+            torch.mul(delta[t].unsqueeze(1), A, out=decay)
+            state.mul_(decay.exp_()).addcmul_(B[t].unsqueeze(2), du[t].unsqueeze(1))
             if C is not None:
-                torch.bmm(C[t].unsqueeze(1), state, out=y[t])
-        ctx.save_for_backward(delta, u, A, B, C, states)
-        return (y.squeeze(2) if C is not None else y), state.clone()
+                torch.bmm(C[t].unsqueeze(1), state, out=y[t].unsqueeze(1))
+            if any(ctx.needs_input_grad) and (t + 1) % SAVED_EVERY == 0:
+                saved.append(state.clone())
+        ctx.save_for_backward(delta, u, A, B, C, *saved)
+        return y, state
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad_y: Tensor, grad_last: Tensor) -> Any:
-        delta, u, A, B, C, states = ctx.saved_tensors
-        du = delta * u
-        grad_y = grad_y.contiguous() if C is not None else grad_y
-        state_grad = grad_last.clone()
+        delta, u, A, B, C, *saved = ctx.saved_tensors
+        du, grad_y, g = delta * u, grad_y.contiguous(), grad_last.clone()
         grad_du, grad_delta, grad_B = torch.empty_like(du), torch.empty_like(delta), torch.empty_like(B)
         grad_C = torch.empty_like(C) if C is not None else None
-        grad_A = torch.zeros_like(state_grad)
-        for t in range(len(u) - 1, -1, -1):
-            if C is not None:
-                state_grad.addcmul_(C[t].unsqueeze(2), grad_y[t].unsqueeze(1))
-                torch.bmm(states[t + 1], grad_y[t].unsqueeze(2), out=grad_C[t].unsqueeze(2))
-            torch.bmm(state_grad, du[t].unsqueeze(2), out=grad_B[t].unsqueeze(2))
-            torch.bmm(B[t].unsqueeze(1), state_grad, out=grad_du[t].unsqueeze(1))
-            step = delta[t].unsqueeze(1)
-            state_grad.mul_((step * A).exp_())
-            exponent_grad = state_grad * states[t]
-            grad_A.addcmul_(exponent_grad, step)
-            torch.sum(exponent_grad.mul_(A), 1, out=grad_delta[t])
+        grad_A, work = torch.zeros_like(g), torch.empty_like(g)
+        decays, states = g.new_empty(SAVED_EVERY, *g.shape), g.new_empty(SAVED_EVERY + 1, *g.shape)
+        for first in reversed(range(0, len(u), SAVED_EVERY)):
+            steps = range(min(SAVED_EVERY, len(u) - first))
+            states[0] = saved[first // SAVED_EVERY]
+            for i in steps:
+                t = first + i
+                torch.mul(delta[t].unsqueeze(1), A, out=decays[i])
+                torch.mul(decays[i].exp_(), states[i], out=states[i + 1])
+                states[i + 1].addcmul_(B[t].unsqueeze(2), du[t].unsqueeze(1))
+            for i in reversed(steps):
+                t = first + i
+                if C is not None:
+                    g.addcmul_(C[t].unsqueeze(2), grad_y[t].unsqueeze(1))
+                    torch.sum(torch.mul(states[i + 1], grad_y[t].unsqueeze(1), out=work), 2, out=grad_C[t])
+                torch.sum(torch.mul(g, du[t].unsqueeze(1), out=work), 2, out=grad_B[t])
+                torch.bmm(B[t].unsqueeze(1), g, out=grad_du[t].unsqueeze(1))
+                torch.mul(g.mul_(decays[i]), states[i], out=work)
+                grad_A.addcmul_(work, delta[t].unsqueeze(1))
+                torch.sum(work.mul_(A), 1, out=grad_delta[t])
         grad_delta.addcmul_(grad_du, u)
-        return grad_delta, grad_du.mul_(delta), grad_A.sum(0), grad_B, grad_C, state_grad
+        return grad_delta, grad_du.mul_(delta), grad_A.sum(0), grad_B, grad_C, g
