@@ -1,0 +1,154 @@
+"""What the report reads, checked on the way in: diagnosis, cross-checks, planted truth, model cards."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from darkregulome.errors import InputError, Problem
+
+Verdict = Literal["survives", "collapses", "absent", "underpowered"]
+VERDICTS: tuple[Verdict, ...] = ("survives", "collapses", "absent", "underpowered")
+
+
+class _Record(BaseModel):
+    # Later stages may add fields; the report shows those it knows.
+    model_config = ConfigDict(extra="allow", allow_inf_nan=True)
+
+
+class Outcome(_Record):
+    """One test of a claim, on raw or on residual RIS."""
+
+    statistic: float | None = None
+    p: float | None = None
+    q: float | None = None
+    effect: float | None = None
+    interval: tuple[float | None, float | None] | None = None
+
+
+class Claim(_Record):
+    """One claim about one model (``"a|b"`` for a pair), raw and residual, with its verdict.
+
+    `verdict` is None for a claim that is described but not judged.
+    """
+
+    claim: str
+    model: str
+    unit: str = ""
+    raw: Outcome = Field(default_factory=Outcome)
+    residual: Outcome = Field(default_factory=Outcome)
+    effect: float | None = None
+    interval: tuple[float | None, float | None] | None = None
+    null: str = ""
+    n: int | None = None
+    n_loci: int | None = None
+    power: float | None = None
+    floor: float | None = None
+    verdict: Verdict | None = None
+    sentence: str = ""
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class ModelSummary(_Record):
+    """How much of one model's RIS the features of predictability explain."""
+
+    kind: str = ""
+    n: int | None = None
+    r2: float | None = None
+    shares: dict[str, float | None] = Field(default_factory=dict)
+    coefficients: dict[str, Any] = Field(default_factory=dict)
+
+
+class Diagnosis(_Record):
+    """`diagnosis.json`."""
+
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    models: dict[str, ModelSummary] = Field(default_factory=dict)
+    claims: list[Claim]
+
+
+class CrossCheck(_Record):
+    """`cross_check_<name>.json`."""
+
+    check: str
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    claims: list[Claim]
+
+
+class Expectation(_Record):
+    """A verdict that the simulated genome was built to give."""
+
+    claim: str
+    model: str
+    verdict: Verdict | list[Verdict]
+
+    @property
+    def verdicts(self) -> list[str]:
+        return [self.verdict] if isinstance(self.verdict, str) else list(self.verdict)
+
+
+class Truth(_Record):
+    """`truth.json` of a simulated genome. Nothing planted: no claim may survive."""
+
+    planted: bool
+    seed: int | None = None
+    expected: list[Expectation] = Field(default_factory=list)
+    facts: dict[str, Any] = Field(default_factory=dict)
+
+
+class ModelCard(_Record):
+    """`model_card.json` of a checkpoint folder; losses in nats per base."""
+
+    model: str = ""
+    command: str = ""
+    heldout_loss: float | None = None
+    markov_loss: dict[str, float | None] = Field(default_factory=dict)
+    motif_loss: Any = None
+
+
+AnyRecord = TypeVar("AnyRecord", bound=_Record)
+
+
+def read_record(path: str | Path, kind: type[AnyRecord], remedy: str) -> AnyRecord:
+    """Read one JSON file and check it.
+
+    Raises
+    ------
+    InputError
+        The file is absent, is not JSON, or lacks fields; every misfit is named.
+    """
+    try:
+        return kind.model_validate(read_json(path, remedy))
+    except ValidationError as error:
+        problems = (
+            Problem(f"{path}: {'.'.join(str(step) for step in misfit['loc'])}", misfit["msg"].lower(), remedy)
+            for misfit in error.errors()
+        )
+        raise InputError(*problems) from error
+
+
+def read_json(path: str | Path, remedy: str) -> dict[str, Any]:
+    """Read one JSON object, or say what is wrong with the file."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError.at(path, "does not exist", "check the path")
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        place = f"{path}:{error.lineno}" if isinstance(error, json.JSONDecodeError) else path
+        raise InputError.at(place, "is not JSON", remedy) from error
+    if not isinstance(record, dict):
+        raise InputError.at(path, f"holds a JSON {type(record).__name__}, not an object", remedy)
+    return record
+
+
+def read_cards(paths: Sequence[str | Path]) -> list[ModelCard]:
+    """Model cards by name. A card that does not name its model is named by its folder."""
+    cards = []
+    for path in paths:
+        card = read_record(path, ModelCard, "give a model_card.json written by a trainer of darkregulome")
+        name = card.model or str((card.model_extra or {}).get("name") or Path(path).resolve().parent.name)
+        cards.append(card.model_copy(update={"model": name}))
+    return sorted(cards, key=lambda card: card.model)

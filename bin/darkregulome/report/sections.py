@@ -1,0 +1,355 @@
+"""The sections of the report, in the order in which a reviewer reads them, as MultiQC custom content."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup, escape
+
+from darkregulome.io.tables import write_json
+from darkregulome.report.agreement import agreement_sections
+from darkregulome.report.content import Section
+from darkregulome.report.figures import GROUPS, figures_html, grouped_figures
+from darkregulome.report.markup import (
+    STYLE,
+    badge,
+    claim_name,
+    definitions,
+    interval,
+    model_name,
+    number,
+    plain,
+    probability,
+    render,
+    table,
+)
+from darkregulome.report.methods import flatten, methods_html
+from darkregulome.report.records import VERDICTS, Claim, CrossCheck, Diagnosis, ModelCard, Outcome, Truth
+
+MOST_ROWS = 500
+"""Rows of failures shown; the files hold them all."""
+
+KNOWN_MOTIF_RATIO = 0.9
+"""A language model knows the grammar if its loss inside motifs is below this part of the loss around them."""
+
+SHARES = {
+    "predictability": ("predictability alone", "#2166ac"),
+    "shared": ("shared", "#92c5de"),
+    "annotation": ("annotation alone", "#1b7837"),
+    "unexplained": ("unexplained", "#d9d9d9"),
+}
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that a report is made of; only the diagnosis must be there."""
+
+    diagnosis: Diagnosis
+    decomposition: Mapping[str, Any] | None = None
+    cross_checks: Sequence[CrossCheck] = ()
+    truth: Truth | None = None
+    failed: Mapping[Path, pd.DataFrame] = field(default_factory=dict)
+    cards: Sequence[ModelCard] = ()
+    figures: Sequence[Path] = ()
+
+    @property
+    def claims(self) -> list[Claim]:
+        """Every claim, the diagnosis' first."""
+        return [*self.diagnosis.claims, *(claim for check in self.cross_checks for claim in check.claims)]
+
+
+def report_sections(findings: Findings) -> list[Section]:
+    """Every section that there is something to say in, first things first."""
+    figures = _figure_sections(findings.figures)
+    shares = shares_section(findings.diagnosis)
+    if shares is not None:
+        figures.pop("shares", None)
+    ordered = [
+        verdict_section(findings.diagnosis),
+        planted_section(findings.truth, findings.claims),
+        figures.pop("horizon", None),
+        shares,
+        *(figures.pop(group, None) for group in ("shares", "classes", "nulls", "ladder", "lists")),
+        *agreement_sections(findings.decomposition),
+        cross_check_section(findings.cross_checks),
+        figures.pop("cross_check_figures", None),
+        figures.pop("other_figures", None),
+        models_section(findings.diagnosis, findings.cards),
+        failed_section(findings.failed),
+        methods_section(findings),
+    ]
+    return [section for section in ordered if section is not None]
+
+
+def write_sections(sections: Sequence[Section], folder: str | Path) -> list[Path]:
+    """Write one `<id>_mqc.json` a section; the paths, in order."""
+    paths = [Path(folder) / f"{section.file_id}_mqc.json" for section in sections]
+    for section, path in zip(sections, paths, strict=True):
+        write_json(section.content(), path)
+    return paths
+
+
+def verdict_section(diagnosis: Diagnosis) -> Section:
+    """The answer: one row a claim and model."""
+    count = Counter(claim.verdict for claim in diagnosis.claims if claim.verdict is not None)
+    tally = Markup('<p class="dr-tally">{}</p>').format(
+        Markup(" ").join(Markup("{} {}").format(badge(verdict), count[verdict]) for verdict in VERDICTS)
+    )
+    return Section(
+        "verdicts",
+        "Verdicts",
+        "What each claim does when it is tested on the scores as they are (raw) and on what is left of them once the "
+        "predictability of the sequence is taken out (residual). Only a claim that survives is news about regulation.",
+        "html",
+        str(STYLE + tally + claims_table(diagnosis.claims)),
+    )
+
+
+def claims_table(claims: Sequence[Claim]) -> Markup:
+    """Claims in order of first mention, the models of each below one another."""
+    headers = (
+        "Claim",
+        "Model",
+        "Raw effect",
+        "Raw q",
+        "Residual effect [interval]",
+        "Residual q",
+        "Verdict",
+        "In words",
+    )
+    names = list(dict.fromkeys(claim.claim for claim in claims))
+    rows = [
+        (
+            claim_name(name),
+            model_name(claim.model),
+            number(claim.raw.effect),
+            _q(claim.raw),
+            _effect(claim),
+            _q(claim.residual),
+            badge(claim.verdict),
+            claim.sentence,
+        )
+        for name in names
+        for claim in claims
+        if claim.claim == name
+    ]
+    return table(headers, rows, numeric=(2, 3, 4, 5))
+
+
+def planted_section(truth: Truth | None, claims: Sequence[Claim]) -> Section | None:
+    """What the simulated genome was built to give, against what was found."""
+    if truth is None:
+        return None
+    found = {(claim.claim, claim.model): claim.verdict for claim in claims}
+    rows: list[tuple[str, str, list[str] | None, str | None]]
+    if truth.planted:
+        rows = [(item.claim, item.model, item.verdicts, found.get((item.claim, item.model))) for item in truth.expected]
+        what = "The genome of this run is simulated, so the answer is known beforehand."
+    else:
+        rows = [(name, model, None, verdict) for (name, model), verdict in found.items() if verdict is not None]
+        what = "Nothing was planted in the simulated genome of this run, so nothing may survive."
+    right = sum(_matches(expected, verdict) for *_, expected, verdict in rows)
+    untested = sum(verdict is None for *_, verdict in rows)
+    tally = f"{right} of {len(rows)} as planted" + (f", {untested} not tested" if untested else "")
+    cells = [
+        (
+            claim_name(name),
+            model_name(model),
+            Markup("must not survive") if expected is None else Markup(" or ").join(map(badge, expected)),
+            MISSING_VERDICT if verdict is None else badge(verdict),
+            _mark(expected, verdict),
+        )
+        for name, model, expected, verdict in rows
+    ]
+    html = render("<p><b>{{ tally }}.</b></p>", tally=tally)
+    html += table(("Claim", "Model", "Planted", "Found", ""), cells)
+    facts = {**({} if truth.seed is None else {"seed": truth.seed}), **flatten(truth.facts)}
+    if facts:
+        html += Markup("<details><summary>What was planted</summary>{}</details>").format(definitions(facts))
+    return Section("planted", "Planted against found", what, "html", str(html))
+
+
+MISSING_VERDICT = Markup('<span class="dr-badge dr-unjudged">not tested</span>')
+
+
+def _matches(expected: list[str] | None, verdict: str | None) -> bool:
+    if verdict is None:
+        return False
+    return verdict != "survives" if expected is None else verdict in expected
+
+
+def _mark(expected: list[str] | None, verdict: str | None) -> Markup:
+    if verdict is None:
+        return Markup('<span class="dr-untested">– not tested</span>')
+    if _matches(expected, verdict):
+        return Markup('<span class="dr-tick">✓ as planted</span>')
+    return Markup('<span class="dr-cross">✗ differs</span>')
+
+
+def shares_section(diagnosis: Diagnosis) -> Section | None:
+    """Variance shares of each model's RIS, as stacked bars in per cent."""
+    data = {
+        str(escape(name)): {share: 100 * value for share in SHARES if (value := model.shares.get(share)) is not None}
+        for name, model in diagnosis.models.items()
+    }
+    data = {name: shares for name, shares in data.items() if shares}
+    if not data:
+        return None
+    return Section(
+        "shares",
+        "Variance shares",
+        "How much of the variance of RIS is explained by the predictability of the sequence alone, by annotation "
+        "(class and distance) alone, by both without telling them apart, and by neither.",
+        "bargraph",
+        data,
+        pconfig={
+            "title": "Variance of RIS explained",
+            "ylab": "% of the variance",
+            "ysuffix": " %",
+            "tt_decimals": 1,
+            "cpswitch": False,
+            "stacking": "relative",
+            "sort_samples": False,
+            "hide_zero_cats": False,
+        },
+        extra={"categories": {share: {"name": name, "color": color} for share, (name, color) in SHARES.items()}},
+    )
+
+
+def cross_check_section(checks: Sequence[CrossCheck]) -> Section | None:
+    """Claims that were tested against data from outside the genome sequence."""
+    claims = [claim for check in checks for claim in check.claims]
+    if not claims:
+        return None
+    return Section(
+        "cross_checks",
+        "Cross-checks",
+        "The same test against data that no model has seen. Each element of a set is compared with matched draws: same "
+        "class, and nearest in length, GC, distance and predictability.",
+        "html",
+        str(claims_table(claims)),
+    )
+
+
+def models_section(diagnosis: Diagnosis, cards: Sequence[ModelCard]) -> Section | None:
+    """What each model is, and whether it has learnt anything that could be diagnosed."""
+    by_name = {card.model: card for card in cards}
+    names = list(dict.fromkeys([*diagnosis.models, *by_name]))
+    if not names:
+        return None
+    orders = sorted({order for card in cards for order in card.markov_loss}, key=lambda order: (len(order), order))
+    headers = ("Model", "Kind", "Elements", "R²", "Held-out loss", *(f"Markov {order}" for order in orders))
+    headers += ("In motifs", "Around motifs", "In words")
+    rows = [_model_row(name, diagnosis, by_name.get(name, ModelCard()), orders) for name in names]
+    html = table(headers, rows, numeric=range(2, len(headers) - 1))
+    commands = {card.model: card.command for card in cards if card.command}
+    if commands:
+        html += Markup("<details><summary>Commands that trained them</summary>{}</details>").format(
+            table(
+                ("model", "command"),
+                [(name, Markup("<code>{}</code>").format(text)) for name, text in commands.items()],
+            )
+        )
+    return Section(
+        "models",
+        "Models",
+        "Losses of language models in nats per base on sequence that training did not see, beside Markov models of the "
+        "same sequence (ln 4 = 1.386 is a guess). R² is the part of the variance of RIS that the six features explain.",
+        "html",
+        str(html),
+    )
+
+
+def _model_row(name: str, diagnosis: Diagnosis, card: ModelCard, orders: Sequence[str]) -> tuple[Any, ...]:
+    summary = diagnosis.models.get(name)
+    motifs = card.motif_loss if isinstance(card.motif_loss, Mapping) else {}
+    return (
+        name,
+        (summary.kind if summary else "") or str((card.model_extra or {}).get("kind", "")),
+        plain(summary.n) if summary else "–",
+        number(summary.r2 if summary else None),
+        number(card.heldout_loss, 4),
+        *(number(card.markov_loss.get(order), 4) for order in orders),
+        number(motifs.get("inside"), 4),
+        number(motifs.get("outside"), 4),
+        card_statement(card),
+    )
+
+
+def card_statement(card: ModelCard) -> str:
+    """In words: does the model beat its Markov baselines, and does it know the planted grammar?"""
+    said = []
+    baselines = [loss for loss in card.markov_loss.values() if loss is not None]
+    if card.heldout_loss is not None and baselines:
+        beats = card.heldout_loss < min(baselines)
+        said.append("Predicts better than every Markov model." if beats else "Predicts no better than a Markov model.")
+    motifs = card.motif_loss if isinstance(card.motif_loss, Mapping) else {}
+    inside, outside = motifs.get("inside"), motifs.get("outside")
+    if inside is not None and outside is not None:
+        knows = inside < KNOWN_MOTIF_RATIO * outside
+        said.append("Knows the grammar." if knows else "Does not know the grammar: read 'absent' as 'underpowered'.")
+    correlation = (card.model_extra or {}).get("heldout_pearson_tss")
+    if isinstance(correlation, list) and correlation:
+        said.append("Held-out correlation at the TSS: " + ", ".join(number(value, 2) for value in correlation) + ".")
+    return " ".join(said)
+
+
+def failed_section(failed: Mapping[Path, pd.DataFrame]) -> Section | None:
+    """What could not be scored, with the reason; said also when there is none."""
+    if not failed:
+        return None
+    html = Markup("")
+    for path, frame in failed.items():
+        if frame.empty:
+            continue
+        rows = [[plain(value) for value in row] for row in frame.head(MOST_ROWS).itertuples(index=False)]
+        html += render("<h4>{{ name }}: {{ count }}</h4>", name=path.name, count=len(frame))
+        html += table([str(column) for column in frame.columns], rows)
+        if len(frame) > MOST_ROWS:
+            html += render("<p>The first {{ shown }} are shown; the file holds all.</p>", shown=MOST_ROWS)
+    return Section(
+        "failed",
+        "Not scored",
+        "Loci and elements that were given and have no score, with the reason. The run went on without them.",
+        "html",
+        str(html or Markup("<p>Nothing failed: every locus and element that was given has its scores.</p>")),
+    )
+
+
+def methods_section(findings: Findings) -> Section:
+    """Definitions and parameters, for a reader of the report alone."""
+    parameters = dict(findings.diagnosis.parameters)
+    parameters |= {
+        f"cross-check {check.check}": check.parameters for check in findings.cross_checks if check.parameters
+    }
+    return Section("methods", "Methods", "What the words of this report mean.", "html", str(methods_html(parameters)))
+
+
+def _figure_sections(paths: Sequence[Path]) -> dict[str, Section | None]:
+    grouped = grouped_figures(paths)
+    return {
+        group.id: Section(group.id, group.title, group.description, "html", str(figures_html(grouped[group.id])))
+        for group in GROUPS
+        if group.id in grouped
+    }
+
+
+def _q(outcome: Outcome) -> str:
+    """q, or p marked as such where there is no q."""
+    return probability(outcome.q) if outcome.q is not None or outcome.p is None else f"p {probability(outcome.p)}"
+
+
+def _effect(claim: Claim) -> Markup:
+    """The residual effect, its interval and its unit: an effect never stands without them."""
+    residual = claim.residual
+    effect = residual.effect if residual.effect is not None else claim.effect
+    bounds = residual.interval if residual.interval is not None else claim.interval
+    return render(
+        '{{ effect }} {{ bounds }}{% if unit %}<br><span class="dr-small">{{ unit }}</span>{% endif %}',
+        effect=number(effect),
+        bounds=interval(bounds),
+        unit=claim.unit,
+    )

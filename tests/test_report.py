@@ -1,0 +1,402 @@
+"""The report: what a reader must find in it, and what must never get into it."""
+
+import json
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import matplotlib
+import pytest
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import yaml
+
+from darkregulome.errors import InputError
+from darkregulome.report import markup
+from darkregulome.report.figures import find_figures, grouped_figures
+from darkregulome.report.read import read_findings
+from darkregulome.report.records import ModelCard, Truth
+from darkregulome.report.sections import Findings, card_statement, planted_section, report_sections
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRIPT = ROOT / "bin" / "report_sections.py"
+CONFIG = ROOT / "assets" / "multiqc_config.yml"
+HOSTILE = "<script>alert('x')</script>"
+MODELS = {"demo-caduceus": "masked", "demo-hyena": "causal", "demo-enformer": "output"}
+
+
+def claim(name: str, model: str, verdict: str | None, raw: float = 0.8, residual: float = 0.5, **more) -> dict:
+    """An entry of diagnosis.json as docs/architecture.md describes it."""
+    q = {"survives": (0.0003, 0.0004), "collapses": (0.0003, 0.62)}.get(verdict or "", (0.4, 0.5))
+    return {
+        "claim": name,
+        "model": model,
+        "unit": "near less far, SD",
+        "raw": {"statistic": raw, "p": q[0] / 3, "q": q[0], "effect": raw, "interval": [raw - 0.1, raw + 0.1]},
+        "residual": {"statistic": residual, "p": q[1] / 3, "q": q[1], "effect": residual, "interval": [0.31, 0.69]},
+        "effect": residual,
+        "interval": [0.31, 0.69],
+        "null": "rotation",
+        "n": 1800,
+        "n_loci": 10,
+        "power": 0.97,
+        "floor": 0.1,
+        "verdict": verdict,
+        "sentence": f"{name} of {model} {verdict}.",
+        "details": {},
+    } | more
+
+
+def diagnosis_record() -> dict:
+    """A whole diagnosis.json: two language models and an output model."""
+    shares = {"predictability": 0.9, "annotation": 0.02, "shared": 0.05, "unexplained": 0.03}
+    return {
+        "parameters": {"horizon": 10000, "permutations": 10000, "null": "rotation", "alpha": 0.05, "seed": 7},
+        "models": {
+            name: {"kind": kind, "n": 1800, "r2": 0.97, "shares": shares, "coefficients": {"gc": 0.2}}
+            for name, kind in MODELS.items()
+        },
+        "claims": [
+            claim("horizon", "demo-caduceus", "survives"),
+            claim("horizon", "demo-hyena", "survives", residual=-0.456),
+            claim("horizon", "demo-enformer", "underpowered"),
+            claim("class_hierarchy", "demo-caduceus", "collapses"),
+            claim("ccre_discrimination", "demo-enformer", "survives"),
+            claim("list_overlap", "demo-caduceus|demo-hyena", None),
+            claim("list_overlap", "demo-caduceus|demo-enformer", "absent"),
+        ],
+    }
+
+
+def truth_record(planted: bool = True) -> dict:
+    expected = [
+        {"claim": "horizon", "model": "demo-caduceus", "verdict": "survives"},
+        {"claim": "class_hierarchy", "model": "demo-caduceus", "verdict": "survives"},
+        {"claim": "eqtl", "model": "demo-enformer", "verdict": "survives"},
+    ]
+    return {"planted": planted, "seed": 1, "expected": expected if planted else [], "facts": {"horizon": 10000}}
+
+
+def decomposition_record() -> dict:
+    def pair(first: str, second: str, rho: float) -> dict:
+        curve = [{"fraction": fraction, "fold": 1 + rho / fraction / 10} for fraction in (0.01, 0.05, 0.1)]
+        return {
+            "pair": f"{first}|{second}",
+            "rank_agreement": {"raw": rho, "residual": rho / 2},
+            "overlap": {"raw": curve, "residual": curve},
+        }
+
+    names = list(MODELS)
+    return {"pairs": [pair(names[0], names[1], 0.8), pair(names[0], names[2], 0.2), pair(names[1], names[2], 0.1)]}
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path) -> Path:
+    """The files of a whole run, as the stages leave them."""
+    files = {
+        "diagnosis.json": diagnosis_record(),
+        "decomposition.json": decomposition_record(),
+        "cross_check_eqtl.json": {"check": "eqtl", "claims": [claim("eqtl", "demo-enformer", "survives")]},
+        "truth.json": truth_record(),
+        "models/demo-caduceus/model_card.json": {
+            "command": "train_lm.py --architecture caduceus",
+            "heldout_loss": 1.2345,
+            "markov_loss": {str(order): 1.38 - order / 100 for order in range(1, 6)},
+            "motif_loss": {"inside": 0.61, "outside": 1.21, "windows": 128},
+        },
+    }
+    for name, record in files.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record))
+    (tmp_path / "failed_loci.tsv").write_text("locus\treason\nBROKEN1\tTSS past the end of the contig\n")
+    for name in ("horizon_demo-caduceus", "horizon_null_demo-caduceus", "ladder_demo-caduceus", "class_means"):
+        draw(tmp_path / "figures" / f"{name}.png")
+    return tmp_path
+
+
+def draw(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure, axes = plt.subplots(figsize=(4, 3))
+    axes.plot([0, 1, 2], [0, 1, 4])
+    axes.set_title(path.stem)
+    figure.savefig(path, dpi=60)
+    plt.close(figure)
+
+
+def arguments(folder: Path) -> list[str]:
+    return [
+        *("--diagnosis", f"{folder}/diagnosis.json", "--decomposition", f"{folder}/decomposition.json"),
+        *("--cross-checks", f"{folder}/cross_check_eqtl.json", "--truth", f"{folder}/truth.json"),
+        *("--failed", f"{folder}/failed_loci.tsv", "--figures", f"{folder}/figures"),
+        *("--model-cards", f"{folder}/models/demo-caduceus/model_card.json", "--outdir", f"{folder}/sections"),
+    ]
+
+
+def run_script(*options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, SCRIPT, *options], capture_output=True, text=True)
+
+
+def build_report(sections: Path, out: Path) -> str:
+    """Run MultiQC as the pipeline does, with every network look-up pointed at nothing."""
+    multiqc = Path(sys.executable).with_name("multiqc")
+    offline = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "NO_COLOR": "1"}
+    command = [multiqc, "--config", CONFIG, "--strict", "--outdir", out, sections]
+    environment = {"PATH": f"{multiqc.parent}:/usr/bin:/bin", "HOME": str(out.parent), **offline}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    return (out / "report.html").read_text()
+
+
+class Rows(HTMLParser):
+    """The text of each table row of an HTML document, cell by cell; and every tag seen."""
+
+    def __init__(self, html: str):
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.tags: set[str] = set()
+        self._cell = False
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.add(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th") and self.rows:
+            self.rows[-1].append("")
+            self._cell = True
+
+    def handle_endtag(self, tag):
+        self._cell = self._cell and tag not in ("td", "th")
+
+    def handle_data(self, text):
+        if self._cell:
+            self.rows[-1][-1] += text
+
+
+def sections_of(folder: Path) -> dict[str, dict]:
+    return {path.name: json.loads(path.read_text()) for path in (folder / "sections").glob("*_mqc.json")}
+
+
+def test_the_script_writes_every_section_and_multiqc_orders_them_all(run_folder):
+    done = run_script(*arguments(run_folder))
+    assert done.returncode == 0, done.stderr
+    written = {content["id"] for content in sections_of(run_folder).values()}
+    order = yaml.safe_load(CONFIG.read_text())["custom_content"]["order"]
+    assert written <= set(order)
+    assert {"darkregulome_verdicts", "darkregulome_planted", "darkregulome_shares", "darkregulome_horizon"} <= written
+    assert {
+        "darkregulome_cross_checks",
+        "darkregulome_models",
+        "darkregulome_failed",
+        "darkregulome_methods",
+    } <= written
+    assert order[:2] == ["darkregulome_verdicts", "darkregulome_planted"]
+
+
+def test_multiqc_builds_the_report_offline_with_verdicts_first(run_folder):
+    assert run_script(*arguments(run_folder)).returncode == 0
+    html = build_report(run_folder / "sections", run_folder / "out")
+    rows = Rows(html).rows
+    verdicts = [row for row in rows if len(row) == 8 and row[1] in (*MODELS, "demo-caduceus × demo-hyena")]
+    assert [row[1] for row in verdicts[:3]] == ["demo-caduceus", "demo-hyena", "demo-enformer"]
+    caduceus = verdicts[0]
+    assert caduceus[0].endswith("horizon")
+    assert caduceus[2:4] == ["0.8", "0.0003"]
+    assert caduceus[4].startswith("0.5 [0.31, 0.69]")
+    assert caduceus[6] == "✓ survives"
+    assert caduceus[7] == "horizon of demo-caduceus survives."
+    places = [
+        html.index(f'id="darkregulome_{name}"') for name in ("verdicts", "planted", "shares", "models", "methods")
+    ]
+    assert places == sorted(places)
+    assert "data:image/png;base64," in html
+    assert "BROKEN1" in html
+
+
+def test_no_asset_is_fetched_from_elsewhere(run_folder):
+    assert run_script(*arguments(run_folder)).returncode == 0
+
+    class Sources(HTMLParser):
+        def __init__(self):
+            super().__init__()
+            self.found: list[str] = []
+
+        def handle_starttag(self, tag, attributes):
+            named = dict(attributes)
+            self.found.append(str(named.get("src" if tag in ("script", "img", "iframe") else "href", "")))
+            if tag == "a":
+                self.found.pop()
+
+    parser = Sources()
+    parser.feed(build_report(run_folder / "sections", run_folder / "out"))
+    assert not [source for source in parser.found if source.startswith(("http:", "https:", "//"))]
+
+
+def test_planted_claims_are_ticked_crossed_or_named_as_untested(run_folder):
+    assert run_script(*arguments(run_folder)).returncode == 0
+    rows = Rows(sections_of(run_folder)["darkregulome_planted_mqc.json"]["data"]).rows
+    marks = {row[0].split()[-1].removeprefix("horizon"): row[4] for row in rows if len(row) == 5 and row[4]}
+    assert [row[4] for row in rows if len(row) == 5][1:] == ["✓ as planted", "✗ differs", "✓ as planted"], marks
+
+
+def test_an_expected_claim_that_was_not_tested_is_no_success():
+    html = planted_section(Truth.model_validate(truth_record()), []).data
+    assert "0 of 3 as planted, 3 not tested" in html
+    assert "✓ as planted" not in html
+
+
+@pytest.mark.parametrize(("verdict", "right"), [("collapses", True), ("absent", True), ("survives", False)])
+def test_nothing_may_survive_where_nothing_was_planted(tmp_path, verdict, right):
+    record = {"claims": [claim("horizon", "demo-caduceus", verdict)]}
+    (tmp_path / "diagnosis.json").write_text(json.dumps(record))
+    claims = read_findings(tmp_path / "diagnosis.json").claims
+    html = planted_section(Truth.model_validate(truth_record(planted=False)), claims).data
+    assert ("✓ as planted" in html) is right
+    assert ("✗ differs" in html) is not right
+
+
+def test_hostile_text_is_shown_and_never_run(run_folder):
+    record = diagnosis_record()
+    record["claims"].append(claim(HOSTILE, HOSTILE, "absent", sentence=HOSTILE, unit=HOSTILE))
+    record["models"][HOSTILE] = record["models"]["demo-hyena"] | {"kind": HOSTILE}
+    record["parameters"][HOSTILE] = HOSTILE
+    (run_folder / "diagnosis.json").write_text(json.dumps(record))
+    (run_folder / "truth.json").write_text(json.dumps(truth_record() | {"facts": {HOSTILE: [HOSTILE]}}))
+    decomposition = decomposition_record()
+    decomposition["pairs"].append(decomposition["pairs"][0] | {"pair": f"{HOSTILE}|demo-hyena"})
+    (run_folder / "decomposition.json").write_text(json.dumps(decomposition))
+    (run_folder / "failed_loci.tsv").write_text(f"locus\t{HOSTILE}\n{HOSTILE}\t<img src=x onerror=alert(1)>\n")
+    card = run_folder / "models/demo-caduceus/model_card.json"
+    card.write_text(json.dumps({"name": HOSTILE, "command": HOSTILE, "heldout_loss": 1.0}))
+    assert run_script(*arguments(run_folder)).returncode == 0
+    for name, content in sections_of(run_folder).items():
+        assert "<script" not in json.dumps(content), name
+        assert "<img src=x" not in json.dumps(content), name
+    html = build_report(run_folder / "sections", run_folder / "out")
+    assert HOSTILE not in html
+    assert "&lt;script&gt;" in html
+
+
+def test_a_diagnosis_alone_makes_a_report(tmp_path):
+    (tmp_path / "diagnosis.json").write_text(json.dumps(diagnosis_record()))
+    done = run_script("--diagnosis", f"{tmp_path}/diagnosis.json", "--outdir", f"{tmp_path}/sections")
+    assert done.returncode == 0, done.stderr
+    assert "Regulatory horizon" in build_report(tmp_path / "sections", tmp_path / "out")
+
+
+def test_a_run_without_a_claim_still_says_so(tmp_path):
+    (tmp_path / "diagnosis.json").write_text('{"claims": []}')
+    sections = report_sections(read_findings(tmp_path / "diagnosis.json"))
+    assert [section.id for section in sections] == ["verdicts", "methods"]
+
+
+def test_missing_numbers_are_dashes_and_not_nan(tmp_path):
+    empty = {"claim": "horizon", "model": "m", "raw": {"effect": None, "q": None}, "residual": {}, "verdict": "absent"}
+    (tmp_path / "diagnosis.json").write_text(json.dumps({"claims": [empty]}))
+    html = report_sections(read_findings(tmp_path / "diagnosis.json"))[0].data
+    row = next(row for row in Rows(html).rows if len(row) == 8 and row[1] == "m")
+    assert row[2:6] == ["–", "–", "– ", "–"]
+    assert "nan" not in html.lower().replace("content", "")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"claims": [', "is not JSON"),
+        ("[]", "holds a JSON list"),
+        ('{"models": {}}', "claims"),
+        ('{"claims": [{"claim": "horizon", "model": "m", "verdict": "significant"}]}', "claims.0.verdict"),
+    ],
+)
+def test_a_broken_diagnosis_is_bad_input(tmp_path, text, said):
+    (tmp_path / "diagnosis.json").write_text(text)
+    done = run_script("--diagnosis", f"{tmp_path}/diagnosis.json", "--outdir", f"{tmp_path}/sections")
+    assert done.returncode == 2
+    assert "diagnosis.json" in done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "sections").exists()
+
+
+def test_all_problems_are_named_at_once(tmp_path):
+    (tmp_path / "truth.json").write_text("{")
+    (tmp_path / "text.png").write_text("not an image")
+    with pytest.raises(InputError) as caught:
+        read_findings(
+            tmp_path / "absent.json",
+            truth=tmp_path / "truth.json",
+            cross_checks=[tmp_path / "no.json"],
+            figures=[tmp_path],
+        )
+    said = str(caught.value)
+    assert all(name in said for name in ("absent.json", "truth.json", "no.json", "text.png"))
+
+
+def test_an_empty_failure_table_says_that_nothing_failed(tmp_path):
+    (tmp_path / "diagnosis.json").write_text('{"claims": []}')
+    (tmp_path / "none.tsv").write_text("locus\treason\n")
+    (tmp_path / "empty.tsv").write_text("")
+    failed = [tmp_path / "none.tsv", tmp_path / "empty.tsv"]
+    sections = report_sections(read_findings(tmp_path / "diagnosis.json", failed=failed))
+    assert "Nothing failed" in next(section.data for section in sections if section.id == "failed")
+
+
+def test_a_figure_of_a_null_is_a_null_whatever_it_is_the_null_of(tmp_path):
+    for name in ("horizon", "horizon_null", "class_ladder", "eqtl_null", "variance_shares", "top_list", "strange"):
+        draw(tmp_path / f"{name}.png")
+    groups = {name: [path.stem for path in paths] for name, paths in grouped_figures(find_figures([tmp_path])).items()}
+    assert groups == {
+        "horizon": ["horizon"],
+        "nulls": ["horizon_null"],
+        "ladder": ["class_ladder"],
+        "cross_check_figures": ["eqtl_null"],
+        "shares": ["variance_shares"],
+        "lists": ["top_list"],
+        "other_figures": ["strange"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("inside", "said"), [(0.6, "Knows the grammar."), (1.2, "Does not know the grammar"), (None, "")]
+)
+def test_a_card_says_whether_its_model_knows_the_grammar(inside, said):
+    statement = card_statement(ModelCard(model="m", motif_loss={"inside": inside, "outside": 1.22}))
+    assert statement.startswith(said)
+    assert bool(statement) is bool(said)
+
+
+@pytest.mark.parametrize(("loss", "said"), [(1.30, "better than every"), (1.35, "no better than")])
+def test_a_card_is_held_against_its_markov_models(loss, said):
+    assert said in card_statement(ModelCard(model="m", heldout_loss=loss, markov_loss={"1": 1.37, "5": 1.33}))
+
+
+def test_heat_map_is_symmetric_and_shares_add_up(run_folder):
+    findings = read_findings(run_folder / "diagnosis.json", decomposition=run_folder / "decomposition.json")
+    sections = {section.id: section for section in report_sections(findings)}
+    cells = sections["rank_agreement_raw"].data
+    assert cells == [list(row) for row in zip(*cells, strict=True)]
+    assert [cells[index][index] for index in range(3)] == [1.0] * 3
+    for shares in sections["shares"].data.values():
+        assert sum(shares.values()) == pytest.approx(100)
+
+
+def test_a_strange_decomposition_costs_only_its_own_sections(tmp_path):
+    (tmp_path / "diagnosis.json").write_text(json.dumps(diagnosis_record()))
+    findings = read_findings(tmp_path / "diagnosis.json")
+    strange = Findings(findings.diagnosis, decomposition={"pairs": [{"pair": 3}, "x", {"rank_agreement": 1}]})
+    assert [s.id for s in report_sections(strange)] == [s.id for s in report_sections(findings)]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.04, "0.0400"), (1e-4, "0.0001"), (2e-6, "2e−06"), (None, "–"), (float("nan"), "–")]
+)
+def test_probabilities_are_never_rounded_to_nothing(value, text):
+    assert markup.probability(value) == text
+
+
+def test_the_script_shows_an_example_and_its_version():
+    assert "Example:" in run_script("--help").stdout
+    assert run_script("--version").stdout.startswith("darkregulome ")
