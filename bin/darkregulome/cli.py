@@ -50,6 +50,11 @@ def script(help: str, example: str) -> typer.Typer:
 
 def run(app: typer.Typer | Callable[[], Any]) -> None:
     """Run a script's app and turn what it raises into the exit codes of the contract."""
+    if isinstance(app, typer.Typer) and len(app.registered_commands) == 1 and app.registered_callback is None:
+        # Typer takes the help of a lone command from the command, and would drop the script's own and its example.
+        command = app.registered_commands[0]
+        command.help = command.help or str(app.info.help)
+        command.epilog = command.epilog or str(app.info.epilog)
     try:
         status = app(standalone_mode=False)  # type: ignore[call-arg]
         sys.exit(status if isinstance(status, int) else 0)
@@ -69,9 +74,18 @@ def run(app: typer.Typer | Callable[[], Any]) -> None:
         sys.exit(1)
     except Exception as error:
         console.print(
-            f"error: internal fault: {type(error).__name__}: {error}. Please report it; set DARKREGULOME_DEBUG=1 for the traceback.",
+            f"error: internal fault: {type(error).__name__}: {error}. Please report it; set DARKREGULOME_DEBUG=1 "
+            "for the traceback.",
             markup=False,
         )
         if os.environ.get("DARKREGULOME_DEBUG"):
             traceback.print_exc()
         sys.exit(1)
+
+
+def command_line(name: str) -> str:
+    """The command that runs, with paths cut to their last two parts: for the card of what it makes."""
+    words = [name]
+    for word in sys.argv[1:]:
+        words.append("/".join(word.split("/")[-2:]) if "/" in word and not word.startswith("-") else word)
+    return " ".join(words)
