@@ -1,0 +1,216 @@
+"""What is true in every simulated genome, whatever its seed: words, transposable elements, and their laws.
+
+A model trained on one simulated genome therefore reads every other. All sequences here are arrays of base codes
+(uint8; A, C, G, T are 0, 1, 2, 3, so that the complement of `b` is ``3 - b``).
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+BASES = "ACGT"
+BIOLOGY_SEED = 20240229
+"""Seed of the consensus sequences and of the background's trinucleotides; not an option."""
+
+HORIZON = 10_000
+"""Distance from the TSS, in bases, up to which the grammar is strict and cCREs drive expression."""
+
+# Words: three of each base, no CpG, so that neither GC, CpG nor complexity tells one lexicon from the other.
+# Any two differ in at least 8 of 12 bases, on both strands.
+ACTIVATORS = ("GCTCAGGAACTT", "GAATCTGTAGCC", "TATGCAAGGCTC")
+STRUCTURALS = ("GCAATCACTGTG", "CTGCTAATGGCA", "GTAGACCTGCTA")
+WORD_LENGTH = 12
+SPACER_LENGTH = 4
+PITCH = WORD_LENGTH + SPACER_LENGTH
+
+CORE_PROMOTER = "GGGCGCCTATAAAAGGCTGGAAGCAGTCTGGAACTCAGTTCGGTC"
+"""TATA box, spacer, initiator; read on the gene's strand."""
+CORE_PROMOTER_TSS = 38
+"""Offset of the TSS's base (the A of the initiator TCAGTT) inside `CORE_PROMOTER`."""
+
+KEPT_NEAR = (0.94, 1.0)
+"""Share of word bases that are kept within the horizon: uniform between these, one draw an element."""
+KEPT_FAR = 0.5
+"""The same beyond the horizon: half of the bases are left as the background has them."""
+
+CLASS_SHARES = {"cCRE": 15 / 30, "conserved": 5 / 30, "lncRNA_exon": 4 / 30, "other": 6 / 30}
+"""Shares of the classes among the elements that are not TEs: the same at every distance."""
+TE_SHARE_NEAR = 0.30
+TE_SHARE_FAR = 0.50
+CCRE_SHARE_RANGE = (0.15, 0.85)
+"""Range over genes of the cCREs' share among near elements that are not TEs; its mean is `CLASS_SHARES["cCRE"]`."""
+
+ELEMENT_LENGTHS = (120, 240)
+"""Shortest and longest element. One law for all classes: length must not tell a class."""
+GAP_LENGTHS = (30, 80)
+CORE_ZONE = 250
+"""Bases on either side of the TSS that hold the core promoter and the first exon, and no element."""
+MARGIN = 500
+"""Bases between a window's end and its neighbour's or the contig's; the last exon of the gene lies there."""
+
+GC_RANGE = (0.36, 0.56)
+GC_BLOCK = 512
+"""Bases over which the background's GC is constant."""
+GC_DRIFT = 0.02
+"""Standard deviation of the step of GC from one block to the next."""
+CPG_DEPLETION = 0.25
+"""Weight of G after C, relative to what composition alone would give."""
+
+CAGE_BASE = 2.5
+"""Expected CAGE counts of a gene that nothing activates."""
+CAGE_GAIN = 0.13
+"""Natural-log increase of CAGE for one unit of activation."""
+WORDS_OF_UNIT_STRENGTH = 8
+"""Intact activator words that make a cCRE of strength 1."""
+CAGE_NULL_RANGE = (5.0, 300.0)
+"""Range of the CAGE counts where nothing is planted: log-uniform, whatever the sequence."""
+SIGNAL_STEP = 16
+"""Bases over which the signal tracks are constant."""
+CAGE_SD = 48.0
+"""Standard deviation, in bases, of the CAGE profile about the TSS."""
+DNASE_PER_WORD = 6.0
+"""Expected DNase counts of one intact activator word, spread about its middle."""
+DNASE_SD = 48.0
+DNASE_BACKGROUND = 0.02
+CAGE_BACKGROUND = 0.002
+"""Expected counts per `SIGNAL_STEP` where there is nothing."""
+
+PHYLOP_SD = 0.8
+PHYLOP_CONSERVED = 1.5
+"""Mean phyloP inside strict cCREs and conserved elements; the rest of the genome has mean 0."""
+
+SNP_SPACING = 300
+"""Mean distance between common SNPs."""
+EQTLS_PER_GENE = 12
+EQTL_CAUSAL_SHARE = 0.8
+"""Share of the eQTLs that break an activator word of a near cCRE of their own gene."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of transposable elements: its names in RepeatMasker's terms, consensus and mean divergence."""
+
+    name: str
+    repeat_class: str
+    repeat_family: str
+    consensus: np.ndarray
+    divergence: float
+
+
+_FAMILIES = (
+    ("SimAluA", "SINE", "Alu", 310, 0.05, 0.52),
+    ("SimL1A", "LINE", "L1", 600, 0.11, 0.42),
+    ("SimERV1", "LTR", "ERV1", 450, 0.17, 0.46),
+    ("SimTigger", "DNA", "TcMar-Tigger", 380, 0.25, 0.40),
+)
+"""Name, class, family, length of the consensus, divergence, GC."""
+
+DIVERGENCE_SPREAD = 0.2
+"""A copy's divergence lies within this fraction of its family's, either side."""
+INDELS_PER_SUBSTITUTION = 0.1
+
+
+@lru_cache(maxsize=1)
+def families() -> tuple[Family, ...]:
+    """The transposable elements' families. Read-only arrays."""
+    rng = np.random.default_rng(BIOLOGY_SEED)
+    made = []
+    for name, repeat_class, repeat_family, length, divergence, gc in _FAMILIES:
+        consensus = sample_background(np.full(-(-length // GC_BLOCK), gc), rng)[:length]
+        consensus.flags.writeable = False
+        made.append(Family(name, repeat_class, repeat_family, consensus, divergence))
+    return tuple(made)
+
+
+def lexicon(element_class: str) -> np.ndarray:
+    """Words of a class: shape (3, WORD_LENGTH). cCREs speak activators, every other class structural words."""
+    words = ACTIVATORS if element_class == "cCRE" else STRUCTURALS
+    return np.stack([encode(word) for word in words])
+
+
+def encode(sequence: str) -> np.ndarray:
+    """Base codes (uint8) of a string of A, C, G, T."""
+    return _CODES[np.frombuffer(sequence.encode("ascii"), np.uint8)]
+
+
+def decode(codes: np.ndarray) -> str:
+    """The string of an array of base codes."""
+    return _LETTERS[codes].tobytes().decode("ascii")
+
+
+def reverse_complement(codes: np.ndarray) -> np.ndarray:
+    """Reverse complement of base codes, along the last axis."""
+    return 3 - codes[..., ::-1]
+
+
+def sample_background(gc: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Background sequence from the order-2 Markov chain, `GC_BLOCK` bases for each value of `gc`.
+
+    Parameters
+    ----------
+    gc : shape (blocks,), fraction of G and C wanted in each block.
+
+    Returns
+    -------
+    Base codes, shape (blocks * GC_BLOCK,).
+
+    Notes
+    -----
+    All blocks advance together, each from a pair of bases drawn from its own stationary distribution.
+    """
+    tables = _chain_tables()
+    level = np.abs(np.asarray(gc)[:, None] - tables.gc[None, :]).argmin(1)
+    uniforms = rng.random((GC_BLOCK + 1, len(level)))
+    pair = (uniforms[0][:, None] > tables.pair_cumulative[level]).sum(1)
+    sequence = np.empty((len(level), GC_BLOCK), np.uint8)
+    for position in range(GC_BLOCK):
+        thresholds = tables.next_cumulative[level, pair]
+        base = (uniforms[position + 1][:, None] > thresholds).sum(1)
+        sequence[:, position] = base
+        pair = (pair % 4) * 4 + base
+    return sequence.ravel()
+
+
+@dataclass(frozen=True)
+class _ChainTables:
+    gc: np.ndarray
+    pair_cumulative: np.ndarray
+    """Shape (levels, 15)."""
+    next_cumulative: np.ndarray
+    """Shape (levels, 16, 3)."""
+
+
+@lru_cache(maxsize=1)
+def _chain_tables() -> _ChainTables:
+    """Cumulative probabilities of the background chain at 41 levels of GC."""
+    taste = 0.25 * np.random.default_rng([BIOLOGY_SEED, 2]).standard_normal((4, 4, 4))
+    wanted = np.linspace(0.30, 0.62, 41)
+    pairs, nexts = [], []
+    for level in wanted:
+        weight = level
+        for _ in range(20):  # CpG depletion and the taste shift GC; move the weight until GC is what was wanted
+            triplets = _triplets(weight, taste)
+            weight = np.clip(weight + level - triplets.sum((0, 1))[1:3].sum(), 0.05, 0.95)
+        pair = triplets.sum(2)
+        pairs.append(pair.ravel().cumsum()[:-1])
+        nexts.append((triplets / pair[:, :, None]).reshape(16, 4).cumsum(1)[:, :-1])
+    return _ChainTables(wanted, np.stack(pairs), np.stack(nexts))
+
+
+def _triplets(weight: float, taste: np.ndarray) -> np.ndarray:
+    """Stationary trinucleotide frequencies, equal on both strands (Chargaff's second rule): shape (4, 4, 4)."""
+    composition = np.array([1 - weight, weight, weight, 1 - weight]) / 2
+    transition = composition[None, None, :] * np.exp(taste)
+    transition[:, 1, 2] *= CPG_DEPLETION
+    transition /= transition.sum(2, keepdims=True)
+    pair = np.full((4, 4), 1 / 16)
+    for _ in range(100):
+        pair = np.einsum("ab,abc->bc", pair, transition)
+    forward = pair[:, :, None] * transition
+    return (forward + forward[::-1, ::-1, ::-1].transpose(2, 1, 0)) / 2
+
+
+_LETTERS = np.frombuffer(BASES.encode("ascii"), np.uint8)
+_CODES = np.zeros(256, np.uint8)
+_CODES[_LETTERS] = np.arange(4)
