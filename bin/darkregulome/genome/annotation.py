@@ -119,7 +119,7 @@ def read_bed(path: str | Path, contigs: Contigs, windows: Windows | None = None)
         if len(fields) < 3:
             reader.problem(number, f"has {len(fields)} columns, where BED has 3 or more", "separate columns by tabs")
             continue
-        reader.add(number, *fields[:3], fields[3:])
+        reader.add(number, fields[0], fields[1], fields[2], fields[3:])
     width = max((len(rest) for *_, rest in reader.kept), default=0)
     columns = [f"column{at}" for at in range(4, 4 + max(width, 3))]
     rows = [(c, s, e, *rest, *["."] * (len(columns) - len(rest))) for c, s, e, rest in reader.kept]

@@ -1,0 +1,235 @@
+"""Genes to loci: a TSS, its strand, and a window around it."""
+
+import difflib
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.genome.contigs import Contigs
+from darkregulome.genome.textfile import numbered_lines
+from darkregulome.io.schemas import LOCI
+from darkregulome.io.tables import read_table, table_format
+
+COLUMNS = ("locus", "gene", "chrom", "tss", "strand")
+# Locus names become file names and the first part of element names, which '|' ends.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_VERSION = re.compile(r"\.\d+$")
+FAILED_COLUMNS = ("locus", "gene", "stage", "reason")
+
+
+@dataclass(frozen=True)
+class LocusRow:
+    """One row of a user's list; what the user left out is empty, a TSS left out is None."""
+
+    where: str
+    locus: str
+    gene: str
+    chrom: str = ""
+    tss: int | None = None
+    strand: str = ""
+
+
+@dataclass(frozen=True)
+class FailedLocus:
+    """A locus that cannot be placed, and why."""
+
+    locus: str
+    gene: str
+    problem: Problem
+
+
+def read_locus_rows(path: str | Path) -> list[LocusRow]:
+    """Read loci: CSV or TSV with ``gene`` or ``locus`` and, optionally, ``chrom, tss, strand``; or one gene a line.
+
+    ``tss`` (or ``tss0``) is the 0-based position of the TSS's base. Lines that start with ``#`` are comments.
+
+    Raises
+    ------
+    InputError
+        The file is absent, empty, has no column for the gene, or has a TSS that is not a whole number.
+    """
+    lines = list(numbered_lines(path))
+    if not lines:
+        raise InputError.at(path, "is empty", "give a header and at least one gene")
+    separator = table_format(path)
+    header = [name.strip().lower() for name in lines[0][1].split(separator)]
+    if not {"gene", "locus"} & set(header):
+        if len(header) > 1:
+            raise InputError.at(path, f"has the columns {', '.join(header)}, none of which is 'gene'", "name it 'gene'")
+        header = ["gene"]
+    else:
+        lines = lines[1:]
+    if not lines:
+        raise InputError.at(path, "has a header and no locus", "give at least one gene")
+    rows, problems = [], []
+    for number, line in lines:
+        values = [value.strip().strip('"') for value in line.split(separator)]
+        try:
+            rows.append(_row(f"{path}:{number}", dict(zip(header, values, strict=False))))
+        except InputError as error:
+            problems += error.problems
+    raise_all(problems)
+    return rows
+
+
+def _row(where: str, values: dict[str, str]) -> LocusRow:
+    gene = values.get("gene") or values.get("locus") or ""
+    text = values.get("tss") or values.get("tss0") or ""
+    if not gene:
+        raise InputError.at(where, "has no gene", "give a gene name or id")
+    try:
+        tss = int(text) if text else None
+    except ValueError as error:
+        raise InputError.at(where, f"has the TSS {text!r}", "give the 0-based position as a whole number") from error
+    return LocusRow(where, values.get("locus") or gene, gene, values.get("chrom", ""), tss, values.get("strand", ""))
+
+
+def place_loci(
+    rows: Iterable[LocusRow], genes: pd.DataFrame, contigs: Contigs, flank: int
+) -> tuple[pd.DataFrame, list[FailedLocus]]:
+    """Place each locus, in the order of `rows`.
+
+    A row with ``chrom, tss, strand`` is taken as it stands. A row with a gene alone is looked up in `genes`, by name,
+    then by id, versions of ids left out of account. Its TSS is the gene's 5' end: ``start`` on the plus strand,
+    ``end - 1`` on the minus strand, which is where the 5'-most annotated transcript begins.
+
+    Parameters
+    ----------
+    genes : gene_id, gene_name, chrom, start, end, strand, as of `read_gtf`.
+    flank : bases to either side of the TSS; the window is cut at the contig's ends.
+
+    Returns
+    -------
+    Loci as `io.schemas.LOCI` has them, and the loci that cannot be placed, each with its reason.
+    """
+    rows = list(rows)
+    finder = _GeneFinder(genes)
+    seen: Counter[str] = Counter()
+    placed, failed = [], []
+    for row in rows:
+        seen[row.locus] += 1
+        try:
+            _check_name(row, seen[row.locus])
+            chrom, tss, strand = _given_tss(row, contigs) if row.tss is not None else finder.find(row, contigs)
+            _check_tss(row, chrom, tss, contigs)
+        except InputError as error:
+            failed.append(FailedLocus(row.locus, row.gene, error.problems[0]))
+            continue
+        start, end = max(0, tss - flank), min(contigs.lengths[chrom], tss + flank + 1)
+        placed.append((row.locus, row.gene, chrom, tss, strand, start, end))
+    return pd.DataFrame(placed, columns=["locus", "gene", "chrom", "tss", "strand", "start", "end"]), failed
+
+
+def read_placed_loci(path: str | Path, contigs: Contigs) -> pd.DataFrame:
+    """Read the loci that `place_loci` placed, and check that they are of this reference."""
+    loci = read_table(path, LOCI, dtype={"chrom": str, "locus": str, "gene": str})
+    if loci.empty:
+        raise InputError.at(path, "has no locus", "give at least one")
+    problems = []
+    for at, locus in enumerate(loci.itertuples(), start=2):
+        length = contigs.lengths.get(locus.chrom)
+        if length is None:
+            what = f"locus {locus.locus!r} is on {locus.chrom!r}, which {contigs.where} does not have"
+        elif not 0 <= locus.start <= locus.tss < locus.end <= length:
+            what = (
+                f"locus {locus.locus!r} does not lie inside its contig ({locus.chrom}, {length} bases) or off its TSS"
+            )
+        else:
+            continue
+        problems.append(Problem(f"{path}:{at}", what, "make the table again with prepare_loci.py and this FASTA"))
+    raise_all(problems)
+    return loci
+
+
+def failed_table(failed: Iterable[FailedLocus], stage: str) -> pd.DataFrame:
+    """Failed loci as the table that the report reads: locus, gene, stage, reason."""
+    rows = [(one.locus, one.gene, stage, f"{one.problem.what}; {one.problem.remedy}") for one in failed]
+    return pd.DataFrame(rows, columns=list(FAILED_COLUMNS))
+
+
+def _check_name(row: LocusRow, occurrence: int) -> None:
+    if not _NAME.fullmatch(row.locus):
+        raise InputError.at(
+            row.where, f"the locus name {row.locus!r} cannot be a file name", "use letters, digits, '.', '_' and '-'"
+        )
+    if occurrence > 1:
+        raise InputError.at(row.where, f"the locus {row.locus!r} is listed twice", "give each locus its own name")
+
+
+def _given_tss(row: LocusRow, contigs: Contigs) -> tuple[str, int, str]:
+    missing = [name for name in ("chrom", "strand") if not getattr(row, name)]
+    if missing:
+        raise InputError.at(
+            row.where, f"locus {row.locus!r} has a TSS but no {' and no '.join(missing)}", "give chrom, tss and strand"
+        )
+    if row.strand not in ("+", "-"):
+        raise InputError.at(row.where, f"locus {row.locus!r} has the strand {row.strand!r}", "give + or -")
+    assert row.tss is not None
+    return contigs.require(row.chrom, row.where), row.tss, row.strand
+
+
+def _check_tss(row: LocusRow, chrom: str, tss: int, contigs: Contigs) -> None:
+    length = contigs.lengths[chrom]
+    if not 0 <= tss < length:
+        raise InputError.at(
+            row.where,
+            f"locus {row.locus!r} has its TSS at {chrom}:{tss}, outside the contig (0 to {length - 1})",
+            f"give a position of the assembly of {contigs.where}",
+        )
+
+
+class _GeneFinder:
+    """Finds genes by name, then by id, and says why one cannot be found."""
+
+    def __init__(self, genes: pd.DataFrame):
+        self._genes = genes
+        self._by_name = _positions(genes["gene_name"])
+        self._by_id = _positions(genes["gene_id"].str.replace(_VERSION, "", regex=True))
+
+    def find(self, row: LocusRow, contigs: Contigs) -> tuple[str, int, str]:
+        found = self._by_name.get(row.gene)
+        if found is None:
+            found = self._by_id.get(_VERSION.sub("", row.gene))
+        if found is None:
+            raise self._unknown(row)
+        genes = self._genes.iloc[found]
+        if row.chrom:
+            genes = genes[genes["chrom"] == contigs.require(row.chrom, row.where)]
+            if genes.empty:
+                raise InputError.at(
+                    row.where, f"the GTF has no gene {row.gene!r} on {row.chrom}", "correct the contig, or leave it out"
+                )
+        places = {self._five_prime(gene) for gene in genes.itertuples()}
+        if len(places) > 1:
+            shown = ", ".join(f"{gene.gene_id} ({gene.chrom}:{gene.start}-{gene.end})" for gene in genes.itertuples())
+            raise InputError.at(
+                row.where, f"the gene name {row.gene!r} is that of {len(genes)} genes: {shown}", "give the gene's id"
+            )
+        return places.pop()
+
+    @staticmethod
+    def _five_prime(gene) -> tuple[str, int, str]:
+        return gene.chrom, int(gene.start if gene.strand == "+" else gene.end - 1), gene.strand
+
+    def _unknown(self, row: LocusRow) -> InputError:
+        known = [*self._by_name, *self._by_id]
+        close = difflib.get_close_matches(row.gene, known, n=3, cutoff=0.7)
+        # Case is the usual slip: mouse symbols for human ones.
+        close += [name for name in known if name.upper() == row.gene.upper() and name not in close]
+        remedy = (
+            f"write {' or '.join(close)} if that is meant" if close else "check its name, or give chrom, tss and strand"
+        )
+        return InputError.at(row.where, f"the gene {row.gene!r} is not in the GTF (on a contig of the FASTA)", remedy)
+
+
+def _positions(names: pd.Series) -> dict[str, list[int]]:
+    """The row numbers of each name."""
+    found: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        found.setdefault(name, []).append(row)
+    return found

@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+"""Genes to loci: TSS, strand, window."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from darkregulome import cli
+from darkregulome.cli import console
+from darkregulome.errors import InputError
+
+app = cli.script(
+    help="Place genes on the reference: TSS (the gene's 5' end), strand, and a window around it.",
+    example="prepare_loci.py --loci genes.csv --gtf gencode.gtf.gz --fasta GRCh38.fa.gz --out loci.tsv",
+)
+
+
+@app.command()
+def main(
+    loci: Annotated[Path, typer.Option(help="CSV, TSV or list: locus, gene[, chrom, tss, strand], or a gene a line.")],
+    gtf: Annotated[Path, typer.Option(help="Genes (GTF, gzip allowed).")],
+    fasta: Annotated[Path, typer.Option(help="Reference (FASTA, plain or bgzipped).")],
+    out: Annotated[Path, typer.Option(help="Table of loci to write.")],
+    flank: Annotated[int, typer.Option(min=1, help="Bases to either side of the TSS.")] = 100_000,
+    failed: Annotated[
+        Path | None,
+        typer.Option(help="Write loci that cannot be placed here, with the reason, and go on with the others."),
+    ] = None,
+    seed: cli.Seed = 1,
+    threads: cli.Threads = 1,
+    progress: cli.Progress = True,
+    version: cli.Version = False,
+) -> None:
+    from darkregulome.elements.loci import failed_table, place_loci, read_locus_rows
+    from darkregulome.genome.annotation import read_gtf
+    from darkregulome.genome.reference import Reference
+    from darkregulome.io.schemas import LOCI
+    from darkregulome.io.tables import write_table
+
+    rows = read_locus_rows(loci)
+    with Reference(fasta) as reference:
+        annotation = read_gtf(gtf, reference.contigs, exons=False)
+        table, failures = place_loci(rows, annotation.genes, reference.contigs, flank)
+        notes = reference.notes + annotation.notes
+    if failures and (failed is None or table.empty):
+        raise InputError(*(failure.problem for failure in failures))
+    for note in notes:
+        console.print(f"note: {note}", markup=False)
+    for failure in failures:
+        console.print(f"warning: left out: {failure.problem}", markup=False)
+    write_table(table, out, LOCI)
+    if failed is not None:
+        write_table(failed_table(failures, "prepare_loci"), failed)
+
+
+if __name__ == "__main__":
+    cli.run(app)
