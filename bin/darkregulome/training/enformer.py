@@ -1,0 +1,287 @@
+"""Train a small Enformer (enformer-pytorch) on a FASTA, tracks and a set of TSSs, in two parts.
+
+1. The whole network on short windows, drawn anywhere near the TSSs: the convolution tower learns what a bin's own
+   sequence says.
+2. The tower is frozen and its output cached; the transformer and the head learn, on whole windows, what the bins
+   say to each other. A step costs a hundredth of a full one, which is what makes a CPU enough.
+
+Windows are read on either strand; the loss is the Poisson negative log-likelihood of the summed track in each bin
+(Avsec et al. 2021).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyBigWig
+import torch
+
+from darkregulome.errors import InputError
+from darkregulome.training.schedule import Budget, set_learning_rate
+from darkregulome.training.windows import N_CODE, Codes, reverse_complement_codes
+
+Site = tuple[str, int]
+"""Contig and position of a TSS."""
+
+Report = Callable[[Mapping[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class EnformerTraining:
+    """Settings of one training; lengths in bases."""
+
+    window: int = 49_152
+    bin: int = 128
+    tower_window: int = 4_096
+    tower_batch: int = 16
+    tower_share: float = 0.5
+    """Fraction of the budget that the first part takes."""
+    batch: int = 16
+    shift: int = 4_096
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    centre_weight: float = 20.0
+    """Weight of the bins at a TSS: they are one in hundreds, and are what the readout reads."""
+    seed: int = 0
+    evaluate_every: int = 100
+
+
+def read_tracks(paths: Sequence[Path], contigs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Per-base track values by contig, float32, shape (tracks, length); absent values are 0."""
+    values = {name: np.zeros((len(paths), len(codes)), dtype=np.float32) for name, codes in contigs.items()}
+    for row, path in enumerate(paths):
+        try:
+            bigwig = pyBigWig.open(str(path))
+        except RuntimeError as error:
+            raise InputError.at(path, "is not a readable bigWig", "give a bigWig file") from error
+        with bigwig:
+            for name, length in bigwig.chroms().items():
+                if name in values:
+                    track = np.nan_to_num(bigwig.values(name, 0, min(length, len(contigs[name])), numpy=True))
+                    values[name][row, : len(track)] = track
+    return values
+
+
+def read_sites(path: Path) -> list[Site]:
+    """TSSs of a BED file: its first column and the middle of its interval."""
+    sites: list[Site] = []
+    for number, line in enumerate(Path(path).read_text().splitlines(), start=1):
+        fields = line.split("\t")
+        if not line.strip() or line.startswith(("#", "track", "browser")):
+            continue
+        try:
+            sites.append((fields[0], (int(fields[1]) + int(fields[2]) - 1) // 2))
+        except (IndexError, ValueError) as error:
+            raise InputError.at(f"{path}:{number}", "is not a BED line", "give contig, start, end") from error
+    if not sites:
+        raise InputError.at(path, "holds no TSS", "give a BED file with one line a TSS")
+    return sites
+
+
+class TrackWindows:
+    """Cuts of the genome around TSSs, with their binned tracks."""
+
+    def __init__(
+        self, codes: Codes, tracks: Mapping[str, np.ndarray], sites: Sequence[Site], settings: EnformerTraining
+    ):
+        self._codes, self._tracks, self._bin = codes, tracks, settings.bin
+        half = settings.window // 2 + settings.shift
+        self.sites = [(c, p) for c, p in sites if c in codes and half <= p < len(codes[c]) - half]
+
+    def cut(self, contig: str, start: int, length: int, flip: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Base codes, shape (length,), and summed tracks, shape (bins, tracks)."""
+        codes = self._codes[contig][start : start + length]
+        tracks = self._tracks[contig][:, start : start + length]
+        bins = tracks.reshape(len(tracks), -1, self._bin).sum(axis=2).T
+        return (reverse_complement_codes(codes), bins[::-1]) if flip else (codes, bins)
+
+    def around(self, site: Site, length: int, flip: bool) -> tuple[np.ndarray, np.ndarray]:
+        """The cut of `length` bases in whose middle the TSS lies."""
+        return self.cut(site[0], site[1] - length // 2, length, flip)
+
+
+def one_hot(codes: np.ndarray) -> torch.Tensor:
+    """float32, shape (batch, length, 4); N is all zeros, as Enformer reads it."""
+    table = torch.cat([torch.eye(4), torch.zeros(1, 4)])
+    return table[torch.from_numpy(np.minimum(codes, N_CODE).astype(np.int64))]
+
+
+def poisson_loss(predicted: torch.Tensor, target: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Weighted mean Poisson negative log-likelihood, less its minimum, of shape (batch, bins, tracks) arrays."""
+    excess = predicted - target * torch.log(predicted + 1e-6) - target + torch.xlogy(target, target)
+    return (excess * weights).sum() / weights.expand_as(excess).sum()
+
+
+def train_enformer(
+    model: torch.nn.Module,
+    training: TrackWindows,
+    held_out: TrackWindows,
+    budget: Callable[[float], Budget],
+    settings: EnformerTraining,
+    report: Report = lambda _row: None,
+) -> dict[str, Any]:
+    """Train `model` (its head named ``human``) in place; return its card, with held-out correlations.
+
+    ``budget(share)`` gives the budget of a part of the training, by its share of the whole.
+    """
+    for name, windows in (("training", training), ("held-out", held_out)):
+        if not windows.sites:
+            raise InputError.at(
+                "--tss", f"leaves no {name} TSS with a whole window", "use longer contigs or other TSSs"
+            )
+    torch.manual_seed(settings.seed)
+    rng = np.random.default_rng(settings.seed)
+    first = train_tower(model, training, budget(settings.tower_share), settings, rng, report)
+    second = train_transformer(model, training, held_out, budget(1 - settings.tower_share), settings, rng, report)
+    return {"tower": first, "transformer": second, **evaluate(model, held_out, settings, len(held_out.sites))}
+
+
+def train_tower(
+    model: Any,
+    training: TrackWindows,
+    budget: Budget,
+    settings: EnformerTraining,
+    rng: np.random.Generator,
+    report: Report = lambda _row: None,
+) -> dict[str, Any]:
+    """Part 1: the whole network, on short windows."""
+    whole_length = model.crop_final.target_length
+    model.crop_final.target_length = settings.tower_window // settings.bin
+    reach = (settings.window - settings.tower_window) // 2
+
+    def step_loss() -> torch.Tensor:
+        codes, targets = [], []
+        for _ in range(settings.tower_batch):
+            contig, tss = training.sites[rng.integers(len(training.sites))]
+            middle = tss + int(rng.integers(-reach, reach + 1)) * int(rng.random() < TOWER_AWAY)
+            cut = training.cut(
+                contig, middle - settings.tower_window // 2, settings.tower_window, bool(rng.random() < 0.5)
+            )
+            codes.append(cut[0])
+            targets.append(cut[1])
+        target = torch.from_numpy(np.stack(targets))
+        return poisson_loss(model(one_hot(np.stack(codes)), head="human"), target, torch.ones(1))
+
+    result = _descend(model, model.parameters(), step_loss, budget, settings, "tower", report)
+    model.crop_final.target_length = whole_length
+    return result
+
+
+def train_transformer(
+    model: Any,
+    training: TrackWindows,
+    held_out: TrackWindows,
+    budget: Budget,
+    settings: EnformerTraining,
+    rng: np.random.Generator,
+    report: Report = lambda _row: None,
+) -> dict[str, Any]:
+    """Part 2: transformer and head on whole windows, over the frozen tower's cached output."""
+    slack = settings.shift // settings.bin
+    bins = settings.window // settings.bin
+    cache = [_tower_output(model, training, site, flip, settings) for site in training.sites for flip in (False, True)]
+    learned = [*model.transformer.parameters(), *model.final_pointwise.parameters(), *model._heads.parameters()]
+
+    def step_loss() -> torch.Tensor:
+        hidden, targets, weights = [], [], torch.ones(settings.batch, bins, 1)
+        for row in range(settings.batch):
+            tower, target = cache[rng.integers(len(cache))]
+            begin = int(rng.integers(0, 2 * slack + 1))
+            hidden.append(tower[begin : begin + bins])
+            targets.append(target[begin : begin + bins])
+            centre = slack + bins // 2 - begin
+            weights[row, max(centre - 1, 0) : centre + 1] = settings.centre_weight
+        predicted = _after_tower(model, torch.stack(hidden))
+        return poisson_loss(predicted, torch.stack(targets), weights)
+
+    def evaluated(row: Mapping[str, Any]) -> None:
+        report({**row, **evaluate(model, held_out, settings, 32)})
+        _train_after_tower(model)
+
+    return _descend(model, learned, step_loss, budget, settings, "transformer", evaluated, _train_after_tower)
+
+
+TOWER_AWAY = 0.8
+"""Share of the short windows that lie away from the TSS; the others are centred on it."""
+
+
+def _tower_output(model: Any, windows: TrackWindows, site: Site, flip: bool, settings: EnformerTraining):
+    """Tower output (bins, dim) and tracks (bins, tracks) of the window with `shift` to spare at both ends."""
+    codes, target = windows.around(site, settings.window + 2 * settings.shift, flip)
+    model.eval()
+    with torch.no_grad():
+        tower = model.conv_tower(model.stem(one_hot(codes[None]).transpose(1, 2)))
+    return tower[0].T.contiguous(), torch.from_numpy(np.ascontiguousarray(target))
+
+
+def _after_tower(model: Any, hidden: torch.Tensor) -> torch.Tensor:
+    return model._heads["human"](model.final_pointwise(model.crop_final(model.transformer(hidden))))
+
+
+def _train_after_tower(model: torch.nn.Module) -> None:
+    """Training mode for what learns; the frozen tower keeps its normalisation."""
+    model.train()
+    model.stem.eval()  # type: ignore[union-attr,operator]
+    model.conv_tower.eval()  # type: ignore[union-attr,operator]
+
+
+def _descend(
+    model: torch.nn.Module,
+    parameters: Iterable[torch.nn.Parameter],
+    step_loss: Callable[[], torch.Tensor],
+    budget: Budget,
+    settings: EnformerTraining,
+    part: str,
+    report: Report,
+    training_mode: Callable[[torch.nn.Module], Any] = torch.nn.Module.train,
+) -> dict[str, Any]:
+    learned = list(parameters)
+    optimizer = torch.optim.AdamW(learned, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    training_mode(model)
+    first, running, step = float("nan"), float("nan"), -1
+    for step in budget:
+        progress = budget.progress(step)
+        set_learning_rate(optimizer, settings.learning_rate, progress)
+        loss = step_loss()
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(learned, 1.0)
+        optimizer.step()
+        value = float(loss.detach())
+        first = value if step == 0 else first
+        running = value if step == 0 else 0.95 * running + 0.05 * value
+        if settings.evaluate_every and (step + 1) % settings.evaluate_every == 0:
+            report({"part": part, "step": step + 1, "progress": progress, "loss": running})
+    return {"steps": step + 1, "first_loss": first, "training_loss": running}
+
+
+def evaluate(model: Any, windows: TrackWindows, settings: EnformerTraining, count: int) -> dict[str, Any]:
+    """Held-out loss, and Pearson correlation of each track: over genes at the TSS, and over all bins (both log1p)."""
+    model.eval()
+    at_tss, everywhere, losses = [], [], []
+    middle = settings.window // settings.bin // 2
+    with torch.inference_mode():
+        for site in windows.sites[:count]:
+            codes, target = windows.around(site, settings.window, False)
+            wanted = torch.from_numpy(np.ascontiguousarray(target)).unsqueeze(0)
+            predicted = model(one_hot(codes[None]), head="human")
+            losses.append(float(poisson_loss(predicted, wanted, torch.ones(1))))
+            pair = np.log1p(np.stack([predicted[0].numpy(), target]))
+            at_tss.append(pair[:, middle - 1 : middle + 1].mean(axis=1))
+            everywhere.append(pair)
+    return {
+        "heldout_loss": float(np.mean(losses)),
+        "heldout_pearson_tss": _correlations(np.stack(at_tss, axis=1)),
+        "heldout_pearson_bins": _correlations(np.concatenate(everywhere, axis=1)),
+    }
+
+
+def _correlations(pair: np.ndarray) -> list[float]:
+    """Pearson correlation of predicted and measured, by track; `pair` has the shape (2, observations, tracks)."""
+    varies = pair.std(axis=1).min(axis=0) > 0
+    return [
+        float(np.corrcoef(pair[0, :, track], pair[1, :, track])[0, 1]) if varies[track] else 0.0
+        for track in range(pair.shape[2])
+    ]

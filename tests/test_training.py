@@ -1,0 +1,258 @@
+"""The trainers: what they draw, what they mask, and that the loss falls."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from darkregulome.errors import InputError
+from darkregulome.training.lm import (
+    FIRST_BASE_TOKEN,
+    IGNORE,
+    MASK_TOKEN,
+    LanguageTraining,
+    codes_to_tokens,
+    mask_tokens,
+    next_tokens,
+    train_language_model,
+)
+from darkregulome.training.markov import fit_markov, markov_loss
+from darkregulome.training.schedule import Budget
+from darkregulome.training.windows import (
+    N_CODE,
+    WindowSampler,
+    encode_bases,
+    evenly_spaced_windows,
+    reverse_complement_codes,
+    split_contigs,
+)
+
+BIN = Path(__file__).parents[1] / "bin"
+
+
+def repeated_genome(length: int = 20_000) -> dict[str, np.ndarray]:
+    """Two contigs tiled with one 16-bp word between random bases: easy to predict, if one looks."""
+    rng = np.random.default_rng(0)
+    word = encode_bases("ACGTTGCAAGGCTTAC")
+    contigs = {}
+    for name in ("chr1", "chr2"):
+        spacer = rng.integers(0, 4, (length // 20, 4), dtype=np.uint8)
+        contigs[name] = np.concatenate([np.broadcast_to(word, (length // 20, 16)), spacer], axis=1).ravel()
+    return contigs
+
+
+def test_encoding_knows_case_and_turns_every_other_letter_into_n():
+    assert encode_bases("ACGTacgtNRx").tolist() == [0, 1, 2, 3, 0, 1, 2, 3, N_CODE, N_CODE, N_CODE]
+
+
+def test_reverse_complement_is_an_involution_and_keeps_n():
+    codes = encode_bases("ACCGTN")
+    assert reverse_complement_codes(codes).tolist() == encode_bases("NACGGT").tolist()
+    assert (reverse_complement_codes(reverse_complement_codes(codes)) == codes).all()
+
+
+def test_sampled_windows_are_cuts_of_the_genome_on_either_strand():
+    codes = {"chr1": np.random.default_rng(1).integers(0, 4, 500, dtype=np.uint8)}
+    text = codes["chr1"].tobytes()
+    other = reverse_complement_codes(codes["chr1"]).tobytes()
+    windows = WindowSampler(codes, 40, np.random.default_rng(2)).draw(60)
+    forward = [window.tobytes() in text for window in windows]
+    reverse = [window.tobytes() in other for window in windows]
+    assert all(a or b for a, b in zip(forward, reverse, strict=True))
+    assert any(forward)
+    assert any(reverse)
+
+
+def test_windows_of_n_are_never_drawn():
+    codes = {"chr1": np.concatenate([np.full(1000, N_CODE, np.uint8), np.zeros(200, np.uint8)])}
+    windows = WindowSampler(codes, 50, np.random.default_rng(0)).draw(30)
+    assert ((windows == N_CODE).mean(axis=1) <= 0.1).all()
+    assert (evenly_spaced_windows(codes, 50, 10) != N_CODE).all()
+
+
+def test_masking_hides_eighty_percent_of_fifteen_percent_and_never_a_pad():
+    tokens = codes_to_tokens(np.random.default_rng(0).integers(0, 5, (64, 512), dtype=np.uint8))
+    inputs, targets = mask_tokens(tokens, torch.Generator().manual_seed(0))
+    is_target = targets != IGNORE
+    known = tokens >= FIRST_BASE_TOKEN
+    assert not (is_target & ~known).any()
+    assert float(is_target.sum() / known.sum()) == pytest.approx(0.15, abs=0.01)
+    assert float((inputs[is_target] == MASK_TOKEN).float().mean()) == pytest.approx(0.8, abs=0.02)
+    assert (inputs[~is_target] == tokens[~is_target]).all()
+    assert (targets[is_target] == tokens[is_target]).all()
+
+
+def test_a_causal_target_is_the_next_base():
+    tokens = codes_to_tokens(encode_bases("ACGNT")[None])
+    _, targets = next_tokens(tokens)
+    assert targets.tolist() == [[8, 9, IGNORE, 10, IGNORE]]
+
+
+def test_markov_loss_agrees_with_counting_by_hand():
+    codes = {"chr1": encode_bases("ACACACAC")}
+    # Both strands: ACACACAC and GTGTGTGT; after A comes C 4 times, after C comes A 3 times, one pseudo-count each.
+    log_probabilities = fit_markov(codes, 1)
+    assert np.exp(log_probabilities[0]) == pytest.approx([1 / 8, 5 / 8, 1 / 8, 1 / 8])
+    assert np.exp(log_probabilities[1]) == pytest.approx([4 / 7, 1 / 7, 1 / 7, 1 / 7])
+    assert markov_loss(log_probabilities, encode_bases("ACA")[None]) == pytest.approx(-np.log([5 / 8, 4 / 7]).mean())
+
+
+def test_markov_model_of_order_two_finds_what_order_one_cannot():
+    rng = np.random.default_rng(0)
+    bases = [0, 1]
+    for _ in range(5000):
+        bases.append((bases[-2] + 1) % 4 if rng.random() < 0.9 else int(rng.integers(4)))
+    codes = {"chr1": np.array(bases, dtype=np.uint8)}
+    windows = evenly_spaced_windows(codes, 100, 20)
+    assert markov_loss(fit_markov(codes, 2), windows) < markov_loss(fit_markov(codes, 1), windows) - 0.2
+
+
+@pytest.mark.parametrize("holdout", [["chr9"], [], ["chr1", "chr2"]])
+def test_a_holdout_that_leaves_nothing_is_refused(holdout):
+    with pytest.raises(InputError):
+        split_contigs(repeated_genome(), holdout, "genome.fa")
+
+
+def small_model(architecture: str):
+    if architecture == "caduceus":
+        from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
+
+        return CaduceusForMaskedLM(CaduceusConfig(**json.loads(SMALL_CADUCEUS)))
+    from darkregulome.models.hyenadna import HyenaConfig, HyenaDNAForCausalLM
+
+    return HyenaDNAForCausalLM(HyenaConfig(**json.loads(SMALL_HYENA)))
+
+
+SMALL_CADUCEUS = json.dumps(
+    {
+        "d_model": 16,
+        "n_layer": 1,
+        "vocab_size": 16,
+        "ssm_cfg": {"d_state": 4, "d_conv": 4, "expand": 2},
+        "rcps": False,
+        "bidirectional": True,
+        "bidirectional_strategy": "add",
+        "bidirectional_weight_tie": True,
+        "fused_add_norm": True,
+        "rms_norm": True,
+        "residual_in_fp32": False,
+    }
+)
+SMALL_HYENA = json.dumps(
+    {
+        "d_model": 16,
+        "n_layer": 1,
+        "d_inner": 32,
+        "vocab_size": 12,
+        "pad_vocab_size_multiple": 8,
+        "max_seq_len": 66,
+        "filter_order": 8,
+        "emb_dim": 5,
+    }
+)
+
+
+@pytest.mark.parametrize("architecture", ["caduceus", "hyena"])
+def test_a_few_steps_lower_the_loss_below_that_of_chance(architecture):
+    genome = repeated_genome()
+    training, held_out = split_contigs(genome, ["chr2"], "genome")
+    torch.manual_seed(0)
+    settings = LanguageTraining(window=64, batch=16, learning_rate=1e-2, evaluate_every=0, heldout_windows=32)
+    card = train_language_model(
+        small_model(architecture), architecture == "hyena", training, held_out, Budget(60), settings
+    )
+    assert card["first_loss"] > 1.3
+    assert card["heldout_loss"] < card["first_loss"] - 0.15
+
+
+def test_equal_steps_and_seed_give_equal_weights():
+    genome = repeated_genome(4000)
+    training, held_out = split_contigs(genome, ["chr2"], "genome")
+    settings = LanguageTraining(window=64, batch=4, evaluate_every=0, heldout_windows=4)
+    states = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        model = small_model("caduceus")
+        train_language_model(model, False, training, held_out, Budget(3), settings)
+        states.append(model.state_dict())
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_train_lm_writes_a_checkpoint_that_load_model_reads(tmp_path):
+    fasta = tmp_path / "genome.fa"
+    letters = np.array(list("ACGTN"))
+    fasta.write_text("".join(f">{name}\n{''.join(letters[codes])}\n" for name, codes in repeated_genome(4000).items()))
+    (tmp_path / "config.json").write_text(SMALL_CADUCEUS)
+    command = [sys.executable, str(BIN / "train_lm.py"), "--fasta", str(fasta), "--architecture", "caduceus"]
+    command += ["--config", str(tmp_path / "config.json"), "--holdout", "chr2", "--steps", "2", "--window", "64"]
+    command += ["--batch", "4", "--out", str(tmp_path / "model"), "--no-progress", "--threads", "1"]
+    subprocess.run(command, check=True)
+    card = json.loads((tmp_path / "model" / "model_card.json").read_text())
+    assert set(card["markov_loss"]) == {"0", "1", "2", "3", "4", "5"}
+    from darkregulome.models.registry import load_model
+
+    model = load_model("mine", weights=tmp_path / "model")
+    log_probs = model.log_probs(model.encode(["ACGTACGT"]))
+    assert log_probs.shape == (1, 8, 4)
+    assert torch.allclose(log_probs.exp().sum(-1), torch.ones(1, 8))
+
+
+def test_small_enformer_learns_that_a_word_makes_a_track():
+    from enformer_pytorch import Enformer
+    from enformer_pytorch.config_enformer import EnformerConfig
+
+    from darkregulome.training.enformer import EnformerTraining, TrackWindows, train_enformer
+
+    rng = np.random.default_rng(0)
+    codes, tracks, sites = {}, {}, []
+    word = encode_bases("ACGTTGCAAGGCTTAC")
+    for name in ("chr1", "chr2"):
+        sequence = rng.integers(0, 4, 8192, dtype=np.uint8)
+        track = np.zeros((1, 8192), dtype=np.float32)
+        for start in range(64, 8100, 256):
+            if rng.random() < 0.5:
+                sequence[start : start + 48] = np.tile(word, 3)
+                track[0, start - start % 32 : start - start % 32 + 32] = 1
+        codes[name], tracks[name] = sequence, track
+        sites += [(name, position) for position in range(1024, 7168, 512)]
+    config = EnformerConfig(
+        dim=24, depth=1, heads=1, output_heads={"human": 1}, target_length=32, attn_dim_key=8, num_downsamples=5,
+        dim_divisible_by=4, dropout_rate=0.0, attn_dropout=0.0, pos_dropout=0.0,
+    )  # fmt: skip
+    settings = EnformerTraining(
+        window=1024, bin=32, tower_window=256, batch=4, tower_batch=16, learning_rate=5e-3, shift=96, evaluate_every=0
+    )
+    torch.manual_seed(0)
+    windows = [TrackWindows({name: codes[name]}, tracks, sites, settings) for name in ("chr1", "chr2")]
+    card = train_enformer(Enformer(config), windows[0], windows[1], lambda _share: Budget(40), settings)
+    assert card["tower"]["training_loss"] < card["tower"]["first_loss"]
+    assert card["heldout_pearson_bins"][0] > 0.3
+
+
+def test_the_frozen_tower_does_not_move_while_the_transformer_learns():
+    from enformer_pytorch import Enformer
+    from enformer_pytorch.config_enformer import EnformerConfig
+
+    from darkregulome.training.enformer import EnformerTraining, TrackWindows, train_transformer
+
+    rng = np.random.default_rng(0)
+    codes = {"chr1": rng.integers(0, 4, 4096, dtype=np.uint8)}
+    tracks = {"chr1": rng.random((1, 4096), dtype=np.float32)}
+    config = EnformerConfig(
+        dim=24, depth=1, heads=1, output_heads={"human": 1}, target_length=32, attn_dim_key=8, num_downsamples=5,
+        dim_divisible_by=4,
+    )  # fmt: skip
+    settings = EnformerTraining(window=1024, bin=32, batch=2, shift=96, evaluate_every=1)
+    torch.manual_seed(0)
+    model = Enformer(config)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    windows = TrackWindows(codes, tracks, [("chr1", 2048)], settings)
+    train_transformer(model, windows, windows, Budget(3), settings, rng)
+    after = model.state_dict()
+    moved = {name for name in before if not torch.equal(before[name], after[name])}
+    assert any(name.startswith("transformer.") for name in moved)
+    assert not any(name.startswith(("stem.", "conv_tower.")) for name in moved)
