@@ -17,6 +17,9 @@ from rich.console import Console
 from darkregulome import __version__
 from darkregulome.errors import InputError
 
+# Newer typers carry a click of their own, whose ClickException is BadParameter's grandparent.
+_USAGE_ERRORS: Any = (click.ClickException, typer.BadParameter.__mro__[2])
+
 console = Console(stderr=True, soft_wrap=True, highlight=False)
 
 Progress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress on stderr.", show_default=True)]
@@ -62,12 +65,12 @@ def run(app: typer.Typer | Callable[[], Any]) -> None:
         for problem in error.problems:
             console.print(f"error: {problem}", markup=False)
         sys.exit(2)
-    except click.exceptions.Exit as done:
+    except (click.exceptions.Exit, typer.Exit) as done:
         sys.exit(done.exit_code)
-    except click.ClickException as error:
+    except _USAGE_ERRORS as error:
         error.show()
         sys.exit(2)
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, click.exceptions.Abort, typer.Abort):
         console.print("error: interrupted.")
         sys.exit(130)
     except BrokenPipeError:

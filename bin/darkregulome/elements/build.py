@@ -239,11 +239,16 @@ def _class_column(table: pd.DataFrame, path: str | Path, class_map: ClassMap, as
 
 def _transposable(repeats: pd.DataFrame) -> pd.DataFrame:
     elements = repeats[repeats["repeat_class"].isin(TE_CLASSES)]
-    return elements[[*KEYS, "strand", "family"]].assign(**{"class": "TE", "subclass": elements["name"]})
+    labelled = elements[[*KEYS, "strand", "family", "name"]].rename(columns={"name": "subclass"})
+    labelled["class"] = "TE"
+    return labelled
 
 
 def _labelled(table: pd.DataFrame, kind: str, subclass: str) -> pd.DataFrame:
-    return table[KEYS].assign(**{"class": kind, "subclass": subclass, **_EMPTY_LABELS})
+    labels: dict[str, str] = {"class": kind, "subclass": subclass, **_EMPTY_LABELS}
+    labelled = table[KEYS].copy()
+    labelled[list(labels)] = list(labels.values())
+    return labelled
 
 
 def _by_priority(parts: list[pd.DataFrame]) -> pd.DataFrame:
@@ -266,7 +271,7 @@ def _disjoint_pieces(loci: pd.DataFrame, sources: Sources, settings: ElementSett
         around = loci.assign(start=(loci["tss"] - reach).clip(lower=0), end=loci["tss"] + reach + 1)
         removed.append(around[KEYS])
     blank = pd.concat([part for part in removed if len(part)] or [sources.not_dark[KEYS]])
-    blank = blank.assign(**{"class": NOT_DARK, "subclass": NOT_DARK, **_EMPTY_LABELS})
+    blank = _labelled(blank, NOT_DARK, NOT_DARK)
     ranked = pd.concat([part for part in (blank, sources.intervals) if len(part)] or [blank], ignore_index=True)
     pieces = paint(ranked, merge(loci))
     pieces[_LABELS] = ranked[_LABELS].iloc[pieces["row"]].to_numpy()

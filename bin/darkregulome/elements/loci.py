@@ -66,7 +66,8 @@ def read_locus_rows(path: str | Path) -> list[LocusRow]:
         lines = lines[1:]
     if not lines:
         raise InputError.at(path, "has a header and no locus", "give at least one gene")
-    rows, problems = [], []
+    rows: list[LocusRow] = []
+    problems: list[Problem] = []
     for number, line in lines:
         values = [value.strip().strip('"') for value in line.split(separator)]
         try:
@@ -131,14 +132,13 @@ def read_placed_loci(path: str | Path, contigs: Contigs) -> pd.DataFrame:
     if loci.empty:
         raise InputError.at(path, "has no locus", "give at least one")
     problems = []
-    for at, locus in enumerate(loci.itertuples(), start=2):
-        length = contigs.lengths.get(locus.chrom)
+    columns = loci[["locus", "chrom", "start", "tss", "end"]].itertuples(index=False, name=None)
+    for at, (name, chrom, start, tss, end) in enumerate(columns, start=2):
+        length = contigs.lengths.get(chrom)
         if length is None:
-            what = f"locus {locus.locus!r} is on {locus.chrom!r}, which {contigs.where} does not have"
-        elif not 0 <= locus.start <= locus.tss < locus.end <= length:
-            what = (
-                f"locus {locus.locus!r} does not lie inside its contig ({locus.chrom}, {length} bases) or off its TSS"
-            )
+            what = f"locus {name!r} is on {chrom!r}, which {contigs.where} does not have"
+        elif not 0 <= start <= tss < end <= length:
+            what = f"the window of locus {name!r} leaves its contig ({chrom}, {length} bases) or misses its TSS"
         else:
             continue
         problems.append(Problem(f"{path}:{at}", what, "make the table again with prepare_loci.py and this FASTA"))
