@@ -1,0 +1,377 @@
+"""The diagnosis: claims 1 to 5, raw and residual, for each model and each pair that can be judged."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from darkregulome.diagnosis.entries import ClaimResult, entries, rounded
+from darkregulome.diagnosis.scores import ModelScores, draws_for, join_scores, near_mask, positions_in
+from darkregulome.diagnosis.settings import Settings
+from darkregulome.stats import claims
+from darkregulome.stats.agreement import spearman
+from darkregulome.stats.bootstrap import percentile_interval, ratio
+from darkregulome.stats.claims import NotTestable, Setting, Tested
+from darkregulome.stats.features import expand
+from darkregulome.stats.loci import Floats, Loci
+from darkregulome.stats.nulls import Null
+from darkregulome.stats.residual import Residualization, commonality, cross_fit
+
+MINIMUM_ELEMENTS = 20
+"""A model with fewer scored elements is not diagnosed, and said so."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What a diagnosis gives.
+
+    Attributes
+    ----------
+    record : ``diagnosis.json``.
+    residuals : one row an element and model: ris, residual, fitted scale, class, distance, and the features used.
+    profiles : mean score by distance, raw and residual, for the figure of the horizon.
+    nulls : draws of each claim's statistic: ``(claim, model, "raw" | "residual")`` to (observed, draws).
+    """
+
+    record: dict[str, Any]
+    residuals: pd.DataFrame
+    profiles: pd.DataFrame
+    nulls: dict[tuple[str, str, str], tuple[float, Floats]]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A model ready to be tested: standardised raw scores, residuals, and residuals over their fitted scale."""
+
+    scores: ModelScores
+    fit: Residualization
+    raw: Floats
+    residual: Floats
+    studentised: Floats
+    residual_sd: float
+    setting: Setting
+    beside: list[tuple[str, Null]]
+
+
+def diagnose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings) -> Diagnosis:
+    """Test every claim on every model, raw and residual, against the null, and give verdicts.
+
+    Parameters
+    ----------
+    elements, ris : tables of the schemas ELEMENTS and RIS; `ris` may be anybody's (element, model, ris).
+    settings : parameters.
+
+    Raises
+    ------
+    InputError
+        The two tables have no element in common, or there is no score.
+    """
+    skipped: list[dict[str, str]] = []
+    prepared: list[Prepared] = []
+    for scores in join_scores(elements, ris):
+        reason = _unfit(scores)
+        if reason:
+            skipped.append({"claim": "all", "model": scores.name, "reason": reason})
+        else:
+            prepared.append(prepare(scores, settings))
+    results: list[ClaimResult] = []
+    for name, model, test in _tests(prepared, settings):
+        try:
+            results.append(test())
+        except NotTestable as error:
+            skipped.append({"claim": name, "model": model, "reason": str(error)})
+    record = {
+        "parameters": settings.model_dump(),
+        "models": {one.scores.name: _model_record(one, settings) for one in prepared},
+        "claims": entries(results, settings),
+        "not_tested": skipped,
+        "class_order_agreement": _class_order_agreement(results),
+    }
+    nulls = {
+        (result.claim, result.model, side): (tested.statistic, tested.draws)
+        for result in results
+        for side, tested in (("raw", result.raw), ("residual", result.residual))
+    }
+    frames = [_residual_rows(one) for one in prepared]
+    profiles = [distance_profile(one) for one in prepared]
+    return Diagnosis(
+        rounded(record),
+        pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(),
+        pd.concat(profiles, ignore_index=True) if profiles else pd.DataFrame(),
+        nulls,
+    )
+
+
+def prepare(scores: ModelScores, settings: Settings) -> Prepared:
+    """Residualize and standardise one model's scores, and draw its nulls."""
+    fit = scores.residualize(settings.basis)
+    loci = scores.loci
+    residual, residual_sd = loci.standardise(fit.residual)
+    setting, beside = draws_for([scores.name], loci, scores.classes, settings)
+    return Prepared(
+        scores=scores,
+        fit=fit,
+        raw=loci.standardise(scores.raw)[0],
+        residual=residual,
+        studentised=loci.standardise(loci.center(fit.residual) / fit.scale)[0],
+        residual_sd=residual_sd,
+        setting=setting,
+        beside=beside,
+    )
+
+
+def _unfit(scores: ModelScores) -> str | None:
+    if len(scores.table) < MINIMUM_ELEMENTS:
+        return f"{len(scores.table)} elements have a score; {MINIMUM_ELEMENTS} are needed"
+    if scores.loci.standardise(scores.raw)[1] == 0:
+        return "its scores do not vary within loci"
+    return None
+
+
+def _tests(prepared: list[Prepared], settings: Settings) -> Iterator[tuple[str, str, Callable[[], ClaimResult]]]:
+    for one in prepared:
+        name = one.scores.name
+        yield "horizon", name, lambda one=one: _horizon(one, settings)  # type: ignore[misc]
+        yield "class_hierarchy", name, lambda one=one: _class_hierarchy(one, settings)  # type: ignore[misc]
+        yield "baseline_membership", name, lambda one=one: _baseline(one, settings)  # type: ignore[misc]
+        yield "ccre_discrimination", name, lambda one=one: _ccre(one, settings)  # type: ignore[misc]
+    for language in prepared:
+        for output in prepared:
+            if language.scores.is_language_model and not output.scores.is_language_model:
+                pair = f"{language.scores.name}|{output.scores.name}"
+                yield "list_overlap", pair, lambda a=language, b=output: _lists(a, b, settings)  # type: ignore[misc]
+
+
+def _result(
+    claim: str, one: Prepared, raw: Tested, residual: Tested, settings: Settings, details: dict[str, Any]
+) -> ClaimResult:
+    return ClaimResult(
+        claim=claim,
+        model=one.scores.name,
+        raw=raw,
+        residual=residual,
+        n=one.scores.loci.n,
+        n_loci=one.scores.loci.count,
+        null=settings.null,
+        residual_sd=one.residual_sd,
+        track_floor=track_floor(one.scores, settings),
+        details={**details, "log10_distinct_draws": one.setting.null.log10_distinct},
+    )
+
+
+def track_floor(scores: ModelScores, settings: Settings) -> float | None:
+    """The floor in log2 units of an output model's tracks; None for every other readout."""
+    return settings.track_floor if scores.kind == "output" and scores.readout == "track" else None
+
+
+def _horizon(one: Prepared, settings: Settings) -> ClaimResult:
+    near = near_mask(one.scores.distance, settings.horizon)
+    sides = {side: claims.horizon(values, near, one.setting) for side, values in _both(one)}
+    weights = one.scores.loci.center(near)
+    details = {
+        "horizon": settings.horizon,
+        "change_point": {
+            side: claims.change_point(values, one.scores.distance, one.setting) for side, values in _both(one)
+        },
+        "ladder": _ladder(one, near, settings),
+        "other_nulls": {side: claims.shuffles_beside(values, weights, one.beside) for side, values in _both(one)},
+    }
+    return _result("horizon", one, sides["raw"], sides["residual"], settings, details)
+
+
+def _both(one: Prepared) -> tuple[tuple[str, Floats], tuple[str, Floats]]:
+    return (("raw", one.raw), ("residual", one.residual))
+
+
+def _ladder(one: Prepared, near: np.ndarray, settings: Settings) -> list[dict[str, Any]]:
+    """The contrast as features are added in turn, then all; and with each feature alone."""
+    names = one.scores.features.names
+    steps = [("raw", ())] + [(f"+ {names[i]}", names[: i + 1]) for i in range(len(names))]
+    alone = [(f"{name} alone", (name,)) for name in names]
+    rungs = []
+    for label, used in steps + alone:
+        values = one.raw
+        if used:
+            columns = one.scores.features.values[:, [names.index(name) for name in used]]
+            fit = cross_fit(one.scores.raw, expand(columns, settings.basis), one.scores.loci, one.scores.folds)
+            values = one.scores.loci.standardise(fit.residual)[0]
+        tested = claims.horizon(values, near, one.setting)
+        rungs.append(
+            {
+                "step": label,
+                "features": list(used),
+                "effect": tested.effect,
+                "interval": list(tested.interval),
+                "p": tested.p,
+            }
+        )
+    return rungs
+
+
+def _class_hierarchy(one: Prepared, settings: Settings) -> ClaimResult:
+    scores = one.scores
+    raw = claims.class_hierarchy(one.raw, scores.classes, one.setting)
+    means = {word: numbers["mean"] for word, numbers in raw.details["classes"].items()}
+    plain = claims.class_hierarchy(one.residual, scores.classes, one.setting, means)
+    columns = np.hstack([expand(scores.features.values, settings.basis), scores.location(settings.horizon)])
+    located = cross_fit(scores.raw, columns, scores.loci, scores.folds)
+    beyond = claims.class_hierarchy(scores.loci.standardise(located.residual)[0], scores.classes, one.setting, means)
+    details = {
+        "tested_beyond_location": settings.beyond_location,
+        "residual_plain": {"effect": plain.effect, "p": plain.p},
+        "residual_beyond_location": {"effect": beyond.effect, "p": beyond.p},
+    }
+    residual = beyond if settings.beyond_location else plain
+    return _result("class_hierarchy", one, raw, residual, settings, details)
+
+
+def _baseline(one: Prepared, settings: Settings) -> ClaimResult:
+    scores, features = one.scores, one.scores.features.values
+    raw, residual = (
+        claims.baseline_membership(values, features, scores.folds, settings.top_fraction, one.setting)
+        for values in (one.raw, one.studentised)
+    )
+    details = {"auc_logistic_raw": claims.logistic_auc(scores.raw, features, scores.folds, settings.top_fraction)}
+    return _result("baseline_membership", one, raw, residual, settings, details)
+
+
+def _ccre(one: Prepared, settings: Settings) -> ClaimResult:
+    positive = one.scores.classes == "cCRE"
+    sides = {side: claims.discrimination(values, positive, one.setting) for side, values in _both(one)}
+    free = [(name, null) for name, null in one.beside if name != "stratified"]
+    details = {
+        "other_nulls": {
+            side: claims.shuffles_beside(np.argsort(np.argsort(values)), positive.astype(float), free)
+            for side, values in _both(one)
+        }
+    }
+    return _result("ccre_discrimination", one, sides["raw"], sides["residual"], settings, details)
+
+
+def _lists(language: Prepared, output: Prepared, settings: Settings) -> ClaimResult:
+    shared = language.scores.table["element"][language.scores.table["element"].isin(output.scores.table["element"])]
+    if len(shared) < MINIMUM_ELEMENTS:
+        raise NotTestable(f"the two models share {len(shared)} elements")
+    rows_a, rows_b = positions_in(language.scores, shared.to_numpy()), positions_in(output.scores, shared.to_numpy())
+    loci = Loci.of(language.scores.table["locus"].to_numpy()[rows_a])
+    names = [language.scores.name, output.scores.name]
+    setting, _ = draws_for(names, loci, language.scores.classes[rows_a], settings)
+    raw = claims.list_overlap(
+        loci.center(language.raw[rows_a]), loci.center(output.raw[rows_b]), settings.top_fraction, setting
+    )
+    residual = claims.list_overlap(
+        loci.center(language.studentised[rows_a]),
+        loci.center(output.studentised[rows_b]),
+        settings.top_fraction,
+        setting,
+        contrast_of=loci.center(output.residual[rows_b]),
+    )
+    return ClaimResult(
+        claim="list_overlap",
+        model="|".join(names),
+        raw=raw,
+        residual=residual,
+        n=loci.n,
+        n_loci=loci.count,
+        null=settings.null,
+        residual_sd=output.residual_sd,
+        track_floor=track_floor(output.scores, settings),
+        details={"log10_distinct_draws": setting.null.log10_distinct},
+    )
+
+
+def _model_record(one: Prepared, settings: Settings) -> dict[str, Any]:
+    scores, fit = one.scores, one.fit
+    features = expand(scores.features.values, settings.basis)
+    resamples = one.setting.resamples if scores.loci.count >= 3 else None
+    parts = commonality(scores.raw, features, scores.annotation(), scores.loci, resamples)
+    names = list(scores.features.names)
+    if settings.basis == "quadratic":
+        names += [f"{name}^2" for name in scores.features.names]
+    return {
+        "kind": scores.kind,
+        "readout": scores.readout,
+        "n": scores.loci.n,
+        "n_loci": scores.loci.count,
+        "r2": fit.r2,
+        "r2_in_sample": fit.r2_in_sample,
+        "r2_total": fit.r2_total,
+        "held_out": fit.unit,
+        "shares": parts.shares,
+        "shares_interval": parts.intervals,
+        "coefficients": dict(zip(names, fit.coefficients.tolist(), strict=True)),
+        "predictability_source": scores.predictability_source,
+        "imputed": scores.features.imputed,
+        "dropped_features": scores.features.dropped,
+        "without_score": scores.statuses,
+        "notes": list(scores.notes),
+    }
+
+
+def _class_order_agreement(results: list[ClaimResult]) -> list[dict[str, Any]]:
+    """Rank correlation of class means between every two models, raw and residual."""
+    hierarchies = [result for result in results if result.claim == "class_hierarchy"]
+    rows = []
+    for i, first in enumerate(hierarchies):
+        for second in hierarchies[i + 1 :]:
+            row: dict[str, Any] = {"first": first.model, "second": second.model}
+            for side in ("raw", "residual"):
+                one, two = (getattr(result, side).details["classes"] for result in (first, second))
+                words = [word for word in one if word in two]
+                pair = [[side_of[word]["mean"] for word in words] for side_of in (one, two)]
+                row[side] = spearman(np.array(pair[0]), np.array(pair[1])) if len(words) >= 3 else float("nan")
+                row["n_classes"] = len(words)
+            rows.append(row)
+    return rows
+
+
+def _residual_rows(one: Prepared) -> pd.DataFrame:
+    table = one.scores.table
+    frame = pd.DataFrame(
+        {
+            "element": table["element"],
+            "locus": table["locus"],
+            "model": one.scores.name,
+            "class": table["class"],
+            "distance": table["distance"],
+            "ris": one.scores.raw,
+            "residual": one.fit.residual,
+            "raw_sd": one.raw,
+            "residual_sd": one.residual,
+            "residual_scale": one.fit.scale,
+        }
+    )
+    for name, column in zip(one.scores.features.names, one.scores.features.values.T, strict=True):
+        frame[f"feature_{name}"] = column
+    return frame
+
+
+def distance_profile(one: Prepared, bins: int = 16) -> pd.DataFrame:
+    """Mean of raw and residual scores (SD) in bins of distance with equal numbers of elements, with intervals."""
+    distance, loci = one.scores.distance, one.scores.loci
+    edges = np.unique(np.quantile(distance, np.linspace(0, 1, bins + 1)))
+    where = np.clip(np.searchsorted(edges, distance, side="right") - 1, 0, max(len(edges) - 2, 0))
+    member = (where[:, None] == np.arange(max(len(edges) - 1, 1))[None, :]).astype(float)
+    counts = loci.sums(member)
+    rows = []
+    for side, values in _both(one):
+        sums = loci.sums(member * values[:, None])
+        drawn = ratio(sums, counts, one.setting.resamples)
+        for i in range(member.shape[1]):
+            if not member[:, i].any():
+                continue
+            low, high = percentile_interval(drawn[:, i])
+            rows.append(
+                {
+                    "model": one.scores.name,
+                    "scores": side,
+                    "distance": float(np.median(distance[member[:, i] > 0])),
+                    "mean": float(sums[:, i].sum() / counts[:, i].sum()),
+                    "low": low,
+                    "high": high,
+                    "n": int(member[:, i].sum()),
+                }
+            )
+    return pd.DataFrame(rows)

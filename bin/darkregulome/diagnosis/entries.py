@@ -1,0 +1,241 @@
+"""A tested claim, its verdict and its sentence, as they stand in the JSON."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from darkregulome.diagnosis.settings import FLOORS, Settings
+from darkregulome.stats.claims import Tested
+from darkregulome.stats.verdict import Evidence, above_floors, benjamini_hochberg, decide, sign_flip
+
+UNITS = {
+    "horizon": "near less far, SD",
+    "class_hierarchy": "eta squared beyond chance",
+    "baseline_membership": "out-of-fold AUC",
+    "ccre_discrimination": "AUC, cCRE against other",
+    "list_overlap": "overlap beyond chance",
+    "eqtl": "eQTL less matched elements, SD",
+    "conservation": "rank correlation",
+}
+
+CLAIMS = tuple(UNITS)
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """One claim on one model (or pair), raw and residual, before the family is known.
+
+    Attributes
+    ----------
+    residual_sd : within-locus SD of the residual, in the readout's units: turns a contrast in SD into natural units.
+    track_floor : least effect in those units; None where the readout has no floor.
+    """
+
+    claim: str
+    model: str
+    raw: Tested
+    residual: Tested
+    n: int
+    n_loci: int
+    null: str
+    residual_sd: float
+    track_floor: float | None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+def entries(results: Sequence[ClaimResult], settings: Settings) -> list[dict[str, Any]]:
+    """Adjust the family, raw and residual apart, decide each claim, and write each entry."""
+    raw_q = benjamini_hochberg(np.array([result.raw.p for result in results]))
+    residual_q = benjamini_hochberg(np.array([result.residual.p for result in results]))
+    return [_entry(result, float(raw_q[i]), float(residual_q[i]), settings) for i, result in enumerate(results)]
+
+
+def _entry(result: ClaimResult, raw_q: float, residual_q: float, settings: Settings) -> dict[str, Any]:
+    natural = result.residual.contrast * result.residual_sd
+    evidence = Evidence(
+        raw_q=raw_q,
+        residual_q=residual_q,
+        raw_sign=result.raw.sign,
+        residual_sign=result.residual.sign,
+        magnitude=result.residual.magnitude,
+        floor=FLOORS[result.claim],
+        power=result.residual.power,
+        natural=natural,
+        natural_floor=result.track_floor,
+    )
+    verdict = decide(evidence, settings.alpha)
+    details = dict(result.details)
+    details["raw"], details["residual"] = result.raw.details, result.residual.details
+    details["sign_flip"] = sign_flip(evidence)
+    details["above_floors"] = above_floors(evidence)
+    if result.track_floor is not None:
+        details["track_effect_log2"], details["track_floor_log2"] = natural, result.track_floor
+    entry = {
+        "claim": result.claim,
+        "model": result.model,
+        "unit": UNITS[result.claim],
+        "raw": _numbers(result.raw, raw_q),
+        "residual": _numbers(result.residual, residual_q),
+        "effect": result.residual.effect,
+        "interval": list(result.residual.interval),
+        "null": result.null,
+        "n": result.n,
+        "n_loci": result.n_loci,
+        "power": result.residual.power,
+        "floor": result.residual.neutral + FLOORS[result.claim],
+        "verdict": verdict,
+        "details": details,
+    }
+    entry["sentence"] = sentence(entry, settings)
+    return rounded(entry)
+
+
+def _numbers(tested: Tested, q: float) -> dict[str, Any]:
+    return {
+        "statistic": tested.statistic,
+        "p": tested.p,
+        "q": q,
+        "effect": tested.effect,
+        "interval": list(tested.interval),
+    }
+
+
+def rounded(value: Any, digits: int = 6) -> Any:
+    """Floats to `digits` significant digits: the last bits of a sum depend on threads and libraries."""
+    if isinstance(value, dict):
+        return {key: rounded(item, digits) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [rounded(item, digits) for item in value]
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, (float, np.floating)):
+        return float(f"{float(value):.{digits}g}") if np.isfinite(value) else None
+    if isinstance(value, np.integer):
+        return int(value)
+    return value
+
+
+# -- sentences -------------------------------------------------------------------------------------------------------
+
+
+def sentence(entry: dict[str, Any], settings: Settings) -> str:
+    """One plain sentence for a reader who is no statistician."""
+    raw, rest = _SAYING[entry["claim"]](entry, settings)
+    verdict, details = entry["verdict"], entry["details"]
+    subject = _SUBJECT[entry["claim"]]
+    remains = f"{rest} after what predictability explains ({_q(entry['residual']['q'])})"
+    if verdict == "survives":
+        return f"{raw}, and {remains}: {subject} survives."
+    if verdict == "underpowered":
+        return (
+            f"{raw}; {remains}, but these data could hardly show an effect of the stated size "
+            f"(power {entry['power']:.2f}): nothing can be said of {subject}."
+        )
+    if verdict == "absent":
+        return f"{raw} ({_q(entry['raw']['q'])}); {remains}: {subject} is absent."
+    return f"{raw}, but {remains}{_why(entry, details, settings)}: {subject} collapses."
+
+
+def _why(entry: dict[str, Any], details: dict[str, Any], settings: Settings) -> str:
+    """Why a residual that is not chance still does not count."""
+    if entry["residual"]["q"] >= settings.alpha:
+        return ""
+    if details["sign_flip"]:
+        return ", the other way round"
+    if "track_effect_log2" in details and abs(details["track_effect_log2"]) < details["track_floor_log2"]:
+        return f", a change of {abs(details['track_effect_log2']):.2g} log2 units, too small to be measured"
+    return ", less than the floor"
+
+
+def _q(q: float | None) -> str:
+    return "q not known" if q is None or not np.isfinite(q) else f"q = {q:.2g}"
+
+
+def _span(numbers: dict[str, Any], digits: int = 2) -> str:
+    low, high = numbers["interval"]
+    if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
+        return f"{numbers['effect']:.{digits}f}"
+    return f"{numbers['effect']:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+
+
+def _direction(effect: float) -> str:
+    return "higher" if effect >= 0 else "lower"
+
+
+def _say_horizon(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
+    effect = entry["raw"]["effect"]
+    reach = f"{settings.horizon / 1000:g} kb"
+    return (
+        f"Scores within {reach} of the TSS are {abs(effect):.2f} SD {_direction(effect)} than farther out",
+        f"{_span(entry['residual'])} SD remains",
+    )
+
+
+def _say_classes(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
+    order = " > ".join(entry["details"]["raw"]["order"])
+    return (
+        f"Class explains {100 * max(entry['raw']['effect'], 0):.1f} % of the variance of scores ({order})",
+        f"{100 * max(entry['residual']['effect'], 0):.1f} % remains",
+    )
+
+
+def _say_baseline(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
+    top = f"{100 * settings.top_fraction:g} %"
+    return (
+        f"The features alone tell the top {top} of elements with an AUC of {entry['raw']['effect']:.3f}",
+        f"{_span(entry['residual'], 3)} is left of it",
+    )
+
+
+def _say_ccre(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
+    return (
+        f"Scores tell cCREs from other elements with an AUC of {entry['raw']['effect']:.2f}",
+        f"an AUC of {_span(entry['residual'])} remains",
+    )
+
+
+def _say_lists(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
+    raw = entry["details"]["raw"]
+    first, second = entry["model"].split("|")
+    return (
+        f"The top {raw['k']} elements of {first} and {second} share {raw['overlap']} "
+        f"({raw['expected_by_chance']:.0f} by chance)",
+        f"{entry['details']['residual']['overlap']} are shared",
+    )
+
+
+def _say_eqtl(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
+    effect = entry["raw"]["effect"]
+    return (
+        f"Elements that hold an eQTL score {abs(effect):.2f} SD {_direction(effect)} than matched elements",
+        f"{_span(entry['residual'])} SD remains",
+    )
+
+
+def _say_conservation(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
+    return (
+        f"Scores and conservation have a rank correlation of {entry['raw']['effect']:.2f}",
+        f"{_span(entry['residual'])} remains",
+    )
+
+
+_SAYING = {
+    "horizon": _say_horizon,
+    "class_hierarchy": _say_classes,
+    "baseline_membership": _say_baseline,
+    "ccre_discrimination": _say_ccre,
+    "list_overlap": _say_lists,
+    "eqtl": _say_eqtl,
+    "conservation": _say_conservation,
+}
+_SUBJECT = {
+    "horizon": "the horizon",
+    "class_hierarchy": "the class hierarchy",
+    "baseline_membership": "membership by features",
+    "ccre_discrimination": "cCRE discrimination",
+    "list_overlap": "the overlap",
+    "eqtl": "the eQTL enrichment",
+    "conservation": "the link to conservation",
+}

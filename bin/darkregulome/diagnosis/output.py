@@ -1,0 +1,62 @@
+"""Reads what the diagnosis takes and writes what it gives."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pydantic import ValidationError
+
+from darkregulome.diagnosis.diagnose import Diagnosis
+from darkregulome.diagnosis.settings import Settings
+from darkregulome.errors import InputError, Problem
+from darkregulome.io.provenance import provenance
+from darkregulome.io.schemas import ELEMENTS, RIS
+from darkregulome.io.tables import read_table, write_json, write_table
+from darkregulome.plots.diagnosis import draw_diagnosis
+
+
+def settings_from(**values: Any) -> Settings:
+    """Checked settings, or an `InputError` that names every option at fault."""
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise InputError(
+            *(
+                Problem(
+                    f"--{str(item['loc'][0]).replace('_', '-')}",
+                    f"is {item['input']!r} ({item['msg'].lower()})",
+                    "see --help",
+                )
+                for item in error.errors()
+            )
+        ) from error
+
+
+def read_scores(elements: Path, ris: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The element and score tables, both checked."""
+    return read_table(elements, ELEMENTS), read_table(ris, RIS)
+
+
+def claims_table(claims: list[dict[str, Any]]) -> pd.DataFrame:
+    """One row a claim and model, for a spreadsheet."""
+    rows = []
+    for claim in claims:
+        row: dict[str, Any] = {"claim": claim["claim"], "model": claim["model"], "verdict": claim["verdict"]}
+        for side in ("raw", "residual"):
+            row[f"{side}_effect"] = claim[side]["effect"]
+            row[f"{side}_low"], row[f"{side}_high"] = claim[side]["interval"]
+            row[f"{side}_p"], row[f"{side}_q"] = claim[side]["p"], claim[side]["q"]
+        row |= {name: claim[name] for name in ("unit", "floor", "power", "null", "n", "n_loci", "sentence")}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def write_diagnosis(diagnosis: Diagnosis, outdir: Path, inputs: Mapping[str, Path]) -> None:
+    """Write ``diagnosis.json``, ``claims.tsv``, ``residuals.parquet``, ``distance_profile.tsv`` and ``figures/``."""
+    source = provenance("diagnose.py", {**diagnosis.record["parameters"], **inputs})
+    write_table(diagnosis.residuals, outdir / "residuals.parquet", provenance=source)
+    write_table(claims_table(diagnosis.record["claims"]), outdir / "claims.tsv")
+    write_table(diagnosis.profiles, outdir / "distance_profile.tsv")
+    draw_diagnosis(diagnosis.record, diagnosis.profiles, diagnosis.nulls, outdir / "figures")
+    write_json({"provenance": source, **diagnosis.record}, outdir / "diagnosis.json")

@@ -1,0 +1,210 @@
+"""From the tables of elements and scores to arrays in order of position, a model at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from darkregulome.diagnosis.settings import Settings
+from darkregulome.errors import InputError
+from darkregulome.stats.bootstrap import resample_loci
+from darkregulome.stats.claims import Setting
+from darkregulome.stats.features import FeatureMatrix, expand, standardise_features
+from darkregulome.stats.loci import Bools, Floats, Ints, Loci
+from darkregulome.stats.nulls import Null, RotationNull, ShuffleNull
+from darkregulome.stats.randomness import generator
+from darkregulome.stats.residual import Folds, Residualization, cross_fit, make_folds
+
+LANGUAGE_KINDS = ("masked", "causal")
+
+
+@dataclass(frozen=True)
+class ModelScores:
+    """The scores of one model on the elements where it has any, sorted by locus and position.
+
+    Attributes
+    ----------
+    name, kind, readout : of the model; `readout` is None where the table does not say.
+    table : one row an element: the columns of the element table, ``ris`` and ``predictability``.
+    predictability_source : ``"own"``, ``"mean of ..."`` or ``"none"``.
+    statuses : elements without a score, by reason.
+    notes : what a reader must know, one sentence each.
+    """
+
+    name: str
+    kind: str
+    readout: str | None
+    table: pd.DataFrame
+    predictability_source: str
+    statuses: dict[str, int]
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def is_language_model(self) -> bool:
+        """True for masked and causal models."""
+        return self.kind in LANGUAGE_KINDS
+
+    @cached_property
+    def loci(self) -> Loci:
+        """The layout of the table's rows."""
+        return Loci.of(self.table["locus"].to_numpy())
+
+    @cached_property
+    def folds(self) -> Folds:
+        """What is held out together."""
+        return make_folds(self.table["chrom"].to_numpy(), self.loci)
+
+    @cached_property
+    def features(self) -> FeatureMatrix:
+        """The standardised features."""
+        return standardise_features(feature_columns(self.table))
+
+    @property
+    def raw(self) -> Floats:
+        """RIS, shape (n,)."""
+        return self.table["ris"].to_numpy(dtype=float)
+
+    @property
+    def distance(self) -> Floats:
+        """|distance| to the TSS in bases, shape (n,)."""
+        return np.abs(self.table["distance"].to_numpy(dtype=float))
+
+    @property
+    def classes(self) -> NDArray:
+        """Class words, shape (n,)."""
+        return self.table["class"].to_numpy(dtype=str)
+
+    def residualize(self, basis: str) -> Residualization:
+        """RIS less what the features explain."""
+        return cross_fit(self.raw, expand(self.features.values, basis), self.loci, self.folds)
+
+    def location(self, horizon: int) -> Floats:
+        """Columns of location: near or far, and log distance. Never among the features: this is what is tested."""
+        return np.column_stack([self.distance <= horizon, np.log1p(self.distance)]).astype(float)
+
+    def annotation(self) -> Floats:
+        """Columns of annotation: class indicators (the first left out) and log distance."""
+        dummies = pd.get_dummies(pd.Series(self.classes), drop_first=True).to_numpy(dtype=float)
+        return np.column_stack([dummies, np.log1p(self.distance)])
+
+
+def feature_columns(table: pd.DataFrame) -> dict[str, NDArray | None]:
+    """The six features of an element table, unstandardised."""
+    columns: dict[str, NDArray | None] = {"log_length": np.log(table["length"].to_numpy(dtype=float))}
+    for name in ("gc", "cpg_oe", "complexity", "repeat_fraction"):
+        columns[name] = table[name].to_numpy(dtype=float)
+    columns["predictability"] = (
+        table["predictability"].to_numpy(dtype=float) if "predictability" in table.columns else None
+    )
+    return columns
+
+
+def join_scores(elements: pd.DataFrame, ris: pd.DataFrame) -> list[ModelScores]:
+    """Models of a score table, each joined to the elements it scored, in order of name.
+
+    Raises
+    ------
+    InputError
+        No element of the score table is in the element table, or no model has a score.
+    """
+    known = ris["element"].isin(elements["element"])
+    if not known.any():
+        raise InputError.at(
+            "ris table",
+            f"names no element of the element table (for example {ris['element'].iloc[0]!r})"
+            if len(ris)
+            else "has no rows",
+            "give the element table that the scores were made for",
+        )
+    consensus = _language_predictability(ris)
+    models = [_one_model(str(name), rows, elements, consensus) for name, rows in ris.groupby("model", sort=True)]
+    models = [model for model in models if len(model.table)]
+    if not models:
+        raise InputError.at(
+            "ris table", "has no score at all", "see the column 'status' for the reason of each element"
+        )
+    return models
+
+
+def _kind(rows: pd.DataFrame) -> tuple[str, bool]:
+    """Kind of a model, and whether the table states it; without it, a model with predictability is a language model."""
+    stated = rows["kind"].dropna() if "kind" in rows.columns else pd.Series(dtype=str)
+    if len(stated):
+        return str(stated.iloc[0]), True
+    has_own = "predictability" in rows.columns and rows["predictability"].notna().any()
+    return ("masked" if has_own else "output"), False
+
+
+def _language_predictability(ris: pd.DataFrame) -> tuple[pd.Series, list[str]]:
+    """Mean over the language models of each element's standardised predictability, and those models' names."""
+    standardised, names = [], []
+    if "predictability" in ris.columns:
+        for name, rows in ris.groupby("model", sort=True):
+            values = rows.set_index("element")["predictability"].astype(float).dropna()
+            if _kind(rows)[0] in LANGUAGE_KINDS and len(values) and values.std(ddof=0) > 0:
+                standardised.append((values - values.mean()) / values.std(ddof=0))
+                names.append(str(name))
+    if not standardised:
+        return pd.Series(dtype=float), []
+    return pd.concat(standardised, axis=1).mean(axis=1), names
+
+
+def _one_model(
+    name: str, rows: pd.DataFrame, elements: pd.DataFrame, consensus: tuple[pd.Series, list[str]]
+) -> ModelScores:
+    kind, stated = _kind(rows)
+    notes = [] if stated else [f"The table does not state the kind of {name}; taken as {kind!r}."]
+    unknown = int((~rows["element"].isin(elements["element"])).sum())
+    if unknown:
+        notes.append(f"{unknown} scored elements are not in the element table and were left out.")
+    status = rows["status"].fillna("ok") if "status" in rows.columns else pd.Series("ok", index=rows.index)
+    finite = np.isfinite(rows["ris"].to_numpy(dtype=float))
+    status = status.where((status != "ok") | finite, "no_score")
+    wanted = rows.loc[status == "ok", [c for c in ("element", "ris", "predictability") if c in rows.columns]]
+    columns = [column for column in elements.columns if column not in ("ris", "predictability")]
+    table = elements[columns].merge(wanted, on="element", validate="one_to_one")
+    source = "own"
+    if "predictability" not in table.columns or not table["predictability"].notna().any():
+        values, names = consensus
+        table["predictability"] = table["element"].map(values) if names else np.nan
+        source = f"mean of {', '.join(names)}" if names else "none"
+        if not names:
+            notes.append(f"No predictability is known for {name}: its residual is of five features.")
+    table = table.sort_values(["locus", "chrom", "start", "end", "element"], kind="stable").reset_index(drop=True)
+    readout = None
+    if "readout" in rows.columns and rows["readout"].notna().any():
+        readout = str(rows["readout"].dropna().iloc[0])
+    counts = status[status != "ok"].value_counts().sort_index()
+    statuses = {str(reason): int(count) for reason, count in counts.items()}
+    return ModelScores(name, kind, readout, table, source, statuses, tuple(notes))
+
+
+def draws_for(
+    names: Sequence[str], loci: Loci, classes: NDArray, settings: Settings
+) -> tuple[Setting, list[tuple[str, Null]]]:
+    """The null and bootstrap draws of one set of elements, named so that they depend on nothing else."""
+
+    def null(kind: str, permutations: int) -> Null:
+        rng = generator(settings.seed, kind, *names)
+        if kind == "rotation":
+            return RotationNull(loci, permutations, rng)
+        return ShuffleNull(loci, classes if kind == "stratified" else None, permutations, rng)
+
+    resamples = resample_loci(loci.count, settings.bootstrap, generator(settings.seed, "bootstrap", *names))
+    main = null(settings.null, settings.permutations)
+    fewer = min(settings.permutations, 999)
+    beside = [(kind, null(kind, fewer)) for kind in ("rotation", "free", "stratified") if kind != settings.null]
+    return Setting(loci, main, resamples, settings.alpha), beside
+
+
+def near_mask(distance: NDArray, horizon: int) -> Bools:
+    """True within the horizon."""
+    return np.asarray(distance) <= horizon
+
+
+def positions_in(model: ModelScores, names: NDArray) -> Ints:
+    """Row of each named element in the model's table."""
+    return pd.Index(model.table["element"]).get_indexer(pd.Index(names)).astype(np.int64)

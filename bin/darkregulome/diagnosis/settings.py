@@ -1,0 +1,51 @@
+"""Settings of the diagnosis, checked once."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+NullName = Literal["rotation", "free", "stratified"]
+
+FLOORS = {
+    "horizon": 0.1,
+    "class_hierarchy": 0.01,
+    "baseline_membership": 0.2,
+    "ccre_discrimination": 0.02,
+    "list_overlap": 0.05,
+    "eqtl": 0.1,
+    "conservation": 0.05,
+}
+"""Least effect, as distance from none, that a claim must keep to survive: SD (horizon, eqtl), eta squared
+(class_hierarchy), AUC less 0.5 (baseline_membership: 0.7 is the usual bound of an acceptable discrimination;
+ccre_discrimination), overlap beyond chance (list_overlap), rank correlation (conservation)."""
+
+
+class Settings(BaseModel):
+    """Parameters shared by diagnose, decompose and cross_check.
+
+    Attributes
+    ----------
+    horizon : bases from the TSS that count as near.
+    permutations : draws of the null.
+    null : rotation within the locus; free or class-stratified shuffle within the locus.
+    alpha : level of the verdict, on q.
+    top_fraction : share of elements in a top list.
+    bootstrap : bootstrap samples over loci.
+    track_floor : least effect of an output model, in log2 units of its tracks.
+    basis : how features enter the regression, linear or with their squares.
+    beyond_location : test the residual class hierarchy after location (near, log distance) is taken out too.
+    seed : seed of every draw.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    horizon: int = Field(10_000, gt=0)
+    permutations: int = Field(10_000, ge=99)
+    null: NullName = "rotation"
+    alpha: float = Field(0.05, gt=0, lt=1)
+    top_fraction: float = Field(0.1, gt=0, lt=0.5)
+    bootstrap: int = Field(1000, ge=100)
+    track_floor: float = Field(0.01, ge=0)
+    basis: Literal["linear", "quadratic"] = "linear"
+    beyond_location: bool = False
+    seed: int = Field(0, ge=0)

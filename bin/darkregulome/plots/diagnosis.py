@@ -1,0 +1,178 @@
+"""Figures of the diagnosis. Each function draws the record it is handed and gives a figure."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from darkregulome.plots.style import NEUTRAL, RAW, RESIDUAL, SHARE_COLOURS, panels, save
+
+_SIDES = (("raw", RAW), ("residual", RESIDUAL))
+Nulls = Mapping[tuple[str, str, str], tuple[float, NDArray]]
+
+
+def draw_diagnosis(record: Mapping[str, Any], profiles: pd.DataFrame, nulls: Nulls, folder: Path) -> list[Path]:
+    """Draw and write every figure that the record has data for."""
+    claims = record["claims"]
+    figures = {
+        "horizon": horizon_figure(profiles, claims, record["parameters"]["horizon"]),
+        "variance_shares": shares_figure(record["models"]),
+        "classes": classes_figure(claims),
+        "nulls": nulls_figure(claims, nulls),
+        "ladder": ladder_figure(claims),
+        "effects": effects_figure(claims),
+    }
+    return [path for name, figure in figures.items() if figure for path in save(figure, folder, name)]
+
+
+def _of(claims: Sequence[Mapping[str, Any]], name: str) -> list[Mapping[str, Any]]:
+    return [claim for claim in claims if claim["claim"] == name]
+
+
+def horizon_figure(profiles: pd.DataFrame, claims: Sequence[Mapping[str, Any]], horizon: int) -> Figure | None:
+    """Mean score against distance to the TSS, raw and residual, with the horizon and the change point."""
+    if profiles.empty:
+        return None
+    by_model = {claim["model"]: claim for claim in _of(claims, "horizon")}
+    models = list(dict.fromkeys(profiles["model"]))
+    figure, axes = panels(1, len(models), sharey=True)
+    for axis, model in zip(axes[0], models, strict=True):
+        for side, colour in _SIDES:
+            rows = profiles[(profiles["model"] == model) & (profiles["scores"] == side)]
+            kb = rows["distance"] / 1000
+            axis.fill_between(
+                kb, rows["low"].fillna(rows["mean"]), rows["high"].fillna(rows["mean"]), color=colour, alpha=0.2, lw=0
+            )
+            axis.plot(kb, rows["mean"], color=colour, marker="o", ms=3, lw=1.4, label=side)
+        axis.axvline(horizon / 1000, color=NEUTRAL, lw=1, ls="--")
+        axis.axhline(0, color=NEUTRAL, lw=0.6)
+        claim = by_model.get(model)
+        point = claim["details"]["change_point"]["residual"] if claim else {}
+        if claim and point and claim["verdict"] == "survives":
+            low, high = (value if value is not None else point["position"] for value in point["interval"])
+            axis.axvspan(low / 1000, high / 1000, color=RESIDUAL, alpha=0.12, lw=0)
+        axis.set_title(f"{model}: {claim['verdict']}" if claim else model)
+        axis.set_xlabel("|distance| to TSS (kb)")
+    axes[0][0].set_ylabel("score (SD within locus)")
+    axes[0][0].legend(title=f"dashed: {horizon / 1000:g} kb", title_fontsize=7)
+    return figure
+
+
+def shares_figure(models: Mapping[str, Any]) -> Figure | None:
+    """Share of each model's variance: predictability alone, annotation alone, shared, unexplained."""
+    if not models:
+        return None
+    figure, axes = panels(1, 1, width=5.6, height=0.9 + 0.42 * len(models))
+    axis = axes[0][0]
+    names = list(models)[::-1]
+    left = np.zeros(len(names))
+    for part, colour in SHARE_COLOURS.items():
+        # Suppression makes the shared part negative; a bar cannot be.
+        width = np.array([max(models[name]["shares"][part], 0.0) for name in names])
+        axis.barh(names, width, left=left, color=colour, label=part, height=0.7)
+        left += width
+    axis.set_xlim(0, max(1.0, float(left.max())))
+    axis.set_xlabel("share of within-locus variance of RIS")
+    axis.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    return figure
+
+
+def classes_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
+    """Class means with intervals, raw beside residual."""
+    chosen = _of(claims, "class_hierarchy")
+    if not chosen:
+        return None
+    figure, axes = panels(1, len(chosen), sharey=True)
+    words = chosen[0]["details"]["raw"]["order"]
+    for axis, claim in zip(axes[0], chosen, strict=True):
+        for offset, (side, colour) in zip((-0.15, 0.15), _SIDES, strict=True):
+            classes = claim["details"][side]["classes"]
+            for place, word in enumerate(words):
+                if word not in classes:
+                    continue
+                mean, (low, high) = classes[word]["mean"], classes[word]["interval"]
+                axis.plot([place + offset] * 2, [low, high], color=colour, lw=1.4)
+                axis.plot(place + offset, mean, "o", color=colour, ms=5, label=side if place == 0 else None)
+        axis.axhline(0, color=NEUTRAL, lw=0.6)
+        axis.set_xticks(range(len(words)), words, rotation=35, ha="right")
+        axis.set_title(f"{claim['model']}: {claim['verdict']}")
+    axes[0][0].set_ylabel("class mean (SD within locus)")
+    axes[0][0].legend()
+    return figure
+
+
+def nulls_figure(claims: Sequence[Mapping[str, Any]], nulls: Nulls) -> Figure | None:
+    """Each statistic against its null, raw and residual."""
+    shown = [claim for claim in claims if (claim["claim"], claim["model"], "raw") in nulls]
+    if not shown:
+        return None
+    columns = 3
+    rows = -(-len(shown) // columns)
+    figure, axes = panels(rows, columns, width=2.9, height=1.7)
+    for axis in axes.flat[len(shown) :]:
+        axis.set_visible(False)
+    for axis, claim in zip(axes.flat, shown, strict=False):
+        for side, colour in _SIDES:
+            observed, draws = nulls[(claim["claim"], claim["model"], side)]
+            counts, edges = np.histogram(draws, bins=40)
+            axis.stairs(counts, edges, color=colour, fill=True, alpha=0.35)
+            axis.axvline(observed, color=colour, lw=1.6)
+        axis.set_yticks([])
+        axis.set_title(f"{claim['claim'].replace('_', ' ')}\n{claim['model']}", fontsize=7)
+        axis.tick_params(labelsize=7)
+    figure.supxlabel("statistic: null draws (filled) and observed (line), raw orange, residual blue", fontsize=8)
+    return figure
+
+
+def ladder_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
+    """The near/far contrast as features are taken out in turn."""
+    chosen = _of(claims, "horizon")
+    if not chosen:
+        return None
+    figure, axes = panels(1, len(chosen), sharey=True)
+    for axis, claim in zip(axes[0], chosen, strict=True):
+        rungs = [rung for rung in claim["details"]["ladder"] if not rung["step"].endswith(" alone")]
+        effects = np.array([rung["effect"] for rung in rungs], dtype=float)
+        bounds = np.array([rung["interval"] for rung in rungs], dtype=float)
+        place = np.arange(len(rungs))
+        axis.vlines(place, bounds[:, 0], bounds[:, 1], color=RESIDUAL, lw=1.4)
+        axis.plot(place, effects, "o-", color=RESIDUAL, ms=4, lw=0.8)
+        axis.axhline(0, color=NEUTRAL, lw=0.6)
+        labels = [rung["step"].replace("_", " ") for rung in rungs]
+        axis.set_xticks(place, labels, rotation=45, ha="right", fontsize=7)
+        axis.set_title(claim["model"])
+    axes[0][0].set_ylabel("near less far (SD)")
+    return figure
+
+
+def effects_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
+    """Raw and residual effect of every claim with its interval, one row a claim and model, a panel a claim."""
+    names = list(dict.fromkeys(claim["claim"] for claim in claims))
+    if not names:
+        return None
+    counts = [len(_of(claims, name)) for name in names]
+    figure, axes = panels(
+        len(names),
+        1,
+        width=6.0,
+        height=0.55 + 0.36 * max(counts),
+        gridspec_kw={"height_ratios": [c + 1 for c in counts]},
+    )
+    for axis, name in zip(axes[:, 0], names, strict=True):
+        chosen = _of(claims, name)[::-1]
+        for place, claim in enumerate(chosen):
+            for offset, (side, colour) in zip((0.15, -0.15), _SIDES, strict=True):
+                low, high = (np.nan if value is None else value for value in claim[side]["interval"])
+                axis.plot([low, high], [place + offset] * 2, color=colour, lw=1.5)
+                axis.plot(claim[side]["effect"], place + offset, "o", color=colour, ms=4)
+        neutral = 0.5 if "AUC" in chosen[0]["unit"] else 0.0
+        axis.axvline(neutral, color=NEUTRAL, lw=0.8)
+        axis.set_yticks(range(len(chosen)), [f"{claim['model']} ({claim['verdict']})" for claim in chosen], fontsize=7)
+        axis.set_ylim(-0.6, len(chosen) - 0.4)
+        axis.set_title(f"{name.replace('_', ' ')}: {chosen[0]['unit']}", fontsize=8, loc="left")
+        axis.tick_params(axis="x", labelsize=7)
+    return figure

@@ -1,0 +1,65 @@
+"""The six features of predictability, standardised. Distance to the TSS is never one of them: it is what is tested."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darkregulome.stats.loci import Floats
+
+FEATURES = ("log_length", "gc", "cpg_oe", "complexity", "repeat_fraction", "predictability")
+
+
+@dataclass(frozen=True)
+class FeatureMatrix:
+    """Standardised features.
+
+    Attributes
+    ----------
+    names : features kept.
+    values : shape (n, len(names)), mean 0 and SD 1.
+    imputed : number of missing values replaced by the median, by feature.
+    dropped : features left out, with the reason.
+    """
+
+    names: tuple[str, ...]
+    values: Floats
+    imputed: dict[str, int]
+    dropped: dict[str, str]
+
+
+def standardise_features(columns: Mapping[str, NDArray | None]) -> FeatureMatrix:
+    """Standardise feature columns (each of shape (n,), or None where there is none).
+
+    Missing values take the feature's median, and are counted. A feature that is missing or constant is left out.
+    """
+    kept: dict[str, Floats] = {}
+    imputed: dict[str, int] = {}
+    dropped: dict[str, str] = {}
+    size = max((len(column) for column in columns.values() if column is not None), default=0)
+    for name, column in columns.items():
+        values = None if column is None else np.asarray(column, dtype=float)
+        if values is None or not np.isfinite(values).any():
+            dropped[name] = "no values"
+            continue
+        missing = ~np.isfinite(values)
+        if missing.any():
+            values = np.where(missing, np.median(values[~missing]), values)
+            imputed[name] = int(missing.sum())
+        sd = values.std()
+        if sd <= 1e-12 * max(1.0, float(np.abs(values).max())):
+            dropped[name] = "constant"
+            continue
+        kept[name] = (values - values.mean()) / sd
+    matrix = np.column_stack(list(kept.values())) if kept else np.zeros((size, 0))
+    return FeatureMatrix(tuple(kept), matrix, imputed, dropped)
+
+
+def expand(values: Floats, basis: str) -> Floats:
+    """The columns that the regression uses: the features (``"linear"``), or with their squares (``"quadratic"``)."""
+    if basis == "linear":
+        return values
+    if basis == "quadratic":
+        return np.hstack([values, values**2 - 1.0])
+    raise ValueError(f"unknown basis {basis!r}")

@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""Test each claim about the scores, raw and residual, and say which survive."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from darkregulome import cli
+
+app = cli.script(
+    help="Test each claim about influence scores, raw and after what predictability explains, and give verdicts. "
+    "The scores may be ours or anybody's: element, model, ris[, predictability].",
+    example="diagnose.py --elements elements.parquet --ris ris.parquet --outdir diagnosis",
+)
+
+
+@app.command()
+def main(
+    elements: Annotated[Path, typer.Option(help="Element table (parquet, TSV or CSV).")],
+    ris: Annotated[Path, typer.Option(help="Score table: element, model, ris[, predictability, kind, readout].")],
+    outdir: Annotated[Path, typer.Option(help="Folder for diagnosis.json, tables and figures.")],
+    horizon: Annotated[int, typer.Option(min=1, help="Bases from the TSS that count as near.")] = 10_000,
+    permutations: Annotated[int, typer.Option(min=99, help="Draws of the null.")] = 10_000,
+    null: Annotated[str, typer.Option(help="rotation, free or stratified.")] = "rotation",
+    alpha: Annotated[float, typer.Option(min=1e-9, max=0.999, help="Level of the verdicts, on q.")] = 0.05,
+    top_fraction: Annotated[float, typer.Option(min=1e-6, max=0.499, help="Share of elements in a top list.")] = 0.1,
+    bootstrap: Annotated[int, typer.Option(min=100, help="Bootstrap samples over loci.")] = 1000,
+    track_floor: Annotated[
+        float, typer.Option(min=0.0, help="Least effect of an output model that counts, log2 units of its tracks.")
+    ] = 0.01,
+    basis: Annotated[str, typer.Option(help="How features enter the regression: linear or quadratic.")] = "linear",
+    beyond_location: Annotated[
+        bool, typer.Option(help="Test the class hierarchy after location is taken out too.")
+    ] = False,
+    seed: cli.Seed = 0,
+    threads: cli.Threads = 1,
+    progress: cli.Progress = True,
+    version: cli.Version = False,
+) -> None:
+    from threadpoolctl import threadpool_limits
+
+    from darkregulome.diagnosis.diagnose import diagnose
+    from darkregulome.diagnosis.output import read_scores, settings_from, write_diagnosis
+
+    settings = settings_from(
+        horizon=horizon,
+        permutations=permutations,
+        null=null,
+        alpha=alpha,
+        top_fraction=top_fraction,
+        bootstrap=bootstrap,
+        track_floor=track_floor,
+        basis=basis,
+        beyond_location=beyond_location,
+        seed=seed,
+    )
+    element_table, ris_table = read_scores(elements, ris)
+    with threadpool_limits(threads):
+        diagnosis = diagnose(element_table, ris_table, settings)
+    write_diagnosis(diagnosis, outdir, {"elements": elements, "ris": ris})
+    if progress:
+        for claim in diagnosis.record["claims"]:
+            cli.console.print(f"{claim['verdict']:>12}  {claim['model']}: {claim['sentence']}", markup=False)
+
+
+if __name__ == "__main__":
+    cli.run(app)
