@@ -9,7 +9,9 @@ version=$("${JAVA_CMD:-java}" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/
 [ "${version:-0}" -ge 17 ] || say "Java 17 or newer was not found; install it and run 'make setup' again."
 
 mkdir -p .nextflow-dist
-if found=$(command -v nextflow); then
+# The launcher made here may itself be on PATH: it is not a Nextflow to hand on to.
+own="$(pwd)/.nextflow-dist/nextflow"
+if found=$(command -v nextflow) && [ "$found" != "$own" ]; then
     printf '#!/bin/sh\nexec "%s" "$@"\n' "$found" > .nextflow-dist/nextflow
 elif command -v mvn >/dev/null 2>&1; then
     mvn --batch-mode --quiet --strict-checksums -f setup/nextflow.pom.xml validate ||
