@@ -9,10 +9,7 @@ import pysam
 
 from darkregulome.errors import InputError
 from darkregulome.genome.contigs import Contigs
-from darkregulome.genome.textfile import GZIP_MAGIC
-
-# The empty block with which every complete BGZF file ends (SAM specification, section 4.1.2).
-BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+from darkregulome.genome.textfile import compression
 
 
 class Reference:
@@ -32,8 +29,8 @@ class Reference:
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self.notes: list[str] = []
-        _check_compression(self.path)
-        if _make_missing_index(self.path):
+        kind = _check_compression(self.path)
+        if _make_missing_index(self.path, compressed=kind == "bgzip"):
             self.notes.append(f"{self.path}: had no index; made one")
         try:
             self._fasta = pysam.FastaFile(str(self.path))
@@ -109,35 +106,27 @@ class Reference:
         return name
 
 
-def _check_compression(path: Path) -> None:
-    if not path.is_file():
-        raise InputError.at(path, "does not exist", "check the path")
-    with open(path, "rb") as handle:
-        header = handle.read(18)
-        if not header:
+def _check_compression(path: Path) -> str:
+    kind = compression(path)
+    if kind == "gzip":
+        raise InputError.at(
+            path,
+            "is gzipped, not bgzipped, so it cannot be read at random",
+            f"compress it again: gunzip {path} && bgzip {path.with_suffix('')}",
+        )
+    if kind == "none":
+        with open(path, "rb") as handle:
+            first = handle.read(1)
+        if not first:
             raise InputError.at(path, "is empty", "give a FASTA with at least one contig")
-        if header[:2] != GZIP_MAGIC:
-            if header[:1] != b">":
-                raise InputError.at(path, "is not FASTA (it does not start with '>')", "give a FASTA file")
-            return
-        # A BGZF block is a gzip member with an extra field whose subfield is called BC.
-        if not (len(header) == 18 and header[3] & 4 and header[12:14] == b"BC"):
-            raise InputError.at(
-                path,
-                "is gzipped, not bgzipped, so it cannot be read at random",
-                f"compress it again: gunzip {path} && bgzip {path.with_suffix('')}",
-            )
-        size = handle.seek(0, os.SEEK_END)
-        handle.seek(max(0, size - len(BGZF_END)))
-        if handle.read() != BGZF_END:
-            raise InputError.at(path, "is a truncated bgzip file (its end is missing)", "copy or compress it again")
+        if first != b">":
+            raise InputError.at(path, "is not FASTA (it does not start with '>')", "give a FASTA file")
+    return kind
 
 
-def _make_missing_index(path: Path) -> bool:
+def _make_missing_index(path: Path, compressed: bool) -> bool:
     """Write .fai (and .gzi) beside a FASTA that lacks them, whole or not at all; True if anything was written."""
     index, block_index = Path(f"{path}.fai"), Path(f"{path}.gzi")
-    with open(path, "rb") as handle:
-        compressed = handle.read(2) == GZIP_MAGIC
     if index.is_file() and (block_index.is_file() or not compressed):
         return False
     command = f"samtools faidx {path}"

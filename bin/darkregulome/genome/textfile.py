@@ -1,6 +1,7 @@
 """Lines of a text file, gzipped or not, with their numbers; damage is told in one sentence."""
 
 import gzip
+import os
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +9,35 @@ from pathlib import Path
 from darkregulome.errors import InputError
 
 GZIP_MAGIC = b"\x1f\x8b"
+# The empty block with which every complete BGZF file ends (SAM specification, section 4.1.2).
+BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+
+
+def compression(path: Path) -> str:
+    """``"none"``, ``"gzip"`` or ``"bgzip"``, by a file's first bytes.
+
+    Raises
+    ------
+    InputError
+        The file is absent, cannot be read, or is bgzipped and lacks its last block.
+    """
+    if not path.is_file():
+        raise InputError.at(path, "does not exist", "check the path")
+    try:
+        with open(path, "rb") as handle:
+            header = handle.read(18)
+            handle.seek(max(0, handle.seek(0, os.SEEK_END) - len(BGZF_END)))
+            tail = handle.read()
+    except OSError as error:
+        raise InputError.at(path, f"cannot be read ({error.strerror})", "check its permissions") from error
+    if header[:2] != GZIP_MAGIC:
+        return "none"
+    # A BGZF block is a gzip member with an extra field whose subfield is called BC.
+    if not (len(header) == 18 and header[3] & 4 and header[12:14] == b"BC"):
+        return "gzip"
+    if tail != BGZF_END:
+        raise InputError.at(path, "is a truncated bgzip file (its end is missing)", "copy or compress it again")
+    return "bgzip"
 
 
 def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
@@ -38,11 +68,6 @@ def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
 
 def open_text(path: Path):
     """Open a text file for reading, gzipped or not."""
-    if not path.is_file():
-        raise InputError.at(path, "does not exist", "check the path")
-    try:
-        with open(path, "rb") as handle:
-            compressed = handle.read(2) == GZIP_MAGIC
-        return gzip.open(path, "rt", encoding="utf-8") if compressed else open(path, encoding="utf-8")
-    except OSError as error:
-        raise InputError.at(path, f"cannot be read ({error.strerror})", "check its permissions") from error
+    if compression(path) == "none":
+        return open(path, encoding="utf-8")
+    return gzip.open(path, "rt", encoding="utf-8")

@@ -1,0 +1,320 @@
+"""Everything that a run was given, checked before any model loads; all problems at once."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import pandas as pd
+import pyBigWig
+import pysam
+
+from darkregulome.elements.build import ElementSettings, build_elements, read_sources
+from darkregulome.elements.class_map import ClassMap, default_class_map, read_class_map
+from darkregulome.elements.loci import place_loci, read_locus_rows
+from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.genome.annotation import MAX_PROBLEMS, Windows, read_gtf
+from darkregulome.genome.contigs import Contigs
+from darkregulome.genome.reference import Reference
+from darkregulome.genome.textfile import compression
+from darkregulome.io.tables import read_table
+
+Found = TypeVar("Found")
+GENE_COLUMNS = ("gene_id", "gene_name", "gene")
+
+
+@dataclass(frozen=True)
+class RunInputs:
+    """What a run was given; None where it was not.
+
+    Attributes
+    ----------
+    failed_loci_allowed : loci that cannot be placed become notes, as long as one is left.
+    weights : model name to checkpoint folder.
+    """
+
+    fasta: Path
+    gtf: Path
+    loci: Path
+    flank: int = 100_000
+    failed_loci_allowed: bool = False
+    regulatory: Path | None = None
+    repeats: Path | None = None
+    conserved: Path | None = None
+    class_map: Path | None = None
+    conservation: Path | None = None
+    eqtl: Path | None = None
+    variants: Path | None = None
+    models: Sequence[str] = ()
+    weights: Mapping[str, Path] = field(default_factory=dict)
+    registry: Path | None = None
+    device: str = "auto"
+    elements: ElementSettings = field(default_factory=ElementSettings)
+
+
+@dataclass
+class Checked:
+    """What a sound run holds, and what will be done on the user's behalf."""
+
+    loci: list[str] = field(default_factory=list)
+    n_elements: int = 0
+    models: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class _Findings:
+    """Runs checks, gathering their problems instead of stopping at the first."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.notes: list[str] = []
+
+    def attempt(self, check: Callable[[], Found]) -> Found | None:
+        """The answer of `check`, or None with its problems kept."""
+        try:
+            return check()
+        except InputError as error:
+            self.problems += [problem for problem in error.problems if problem not in self.problems]
+            return None
+
+
+def check_run(inputs: RunInputs) -> Checked:
+    """Check everything.
+
+    Raises
+    ------
+    InputError
+        With every problem found. What can only be seen once another problem is mended is not told.
+    """
+    findings, checked = _Findings(), Checked()
+    findings.attempt(lambda: check_device(inputs.device))
+    checked.models = [name for name in inputs.models if findings.attempt(lambda name=name: _model(name, inputs))]
+    words = findings.attempt(lambda: _class_map(inputs))
+    reference = findings.attempt(lambda: Reference(inputs.fasta))
+    if reference is None:
+        # Without contigs nothing can be placed, but damaged files can be told.
+        for path in (inputs.gtf, inputs.loci, inputs.regulatory, inputs.repeats, inputs.conserved, inputs.eqtl):
+            if path is not None:
+                findings.attempt(lambda path=path: compression(path))
+        raise_all(findings.problems)
+        raise AssertionError("unreachable: a reference that cannot be opened is a problem")
+    with reference:
+        _check_placed(inputs, words, reference, findings, checked)
+    raise_all(findings.problems)
+    checked.notes = list(dict.fromkeys(reference.notes + findings.notes))
+    return checked
+
+
+def check_device(device: str) -> None:
+    """Refuse a GPU that is not there, and words that name no device."""
+    kind, _, index = device.partition(":")
+    if device in ("auto", "cpu"):
+        return
+    if kind != "cuda" or (index and not index.isdigit()):
+        raise InputError.at("--device", f"is {device!r}", "give auto, cpu, cuda or cuda:INDEX")
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if count <= int(index or 0):
+        raise InputError.at(
+            "--device", f"asks for {device}, and this machine has {count} usable GPUs", "give auto or cpu"
+        )
+
+
+def check_bigwig(path: Path, contigs: Contigs, windows: pd.DataFrame) -> list[str]:
+    """Open a bigWig and read it in every window; notes on contig names.
+
+    Raises
+    ------
+    InputError
+        It is absent, damaged, or of another assembly.
+    """
+    if not path.is_file():
+        raise InputError.at(path, "does not exist", "check the path")
+    damaged = InputError.at(path, "is not a bigWig, or is a damaged one", "copy it again")
+    try:
+        bigwig = pyBigWig.open(str(path))
+    except RuntimeError as error:
+        raise damaged from error
+    with bigwig:
+        if not bigwig.isBigWig():
+            raise damaged
+        lengths = bigwig.chroms()
+        names = {ours: name for name in lengths if (ours := contigs.resolve(name)) is not None}
+        if not names:
+            raise InputError.at(
+                path, f"has none of the contigs of {contigs.where}", "use a bigWig of the same assembly"
+            )
+        for ours, theirs in names.items():
+            if lengths[theirs] != contigs.lengths[ours]:
+                what = (
+                    f"says that {theirs} has {lengths[theirs]} bases, where {contigs.where} has {contigs.lengths[ours]}"
+                )
+                raise InputError.at(path, what, "use a bigWig of the same assembly")
+        for chrom, start, end in windows[["chrom", "start", "end"]].itertuples(index=False, name=None):
+            if chrom in names:
+                try:
+                    bigwig.stats(names[chrom], start, end, exact=True)
+                except RuntimeError as error:
+                    raise damaged from error
+    note = contigs.mapping_note(lengths, path)
+    return [note] if note else []
+
+
+def check_eqtls(path: Path, reference: Reference, windows: Windows, genes: set[str]) -> list[str]:
+    """Check an eQTL table: columns, positions, reference alleles inside the windows; notes on what it holds.
+
+    It has ``chrom`` and ``pos`` (1-based), or GTEx's ``variant_id`` (``chr1_3322_G_A_b38``), and a gene
+    (``gene_id``, ``gene_name`` or ``gene``); ``ref`` is checked where it is there.
+    """
+    table = read_table(path, dtype={"chrom": str})
+    if "pos" not in table and "variant_id" in table:
+        parts = table["variant_id"].astype(str).str.split("_", expand=True).reindex(columns=range(3))
+        table = table.assign(chrom=parts[0], pos=parts[1], ref=parts[2])
+    missing = [name for name in ("chrom", "pos") if name not in table]
+    gene_columns = [name for name in GENE_COLUMNS if name in table]
+    if not gene_columns:
+        missing.append("gene_id")
+    if missing:
+        raise InputError.at(
+            path, f"lacks the columns {', '.join(missing)}", "give chrom, pos (1-based), ref and gene_id"
+        )
+    if table.empty:
+        raise InputError.at(path, "has no eQTL", "leave it out")
+    position = pd.to_numeric(table["pos"], errors="coerce")
+    sites = pd.DataFrame(
+        {"chrom": table["chrom"], "pos": position, "ref": table.get("ref", pd.Series("", table.index))}
+    )
+    _check_sites(path, sites, reference, windows, first_line=2)
+    known = set().union(*(set(table[name].astype(str).str.replace(r"\.\d+$", "", regex=True)) for name in gene_columns))
+    note = reference.contigs.mapping_note(table["chrom"].unique(), path)
+    notes = [note] if note else []
+    if not known & genes:
+        notes.append(f"{path}: has no eQTL of any gene of the loci, so the eQTL check will be empty")
+    return notes
+
+
+def check_variants(path: Path, reference: Reference, loci: pd.DataFrame) -> list[str]:
+    """Check a VCF: readable, sorted, reference alleles inside the loci's windows; notes on its index.
+
+    An unindexed file is read whole; of an indexed one, the loci's windows.
+    """
+    compression(path)
+    try:
+        with pysam.VariantFile(str(path)) as vcf:
+            header = [str(name) for name in vcf.header.contigs]
+            names = {ours: name for name in header if (ours := reference.contigs.resolve(name)) is not None}
+            indexed = vcf.index is not None
+            if indexed:
+                windows = loci[["chrom", "start", "end"]].itertuples(index=False, name=None)
+                records = [r for c, s, e in windows if c in names for r in vcf.fetch(names[c], s, e)]
+            else:
+                records = list(vcf)
+            rows = [(record.chrom, record.pos, record.ref) for record in records]
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise InputError.at(path, f"cannot be read as VCF ({reason})", "check it: bcftools view") from error
+    sites = pd.DataFrame(rows, columns=["chrom", "pos", "ref"])
+    if not indexed:
+        _check_sorted(path, sites)
+    _check_sites(path, sites, reference, Windows(loci), first_line=None)
+    notes = [] if indexed else [f"{path}: has no index and will be read whole"]
+    note = reference.contigs.mapping_note(sites["chrom"].unique(), path)
+    return notes + ([note] if note else [])
+
+
+def _check_placed(
+    inputs: RunInputs, words: ClassMap | None, reference: Reference, findings: _Findings, checked: Checked
+) -> None:
+    """Checks of what needs the reference: loci, annotation, tracks, variants."""
+    rows = findings.attempt(lambda: read_locus_rows(inputs.loci))
+    annotation = findings.attempt(lambda: read_gtf(inputs.gtf, reference.contigs, exons=False))
+    loci = pd.DataFrame(columns=["locus", "gene", "chrom", "tss", "strand", "start", "end"])
+    if rows is not None and annotation is not None:
+        loci, failed = place_loci(rows, annotation.genes, reference.contigs, inputs.flank)
+        problems = [failure.problem for failure in failed]
+        if inputs.failed_loci_allowed and len(loci):
+            findings.notes += [f"left out: {problem}" for problem in problems]
+        else:
+            findings.problems += problems
+    checked.loci = loci["locus"].tolist()
+    sources = findings.attempt(
+        lambda: read_sources(
+            loci, reference, inputs.gtf, inputs.regulatory, inputs.repeats, inputs.conserved, words or ClassMap()
+        )
+    )
+    if sources is not None and len(loci):
+        elements = findings.attempt(lambda: build_elements(loci, sources, reference, inputs.elements))
+        if elements is not None:
+            checked.n_elements = len(elements.table)
+            findings.notes += elements.notes
+    if (bigwig := inputs.conservation) is not None:
+        findings.notes += findings.attempt(lambda: check_bigwig(bigwig, reference.contigs, loci)) or []
+    if (eqtl := inputs.eqtl) is not None:
+        genes = _gene_names(loci, None if annotation is None else annotation.genes)
+        findings.notes += findings.attempt(lambda: check_eqtls(eqtl, reference, Windows(loci), genes)) or []
+    if (variants := inputs.variants) is not None:
+        findings.notes += findings.attempt(lambda: check_variants(variants, reference, loci)) or []
+
+
+def _gene_names(loci: pd.DataFrame, genes: pd.DataFrame | None) -> set[str]:
+    """Names and ids (without version) of the loci's genes."""
+    names = set(loci["gene"].str.replace(r"\.\d+$", "", regex=True))
+    if genes is not None:
+        ids = genes["gene_id"].str.replace(r"\.\d+$", "", regex=True)
+        ours = genes["gene_name"].isin(names) | ids.isin(names)
+        names |= set(ids[ours]) | set(genes.loc[ours, "gene_name"])
+    return names
+
+
+def _check_sites(
+    path: Path, sites: pd.DataFrame, reference: Reference, windows: Windows, first_line: int | None
+) -> None:
+    """Positions on their contigs, and reference alleles inside the windows; the first few misfits are told."""
+    problems: list[Problem] = []
+    mismatches = checked = 0
+    for row, (name, pos, ref) in enumerate(sites[["chrom", "pos", "ref"]].itertuples(index=False, name=None)):
+        chrom = reference.contigs.resolve(str(name))
+        where = f"{path}:{row + first_line}" if first_line is not None else f"{path} {name}:{pos}"
+        if pos != pos or pos != int(pos) or pos < 1:
+            problems.append(Problem(where, f"has the position {pos}", "give 1-based whole numbers"))
+        elif chrom is not None and pos > reference.contigs.lengths[chrom]:
+            what = f"is at {name}:{int(pos)}, past the contig's end ({reference.contigs.lengths[chrom]})"
+            problems.append(Problem(where, what, f"use variants of the assembly of {reference.path}"))
+        elif chrom is not None and isinstance(ref, str) and set(ref.upper()) <= set("ACGT") and ref:
+            start = int(pos) - 1
+            if windows.touches(chrom, start, start + len(ref)):
+                checked += 1
+                found = reference.fetch(chrom, start, start + len(ref))
+                if found != ref.upper():
+                    mismatches += 1
+                    if mismatches <= MAX_PROBLEMS:
+                        what = f"has REF {ref} at {name}:{int(pos)}, where the reference has {found}"
+                        problems.append(Problem(where, what, f"use variants of the assembly of {reference.path}"))
+        if len(problems) >= 2 * MAX_PROBLEMS:
+            break
+    if mismatches > MAX_PROBLEMS:
+        what = f"{mismatches} of {checked} reference alleles differ from the reference"
+        problems.append(Problem(str(path), what, "use variants of the same assembly, positions 1-based"))
+    raise_all(problems)
+
+
+def _check_sorted(path: Path, sites: pd.DataFrame) -> None:
+    blocks = (sites["chrom"] != sites["chrom"].shift()).sum()
+    descending = (sites["pos"].diff() < 0) & (sites["chrom"] == sites["chrom"].shift())
+    if blocks > sites["chrom"].nunique() or descending.any():
+        raise InputError.at(path, "is not sorted by position", f"sort it: bcftools sort -Oz -o sorted.vcf.gz {path}")
+
+
+def _class_map(inputs: RunInputs) -> ClassMap | None:
+    if inputs.class_map is not None:
+        return read_class_map(inputs.class_map)
+    return default_class_map() if inputs.regulatory is not None else None
+
+
+def _model(name: str, inputs: RunInputs) -> bool:
+    """Load a model's checkpoint on the CPU, which checks its name, its files and its shapes, and let it go."""
+    from darkregulome.models.registry import load_model
+
+    load_model(name, weights=inputs.weights.get(name), device="cpu", registry=inputs.registry)
+    return True
