@@ -86,8 +86,8 @@ def selective_scan_rows(
         delta = delta + delta_bias.to(dtype)
     if delta_softplus:
         delta = F.softplus(delta)
-    by_time = (x.to(dtype).transpose(0, 1).contiguous() for x in (delta, u, B, C))
-    y, last = _scan(*by_time, A.to(dtype).t().contiguous())
+    delta, rows, B, C = (x.to(dtype).transpose(0, 1).contiguous() for x in (delta, u, B, C))
+    y, last = _scan(delta, rows, A.to(dtype).t().contiguous(), B, C)
     y = y.transpose(0, 1)
     if D is not None:
         y = y + u * D.to(dtype)
@@ -96,7 +96,7 @@ def selective_scan_rows(
     return y.to(given), last.transpose(1, 2)
 
 
-def _scan(delta: Tensor, u: Tensor, B: Tensor, C: Tensor, A: Tensor) -> tuple[Tensor, Tensor]:
+def _scan(delta: Tensor, u: Tensor, A: Tensor, B: Tensor, C: Tensor) -> tuple[Tensor, Tensor]:
     """Time-major scan: delta and u (length, batch, channels), A (state, channels), B and C (length, batch, state).
 
     Returns y (length, batch, channels) and the last state (batch, state, channels).
@@ -170,7 +170,7 @@ class _TimeLoop(torch.autograd.Function):
         delta, u, A, B, C, *saved = ctx.saved_tensors
         du, grad_y, g = delta * u, grad_y.contiguous(), grad_last.clone()
         grad_du, grad_delta, grad_B = torch.empty_like(du), torch.empty_like(delta), torch.empty_like(B)
-        grad_C = torch.empty_like(C) if C is not None else None
+        grad_C = torch.empty_like(B) if C is not None else None
         grad_A, work = torch.zeros_like(g), torch.empty_like(g)
         decays, states = g.new_empty(SAVED_EVERY, *g.shape), g.new_empty(SAVED_EVERY + 1, *g.shape)
         for first in reversed(range(0, len(u), SAVED_EVERY)):
@@ -183,7 +183,7 @@ class _TimeLoop(torch.autograd.Function):
                 states[i + 1].addcmul_(B[t].unsqueeze(2), du[t].unsqueeze(1))
             for i in reversed(steps):
                 t = first + i
-                if C is not None:
+                if C is not None and grad_C is not None:
                     g.addcmul_(C[t].unsqueeze(2), grad_y[t].unsqueeze(1))
                     torch.sum(torch.mul(states[i + 1], grad_y[t].unsqueeze(1), out=work), 2, out=grad_C[t])
                 torch.sum(torch.mul(g, du[t].unsqueeze(1), out=work), 2, out=grad_B[t])

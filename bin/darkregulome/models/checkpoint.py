@@ -1,0 +1,168 @@
+"""Checkpoint folders in the official format: config.json and model.safetensors under the official names."""
+
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from darkregulome.errors import InputError, Problem
+from darkregulome.io.atomic import atomic_folder
+
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "model_card.json"
+WEIGHT_FILES = (WEIGHTS, "pytorch_model.bin")
+"""Names of a checkpoint's weights, in order of preference."""
+
+KEYS_SHOWN = 4
+
+
+def read_config(folder: str | Path) -> dict[str, Any]:
+    """The config.json of a checkpoint folder.
+
+    Raises
+    ------
+    InputError : there is no such folder or file, or it is not a JSON object.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError.at(folder, "is no folder", f"give the folder that holds {CONFIG} and {WEIGHTS}")
+    return _read_object(folder / CONFIG)
+
+
+def read_card(folder: str | Path) -> dict[str, Any]:
+    """The model_card.json of a checkpoint folder; empty where there is none."""
+    path = Path(folder) / CARD
+    return _read_object(path) if path.exists() else {}
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise InputError.at(path, "does not exist", "give a whole checkpoint folder") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError.at(path, f"cannot be read ({error})", "check the file") from error
+    except json.JSONDecodeError as error:
+        where = f"{path}:{error.lineno}"
+        raise InputError.at(where, f"is not JSON ({error.msg})", "fetch the checkpoint again") from error
+    if not isinstance(found, dict):
+        raise InputError.at(path, "is not a JSON object", "fetch the checkpoint again")
+    return found
+
+
+def find_weights(folder: str | Path) -> Path:
+    """The file of weights in a checkpoint folder."""
+    for name in WEIGHT_FILES:
+        if (Path(folder) / name).is_file():
+            return Path(folder) / name
+    raise InputError.at(folder, f"holds none of {', '.join(WEIGHT_FILES)}", "give a whole checkpoint folder")
+
+
+def read_tensors(path: str | Path) -> dict[str, Tensor]:
+    """Named tensors of a safetensors file, or of a PyTorch file that holds nothing but tensors.
+
+    Raises
+    ------
+    InputError : the file is missing, cut short, or holds more than tensors.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise InputError.at(path, "does not exist", "check the path")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
+        raise InputError.at(path, f"cannot be read as tensors ({reason})", "fetch the checkpoint again") from error
+    if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):
+        found = found["state_dict"]
+    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise InputError.at(path, "is not a dictionary of tensors", "give a state dictionary")
+    return dict(found)
+
+
+def aliases_of(module: nn.Module) -> dict[str, str]:
+    """Names that the official file omits, each with the name of the tensor that it repeats."""
+    own = getattr(module, "aliases", None)
+    return own() if callable(own) else {}
+
+
+def load_weights(module: nn.Module, path: str | Path, ignore: tuple[str, ...] = ()) -> None:
+    """Load a file of weights into `module`, every key accounted for.
+
+    Keys that start with one of `ignore` are passed over, in the file and in the module.
+
+    Raises
+    ------
+    InputError : one problem that tells of all keys that are missing, not known, of another shape, or (of a pair that
+        the architecture ties) not equal.
+    """
+    tensors = read_tensors(path)
+    aliases = aliases_of(module)
+    expected = {name: tensor for name, tensor in module.state_dict().items() if not name.startswith(ignore or ("\0",))}
+    found = {name: tensor for name, tensor in tensors.items() if not name.startswith(ignore or ("\0",))}
+    complaints = [
+        f"{name} differs from {aliases[name]}, to which this architecture ties it"
+        for name in set(aliases) & set(found)
+        if aliases[name] in found and not torch.equal(found[name], found[aliases[name]])
+    ]
+    found = {name: tensor for name, tensor in found.items() if name not in aliases}
+    expected = {name: tensor for name, tensor in expected.items() if name not in aliases}
+    complaints += _compare(found, expected)
+    if complaints:
+        raise InputError(Problem(str(path), "; ".join(complaints), "give the weights that belong to its config.json"))
+    module.load_state_dict(found, strict=False)
+
+
+def _compare(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> list[str]:
+    shapes = {name: (tuple(found[name].shape), tuple(expected[name].shape)) for name in found.keys() & expected.keys()}
+    kinds = {
+        "lacks {n} of the model's tensors": [
+            f"{name} {tuple(expected[name].shape)}" for name in sorted(expected.keys() - found.keys())
+        ],
+        "holds {n} tensors that the model does not know": [
+            f"{name} {tuple(found[name].shape)}" for name in sorted(found.keys() - expected.keys())
+        ],
+        "holds {n} tensors of another shape": [
+            f"{name} is {has} where the model has {wants}"
+            for name, (has, wants) in sorted(shapes.items())
+            if has != wants
+        ],
+    }
+    return [
+        f"{what.format(n=len(which))} ({'; '.join(which[:KEYS_SHOWN])}{'; ...' * (len(which) > KEYS_SHOWN)})"
+        for what, which in kinds.items()
+        if which
+    ]
+
+
+def save_checkpoint(module: nn.Module, config: Any, folder: str | Path, card: Mapping[str, Any] | None = None) -> None:
+    """Write config.json, model.safetensors (aliases dropped, float32 kept) and model_card.json; whole or not at all.
+
+    `config` is a pydantic model, a `transformers` configuration, or a mapping.
+    """
+    tensors = module.state_dict()
+    dropped = {*aliases_of(module), *(name for name in tensors if name.startswith("_trunk."))}
+    kept = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items() if name not in dropped}
+    with atomic_folder(folder) as partial:
+        save_file(kept, partial / WEIGHTS, metadata={"format": "pt"})
+        (partial / CONFIG).write_text(_to_json(_plain(config)))
+        if card is not None:
+            (partial / CARD).write_text(_to_json(dict(card)))
+
+
+def _plain(config: Any) -> dict[str, Any]:
+    if isinstance(config, BaseModel):
+        return config.model_dump(mode="json")
+    return dict(config.to_dict() if hasattr(config, "to_dict") else config)
+
+
+def _to_json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2, default=str) + "\n"

@@ -1,0 +1,249 @@
+"""Enformer through enformer-pytorch, with the exact splice that makes edits cheap.
+
+An edit changes only the few bins of the convolution tower within its reach; the rest is taken from the reference.
+Of the last transformer block and the head, only the bins of the TSS and the wanted tracks are computed. Both are
+exact. Source: Avsec et al. 2021 (doi:10.1038/s41592-021-01252-x); golden vectors in `tests/golden`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from enformer_pytorch.config_enformer import EnformerConfig
+from enformer_pytorch.modeling_enformer import Attention, Enformer, get_positional_embed, relative_shift
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from darkregulome.errors import InputError
+from darkregulome.models.checkpoint import load_weights
+from darkregulome.models.numerics import numerics
+
+ALIASES = ("_trunk.",)
+"""enformer-pytorch registers its trunk twice; the files keep the names without this prefix."""
+
+OFFICIAL_HUMAN_TRACKS = 5313
+"""Tracks of the official human head, by which the official weights are known where config.json lacks a flag."""
+
+_BASE_OF_BYTE = np.zeros((256, 4), dtype=np.float32)
+for _column, _letter in enumerate("ACGT"):
+    _BASE_OF_BYTE[ord(_letter), _column] = _BASE_OF_BYTE[ord(_letter.lower()), _column] = 1
+
+
+def one_hot(sequences: Sequence[str]) -> Tensor:
+    """One-hot A, C, G, T of equally long sequences: float32, (batch, length, 4); any other letter is all zeros."""
+    letters = np.frombuffer("".join(sequences).encode("ascii", "replace"), dtype=np.uint8)
+    return torch.from_numpy(_BASE_OF_BYTE[letters.reshape(len(sequences), -1)])
+
+
+def build_enformer(config: Mapping[str, Any], use_tf_gamma: bool | None = None) -> Enformer:
+    """A network from an official config.json.
+
+    The official weights were converted from TensorFlow and need its table of gamma bases, but their config.json does
+    not say so: without the flag they get it, unless `use_tf_gamma` decides.
+    """
+    settings = EnformerConfig(**config)
+    if use_tf_gamma is None:
+        official = settings.output_heads.get("human") == OFFICIAL_HUMAN_TRACKS
+        use_tf_gamma = config.get("use_tf_gamma", official)
+    settings.use_tf_gamma = bool(use_tf_gamma)
+    return Enformer(settings)
+
+
+def load_enformer(config: Mapping[str, Any], weights: Path, use_tf_gamma: bool | None = None) -> Enformer:
+    """`build_enformer` with its weights."""
+    network = build_enformer(config, use_tf_gamma)
+    load_weights(network, weights, ignore=ALIASES)
+    return network
+
+
+@dataclass(frozen=True)
+class EnformerState:
+    """A reference window: its sequence, and the tower's output (1, bins, dim)."""
+
+    sequence: str
+    tower: Tensor
+
+
+class EnformerModel:
+    """An Enformer behind `protocol.OutputModel`.
+
+    The window is read on the forward strand with the TSS at its centre; the tracks of the TSS are the mean over the
+    bins that touch the boundary before its base: two bins where the centre is a bin's edge, as in the official window.
+    """
+
+    kind = "output"
+    stranded = False
+    log_outputs = False
+
+    def __init__(
+        self,
+        name: str,
+        network: Enformer,
+        *,
+        context: int,
+        tracks: Mapping[str, int],
+        head: str = "human",
+        device: torch.device = torch.device("cpu"),
+        precision: str = "fp32",
+        revision: str | None = None,
+    ):
+        config = network.config
+        self.name, self.context, self.tss_offset = name, context, context // 2
+        self.device, self.precision, self.revision = device, precision, revision
+        self.network = network.to(device).eval().requires_grad_(False)
+        self.bin = 2**config.num_downsamples
+        self.bins = context // self.bin
+        self._check(config, head, tracks)
+        self.tracks = tuple(tracks)
+        self.reach = 7 + sum(2 * 2**i for i in range(1, config.num_downsamples))
+        """Bases by which the tower looks beyond a bin on either side: the stem's 7, then 2 at every resolution."""
+        self.tss_bins = sorted({(self.tss_offset - 1) // self.bin, self.tss_offset // self.bin})
+        linear = network._heads[head][0]
+        wanted = torch.tensor(list(tracks.values()), device=device)
+        self._head_weight, self._head_bias = linear.weight[wanted], linear.bias[wanted]
+        self._positions: dict[int, Tensor] = {}
+
+    def _check(self, config: EnformerConfig, head: str, tracks: Mapping[str, int]) -> None:
+        where = f"model {self.name}"
+        if self.context % self.bin or self.bins < max(config.target_length, 2):
+            raise InputError.at(
+                where,
+                f"a context of {self.context} bases is not a whole number of {self.bin}-base bins, at least "
+                f"{config.target_length} of them",
+                "mend `context` in the registry",
+            )
+        if config.use_tf_gamma and self.bins != 1536:
+            raise InputError.at(
+                where, f"the TensorFlow gamma table fits 1536 bins, not {self.bins}", "mend `context` in the registry"
+            )
+        if head not in config.output_heads:
+            raise InputError.at(where, f"has no head {head!r}", f"use {', '.join(config.output_heads)}")
+        size = config.output_heads[head]
+        outside = [f"{track} ({index})" for track, index in tracks.items() if not 0 <= index < size]
+        if outside or not tracks:
+            raise InputError.at(
+                where,
+                f"tracks {', '.join(outside[:5])} are not among the {size} of head {head!r}"
+                if tracks
+                else "has no track",
+                "mend `tracks` in the registry",
+            )
+
+    def reference_state(self, sequence: str) -> EnformerState:
+        """The tower's output of a reference window."""
+        self._check_length([sequence])
+        with numerics(self.device, self.precision):
+            return EnformerState(sequence, self._tower([sequence]))
+
+    def tss_tracks(self, sequence: str, state: object | None = None) -> Tensor:
+        """Predicted tracks in the bins of the TSS, natural scale, shape (tracks,): mean over those bins."""
+        if not (isinstance(state, EnformerState) and state.sequence == sequence):
+            state = self.reference_state(sequence)
+        with numerics(self.device, self.precision):
+            return self._after_tower(state.tower)[0]
+
+    def edited_tss_tracks(self, state: object, sequences: Sequence[str], spans: Sequence[tuple[int, int]]) -> Tensor:
+        """Tracks of edited windows, shape (edits, tracks): the tower is computed only where the edits reach."""
+        if not isinstance(state, EnformerState):
+            raise TypeError("state must come from reference_state")
+        self._check_length(sequences)
+        with numerics(self.device, self.precision):
+            return self._after_tower(self._splice(state.tower, sequences, spans))
+
+    def conv_tower(self, sequences: Sequence[str]) -> Tensor:
+        """The convolution tower's output, shape (batch, bins, dim)."""
+        with numerics(self.device, self.precision):
+            return self._tower(sequences)
+
+    def _check_length(self, sequences: Sequence[str]) -> None:
+        for sequence in sequences:
+            if len(sequence) != self.context:
+                raise ValueError(f"{self.name} reads {self.context} bases, not {len(sequence)}")
+
+    def _tower(self, sequences: Sequence[str]) -> Tensor:
+        x = one_hot(sequences).to(self.device).transpose(1, 2)
+        return self.network.conv_tower(self.network.stem(x)).transpose(1, 2)
+
+    def changed_bins(self, span: tuple[int, int]) -> tuple[int, int]:
+        """The half-open range of the tower's bins that an edit of the bases `span` can change."""
+        return (
+            max(0, (span[0] - self.reach) // self.bin),
+            min(self.bins, -((-span[1] - self.reach) // self.bin)),
+        )
+
+    def _splice(self, tower: Tensor, sequences: Sequence[str], spans: Sequence[tuple[int, int]]) -> Tensor:
+        """The tower's output of every edited window, from the reference's and a slice around each edit.
+
+        The slices are cut at bins' edges, so that pooling falls alike, and stand out beyond the changed bins by more
+        than the tower's reach, so that their own ends, which are padded with zeros, spoil nothing that is kept.
+        """
+        margin = math.ceil(self.reach / self.bin) + 1
+        changed = [self.changed_bins(span) for span in spans]
+        width = min(self.bins, max(high - low for low, high in changed) + 2 * margin)
+        starts = [min(max(0, low - margin), self.bins - width) for low, _ in changed]
+        slices = self._tower(
+            [
+                sequence[start * self.bin : (start + width) * self.bin]
+                for sequence, start in zip(sequences, starts, strict=True)
+            ]
+        )
+        spliced = tower.repeat(len(sequences), 1, 1)
+        for row, (start, (low, high)) in enumerate(zip(starts, changed, strict=True)):
+            spliced[row, low:high] = slices[row, low - start : high - start]
+        return spliced
+
+    def _after_tower(self, x: Tensor) -> Tensor:
+        """From the tower's output (batch, bins, dim) to the tracks at the TSS (batch, tracks)."""
+        blocks = list(self.network.transformer)
+        rows = torch.tensor(self.tss_bins, device=x.device)
+        for number, (attention, feed_forward) in enumerate(blocks):
+            last = number == len(blocks) - 1
+            norm, attend, _ = attention.fn
+            attended = self._attend(number, attend, norm(x), rows if last else None)
+            x = (x[:, rows] if last else x) + attended
+            x = feed_forward(x)
+        if not blocks:
+            x = x[:, rows]
+        hidden = self.network.final_pointwise(x)
+        return F.softplus(F.linear(hidden, self._head_weight, self._head_bias)).float().mean(1)
+
+    def _attend(self, number: int, attention: Attention, x: Tensor, rows: Tensor | None) -> Tensor:
+        """The block's attention for all bins, or only for the bins `rows`: (batch, rows, dim)."""
+        heads = attention.heads
+        query = attention.to_q(x if rows is None else x[:, rows]) * attention.scale
+        query, key, value = (
+            t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (query, attention.to_k(x), attention.to_v(x))
+        )
+        relative = self._relative_keys(number, attention, x)
+        if rows is None:
+            by_position = relative_shift((query + attention.rel_pos_bias) @ relative.transpose(1, 2))
+        else:
+            # The query in bin i meets the key in bin j at the distance j - i, which stands in row j - i + bins - 1.
+            index = torch.arange(self.bins, device=x.device) - rows[:, None] + self.bins - 1
+            by_position = torch.einsum("bhid,hijd->bhij", query + attention.rel_pos_bias, relative[:, index])
+        by_content = (query + attention.rel_content_bias) @ key.transpose(2, 3)
+        weights = (by_content + by_position).softmax(-1)
+        return attention.to_out((weights @ value).transpose(1, 2).flatten(2))
+
+    def _relative_keys(self, number: int, attention: Attention, x: Tensor) -> Tensor:
+        """Keys of the relative positions, (heads, 2 bins - 1, key): the same for every window, so computed once."""
+        if number not in self._positions:
+            basis = get_positional_embed(
+                self.bins,
+                attention.num_rel_pos_features,
+                x.device,
+                use_tf_gamma=attention.use_tf_gamma,
+                dtype=attention.to_rel_k.weight.dtype,
+            )
+            self._positions[number] = attention.to_rel_k(basis).unflatten(-1, (attention.heads, -1)).transpose(0, 1)
+        return self._positions[number]
+
+
+def full_tracks(network: nn.Module, sequences: Sequence[str], head: str) -> Tensor:
+    """All tracks in all bins by enformer-pytorch's own forward, without any shortcut: (batch, bins, tracks)."""
+    with torch.inference_mode():
+        return network(one_hot(sequences).to(next(network.parameters()).device), head=head)

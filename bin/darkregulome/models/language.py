@@ -1,0 +1,67 @@
+"""Language models over single letters, as the engine sees them: `protocol.LanguageModel`."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from darkregulome.models import letters
+from darkregulome.models.numerics import numerics
+
+UNIFORM = -math.log(len(letters.BASE_IDS))
+
+
+class LetterLanguageModel:
+    """A Caduceus or HyenaDNA network behind `protocol.LanguageModel`.
+
+    N reads as `n_id`: PAD for Caduceus, whose pre-training replaced N by PAD, so that the embedding of N is untrained;
+    the letter N for the official HyenaDNA. IUPAC letters are [UNK] for both.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        network: Any,
+        *,
+        kind: str,
+        context: int,
+        equivariant: bool = False,
+        n_id: int = letters.PAD,
+        device: torch.device = torch.device("cpu"),
+        precision: str = "fp32",
+        revision: str | None = None,
+    ):
+        self.name, self.kind, self.context, self.equivariant = name, kind, context, equivariant
+        self.device, self.precision, self.revision = device, precision, revision
+        self.network = network.to(device).eval().requires_grad_(False)
+        self._n_id = n_id
+        self._bases = torch.tensor(letters.BASE_IDS, device=device)
+
+    def encode(self, sequences: Sequence[str]) -> Tensor:
+        """Token ids of equally long sequences: int64, shape (batch, length)."""
+        return letters.tokenize(sequences, self._n_id).to(self.device)
+
+    def mask(self, tokens: Tensor, positions: Tensor) -> Tensor:
+        """A copy of `tokens` in which row i is [MASK] at ``positions[i]``. Masked models only."""
+        if self.kind != "masked":
+            raise ValueError(f"{self.name} is a {self.kind} model: it has no [MASK]")
+        masked = tokens.clone()
+        masked[torch.arange(len(tokens), device=tokens.device), positions.to(tokens.device)] = letters.MASK
+        return masked
+
+    def log_probs(self, tokens: Tensor) -> Tensor:
+        """Log-probabilities of A, C, G, T: float32, shape (batch, length, 4), normalised over the four."""
+        with numerics(self.device, self.precision):
+            logits = self.network(tokens.to(self.device)).float()
+            found = logits[..., self._bases].log_softmax(-1)
+            if self.kind == "masked":
+                return found
+            first = found.new_full((len(found), 1, len(self._bases)), UNIFORM)
+            return torch.cat((first, found[:, :-1]), dim=1)
+
+    def hidden(self, tokens: Tensor) -> Tensor:
+        """Last hidden state: float32, shape (batch, length, d_model), twice the channels for Caduceus-PS."""
+        with numerics(self.device, self.precision):
+            return self.network.hidden(tokens.to(self.device)).float()

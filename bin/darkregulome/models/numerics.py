@@ -1,0 +1,57 @@
+"""Where and how exactly a model computes: devices and precisions."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from darkregulome.errors import InputError
+
+PRECISIONS = ("fp32", "tf32", "bf16")
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device that ``auto``, ``cpu``, ``cuda`` or ``cuda:INDEX`` means here.
+
+    Raises
+    ------
+    InputError : the name is none of these, or asks for a GPU that is not there.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not (kind == "cuda" and index.isdigit())):
+        raise InputError.at("--device", f"{name!r} is no device", "give auto, cpu, cuda or cuda:INDEX")
+    if kind == "cuda":
+        present = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if int(index or 0) >= present:
+            raise InputError.at(
+                "--device",
+                f"{name!r} was asked for, but {present} CUDA device{'s' * (present != 1)} can be used here",
+                "give --device cpu or auto, or run where there is a GPU",
+            )
+    return torch.device(name)
+
+
+def check_precision(precision: str) -> str:
+    """`precision`, if it is one of PRECISIONS; else an `InputError`."""
+    if precision not in PRECISIONS:
+        raise InputError.at("--precision", f"{precision!r} is no precision", f"give {', '.join(PRECISIONS)}")
+    return precision
+
+
+@contextmanager
+def numerics(device: torch.device, precision: str) -> Iterator[None]:
+    """Inference at a precision. The process's own settings are put back afterwards.
+
+    Convolutions on a GPU use TF32 unless told otherwise, which would make "fp32" a lie.
+    """
+    tf32 = precision == "tf32"
+    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = matmul.allow_tf32, cudnn.allow_tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = tf32
+    try:
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            yield
+    finally:
+        matmul.allow_tf32, cudnn.allow_tf32 = before
