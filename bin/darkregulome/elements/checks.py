@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pandas as pd
 import pyBigWig
@@ -17,6 +17,7 @@ from darkregulome.genome.annotation import MAX_PROBLEMS, Windows, read_gtf
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.textfile import compression
+from darkregulome.io.schemas import LOCI
 from darkregulome.io.tables import read_table
 
 Found = TypeVar("Found")
@@ -69,10 +70,10 @@ class _Findings:
         self.problems: list[Problem] = []
         self.notes: list[str] = []
 
-    def attempt(self, check: Callable[[], Found]) -> Found | None:
+    def attempt(self, check: Callable[..., Found], *arguments: Any) -> Found | None:
         """The answer of `check`, or None with its problems kept."""
         try:
-            return check()
+            return check(*arguments)
         except InputError as error:
             self.problems += [problem for problem in error.problems if problem not in self.problems]
             return None
@@ -87,15 +88,18 @@ def check_run(inputs: RunInputs) -> Checked:
         With every problem found. What can only be seen once another problem is mended is not told.
     """
     findings, checked = _Findings(), Checked()
-    findings.attempt(lambda: check_device(inputs.device))
-    checked.models = [name for name in inputs.models if findings.attempt(lambda name=name: _model(name, inputs))]
-    words = findings.attempt(lambda: _class_map(inputs))
-    reference = findings.attempt(lambda: Reference(inputs.fasta))
+    findings.attempt(check_device, inputs.device)
+    for name in inputs.models:
+        if not (problems := _model_problems(name, inputs)):
+            checked.models.append(name)
+        findings.problems += problems
+    words = findings.attempt(_class_map, inputs)
+    reference = findings.attempt(Reference, inputs.fasta)
     if reference is None:
         # Without contigs nothing can be placed, but damaged files can be told.
         for path in (inputs.gtf, inputs.loci, inputs.regulatory, inputs.repeats, inputs.conserved, inputs.eqtl):
             if path is not None:
-                findings.attempt(lambda path=path: compression(path))
+                findings.attempt(compression, path)
         raise_all(findings.problems)
         raise AssertionError("unreachable: a reference that cannot be opened is a problem")
     with reference:
@@ -107,18 +111,10 @@ def check_run(inputs: RunInputs) -> Checked:
 
 def check_device(device: str) -> None:
     """Refuse a GPU that is not there, and words that name no device."""
-    kind, _, index = device.partition(":")
-    if device in ("auto", "cpu"):
-        return
-    if kind != "cuda" or (index and not index.isdigit()):
-        raise InputError.at("--device", f"is {device!r}", "give auto, cpu, cuda or cuda:INDEX")
-    import torch
+    if device not in ("auto", "cpu"):
+        from darkregulome.models.numerics import resolve_device
 
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if count <= int(index or 0):
-        raise InputError.at(
-            "--device", f"asks for {device}, and this machine has {count} usable GPUs", "give auto or cpu"
-        )
+        resolve_device(device)
 
 
 def check_bigwig(path: Path, contigs: Contigs, windows: pd.DataFrame) -> list[str]:
@@ -227,34 +223,32 @@ def _check_placed(
     inputs: RunInputs, words: ClassMap | None, reference: Reference, findings: _Findings, checked: Checked
 ) -> None:
     """Checks of what needs the reference: loci, annotation, tracks, variants."""
-    rows = findings.attempt(lambda: read_locus_rows(inputs.loci))
-    annotation = findings.attempt(lambda: read_gtf(inputs.gtf, reference.contigs, exons=False))
-    loci = pd.DataFrame(columns=["locus", "gene", "chrom", "tss", "strand", "start", "end"])
+    contigs = reference.contigs
+    rows = findings.attempt(read_locus_rows, inputs.loci)
+    annotation = findings.attempt(read_gtf, inputs.gtf, contigs, None, False)
+    loci = pd.DataFrame(columns=LOCI.columns)
     if rows is not None and annotation is not None:
-        loci, failed = place_loci(rows, annotation.genes, reference.contigs, inputs.flank)
+        loci, failed = place_loci(rows, annotation.genes, contigs, inputs.flank)
         problems = [failure.problem for failure in failed]
         if inputs.failed_loci_allowed and len(loci):
             findings.notes += [f"left out: {problem}" for problem in problems]
         else:
             findings.problems += problems
     checked.loci = loci["locus"].tolist()
-    sources = findings.attempt(
-        lambda: read_sources(
-            loci, reference, inputs.gtf, inputs.regulatory, inputs.repeats, inputs.conserved, words or ClassMap()
-        )
-    )
+    beds = (inputs.regulatory, inputs.repeats, inputs.conserved)
+    sources = findings.attempt(read_sources, loci, reference, inputs.gtf, *beds, words or ClassMap())
     if sources is not None and len(loci):
-        elements = findings.attempt(lambda: build_elements(loci, sources, reference, inputs.elements))
+        elements = findings.attempt(build_elements, loci, sources, reference, inputs.elements)
         if elements is not None:
             checked.n_elements = len(elements.table)
             findings.notes += elements.notes
-    if (bigwig := inputs.conservation) is not None:
-        findings.notes += findings.attempt(lambda: check_bigwig(bigwig, reference.contigs, loci)) or []
-    if (eqtl := inputs.eqtl) is not None:
+    if inputs.conservation is not None:
+        findings.notes += findings.attempt(check_bigwig, inputs.conservation, contigs, loci) or []
+    if inputs.eqtl is not None:
         genes = _gene_names(loci, None if annotation is None else annotation.genes)
-        findings.notes += findings.attempt(lambda: check_eqtls(eqtl, reference, Windows(loci), genes)) or []
-    if (variants := inputs.variants) is not None:
-        findings.notes += findings.attempt(lambda: check_variants(variants, reference, loci)) or []
+        findings.notes += findings.attempt(check_eqtls, inputs.eqtl, reference, Windows(loci), genes) or []
+    if inputs.variants is not None:
+        findings.notes += findings.attempt(check_variants, inputs.variants, reference, loci) or []
 
 
 def _gene_names(loci: pd.DataFrame, genes: pd.DataFrame | None) -> set[str]:
@@ -312,9 +306,8 @@ def _class_map(inputs: RunInputs) -> ClassMap | None:
     return default_class_map() if inputs.regulatory is not None else None
 
 
-def _model(name: str, inputs: RunInputs) -> bool:
-    """Load a model's checkpoint on the CPU, which checks its name, its files and its shapes, and let it go."""
-    from darkregulome.models.registry import load_model
+def _model_problems(name: str, inputs: RunInputs) -> list[Problem]:
+    """What keeps a model from being loaded: its name, its files, its shapes."""
+    from darkregulome.models.registry import model_problems
 
-    load_model(name, weights=inputs.weights.get(name), device="cpu", registry=inputs.registry)
-    return True
+    return model_problems(name, weights=inputs.weights.get(name), registry=inputs.registry)

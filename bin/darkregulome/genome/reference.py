@@ -88,7 +88,9 @@ class Reference:
             bases = self._fasta.fetch(name, inside_start, inside_end).upper()
         except (OSError, ValueError) as error:
             raise InputError.at(
-                self.path, f"cannot be read at {name}:{inside_start}-{inside_end}", "copy or compress it again"
+                self.path,
+                f"cannot be read at {name}:{inside_start}-{inside_end}: it is damaged, or its index is not its own",
+                f"copy it again, or delete the index and make it again: samtools faidx {self.path}",
             ) from error
         if len(bases) != inside_end - inside_start:
             raise InputError.at(

@@ -1,0 +1,114 @@
+"""The reference: padding, names of contigs, indexes, and what it says of damaged files."""
+
+import gzip
+import os
+import pickle
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import toy
+from darkregulome.errors import InputError
+from darkregulome.genome.contigs import Contigs, contig_aliases
+from darkregulome.genome.reference import Reference
+
+
+@pytest.fixture(scope="module")
+def genome(tmp_path_factory):
+    return toy.write_toy_genome(tmp_path_factory.mktemp("genome"))
+
+
+@pytest.fixture(scope="module")
+def reference(genome):
+    with Reference(genome["fasta"]) as opened:
+        yield opened
+
+
+SEQUENCES = toy.toy_sequences()
+
+
+@given(st.sampled_from(sorted(toy.LENGTHS)), st.integers(-500, 23_000), st.integers(0, 700))
+def test_fetch_is_the_contig_padded_with_n(reference, chrom, start, length):
+    padded = {at: base for at, base in enumerate(SEQUENCES[chrom])}
+    expected = "".join(padded.get(at, "N") for at in range(start, start + length))
+    assert reference.fetch(chrom, start, start + length) == expected
+
+
+def test_contig_names_with_and_without_chr_are_one(reference):
+    assert reference.fetch("1", 0, 50) == reference.fetch("chr1", 0, 50)
+    assert reference.length("2") == toy.LENGTHS["chr2"]
+    assert any("1 is taken as chr1" in note for note in reference.notes)
+
+
+def test_mitochondrial_names_are_one():
+    assert Contigs({"chrM": 10}).resolve("MT") == "chrM"
+    assert Contigs({"MT": 10}).resolve("chrM") == "MT"
+    assert Contigs({"1": 10}).resolve("chr1") == "1"
+    assert Contigs({"chr1": 10}).resolve("chr2") is None
+    assert contig_aliases("X") == ("X", "chrX")
+
+
+def test_unknown_contig_is_named_with_what_there_is(reference):
+    with pytest.raises(InputError, match=r"'chr9', which .*genome.fa.gz does not have; use its names, such as chr"):
+        reference.length("chr9")
+
+
+@pytest.mark.parametrize("bgzip", [True, False])
+def test_missing_index_is_made_on_the_fly(tmp_path, bgzip):
+    path = toy.write_fasta(tmp_path / "g.fa", {"chr1": "ACGT" * 40}, bgzip=bgzip, index=False)
+    with Reference(path) as opened:
+        assert opened.fetch("chr1", 1, 5) == "CGTA"
+        assert any("made one" in note for note in opened.notes)
+    assert (tmp_path / f"{path.name}.fai").exists()
+    assert (tmp_path / f"{path.name}.gzi").exists() == bgzip
+    assert not list(tmp_path.glob(".partial*"))
+
+
+def test_missing_index_in_a_folder_that_cannot_be_written_is_told_with_the_command(tmp_path, monkeypatch):
+    path = toy.write_fasta(tmp_path / "g.fa", {"chr1": "ACGT"}, index=False)
+    monkeypatch.setattr(os, "access", lambda *_: False)  # a folder's mode does not bind root
+    with pytest.raises(InputError, match=r"has no index.*cannot be written; .*samtools faidx .*g\.fa"):
+        Reference(path)
+
+
+def test_gzip_that_is_not_bgzip_is_told_with_the_command(tmp_path):
+    path = tmp_path / "g.fa.gz"
+    path.write_bytes(gzip.compress(b">chr1\nACGT\n"))
+    with pytest.raises(InputError, match=r"gzipped, not bgzipped.*gunzip .* && bgzip"):
+        Reference(path)
+
+
+def test_truncated_bgzip_is_told(genome, tmp_path):
+    data = genome["fasta"].read_bytes()
+    path = tmp_path / "g.fa.gz"
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match="truncated"):
+        Reference(path)
+    assert [one.name for one in tmp_path.iterdir()] == ["g.fa.gz"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "is empty"), (b"ACGT\n", "is not FASTA"), (b">a\nAC\nACGT\nA\n", "cannot be indexed")],
+)
+def test_what_is_not_fasta_is_told(tmp_path, content, message):
+    path = tmp_path / "g.fa"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        Reference(path)
+    assert not list(tmp_path.glob(".partial*"))
+
+
+def test_an_index_of_another_file_is_told(tmp_path):
+    path = toy.write_fasta(tmp_path / "g.fa", {"chr1": "ACGT" * 100})
+    index = tmp_path / "g.fa.fai"
+    index.write_text(re.sub(r"chr1\t400", "chr1\t900", index.read_text()))
+    with Reference(path) as opened, pytest.raises(InputError, match="index is not its own"):
+        opened.fetch("chr1", 0, 900)
+
+
+def test_reference_crosses_processes(reference):
+    with pickle.loads(pickle.dumps(reference)) as other:
+        assert other.fetch("chr3", 100, 120) == reference.fetch("chr3", 100, 120)
