@@ -68,14 +68,8 @@ def diagnose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings) -> D
     InputError
         The two tables have no element in common, or there is no score.
     """
-    skipped: list[dict[str, str]] = []
-    prepared: list[Prepared] = []
-    for scores in join_scores(elements, ris):
-        reason = _unfit(scores)
-        if reason:
-            skipped.append({"claim": "all", "model": scores.name, "reason": reason})
-        else:
-            prepared.append(prepare(scores, settings))
+    models, skipped = testable(join_scores(elements, ris))
+    prepared = [prepare(model, settings) for model in models]
     results: list[ClaimResult] = []
     for name, model, test in _tests(prepared, settings):
         try:
@@ -120,6 +114,13 @@ def prepare(scores: ModelScores, settings: Settings) -> Prepared:
         setting=setting,
         beside=beside,
     )
+
+
+def testable(models: list[ModelScores]) -> tuple[list[ModelScores], list[dict[str, str]]]:
+    """Models with enough to test, and the others with the reason."""
+    reasons = {model.name: _unfit(model) for model in models}
+    skipped = [{"claim": "all", "model": name, "reason": reason} for name, reason in reasons.items() if reason]
+    return [model for model in models if not reasons[model.name]], skipped
 
 
 def _unfit(scores: ModelScores) -> str | None:

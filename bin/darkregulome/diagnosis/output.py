@@ -7,12 +7,14 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
+from darkregulome.diagnosis.decompose import Decomposition
 from darkregulome.diagnosis.diagnose import Diagnosis
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError, Problem
 from darkregulome.io.provenance import provenance
 from darkregulome.io.schemas import ELEMENTS, RIS
 from darkregulome.io.tables import read_table, write_json, write_table
+from darkregulome.plots.agreement import draw_decomposition
 from darkregulome.plots.diagnosis import draw_diagnosis
 
 
@@ -60,3 +62,23 @@ def write_diagnosis(diagnosis: Diagnosis, outdir: Path, inputs: Mapping[str, Pat
     write_table(diagnosis.profiles, outdir / "distance_profile.tsv")
     draw_diagnosis(diagnosis.record, diagnosis.profiles, diagnosis.nulls, outdir / "figures")
     write_json({"provenance": source, **diagnosis.record}, outdir / "diagnosis.json")
+
+
+def write_decomposition(decomposition: Decomposition, outdir: Path, inputs: Mapping[str, Path]) -> None:
+    """Write ``decomposition.json``, ``pairs.tsv``, ``overlaps.tsv``, ``layers.tsv.gz`` and ``figures/``."""
+    source = provenance("decompose.py", {**decomposition.record["parameters"], **inputs})
+    write_table(_split_intervals(decomposition.pairs), outdir / "pairs.tsv")
+    write_table(_split_intervals(decomposition.overlaps), outdir / "overlaps.tsv")
+    write_table(decomposition.layers, outdir / "layers.tsv.gz")
+    draw_decomposition(decomposition.record, decomposition.overlaps, outdir / "figures")
+    write_json({"provenance": source, **decomposition.record}, outdir / "decomposition.json")
+
+
+def _split_intervals(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns of [low, high] as two columns, for text."""
+    frame = frame.copy()
+    for name in [column for column in frame.columns if column.endswith("_interval")]:
+        bounds = frame.pop(name)
+        for i, bound in enumerate(("low", "high")):
+            frame[f"{name.removesuffix('_interval')}_{bound}"] = [pair[i] if pair else None for pair in bounds]
+    return frame

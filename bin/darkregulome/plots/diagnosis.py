@@ -118,7 +118,7 @@ def nulls_figure(claims: Sequence[Mapping[str, Any]], nulls: Nulls) -> Figure | 
     for axis, claim in zip(axes.flat, shown, strict=False):
         for side, colour in _SIDES:
             observed, draws = nulls[(claim["claim"], claim["model"], side)]
-            counts, edges = np.histogram(draws, bins=40)
+            counts, edges = np.histogram(draws, bins=_edges(draws))
             axis.stairs(counts, edges, color=colour, fill=True, alpha=0.35)
             axis.axvline(observed, color=colour, lw=1.6)
         axis.set_yticks([])
@@ -126,6 +126,15 @@ def nulls_figure(claims: Sequence[Mapping[str, Any]], nulls: Nulls) -> Figure | 
         axis.tick_params(labelsize=7)
     figure.supxlabel("statistic: null draws (filled) and observed (line), raw orange, residual blue", fontsize=8)
     return figure
+
+
+def _edges(draws: NDArray, most: int = 40) -> NDArray:
+    """Edges of a histogram; one bin a value (or a few) where the statistic takes few values, as counts do."""
+    values = np.unique(np.round(draws, 9))
+    if len(values) > 3 * most:
+        return np.linspace(values[0], values[-1], most + 1)
+    step = float(np.diff(values).min()) if len(values) > 1 else 1.0
+    return np.r_[values[0] - step / 2, values + step / 2]
 
 
 def ladder_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
@@ -175,4 +184,5 @@ def effects_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
         axis.set_ylim(-0.6, len(chosen) - 0.4)
         axis.set_title(f"{name.replace('_', ' ')}: {chosen[0]['unit']}", fontsize=8, loc="left")
         axis.tick_params(axis="x", labelsize=7)
+    figure.supxlabel("raw orange, residual blue; 95 % intervals over loci", fontsize=8)
     return figure

@@ -30,25 +30,25 @@ _SETTINGS: dict[Any, Any] = {
 }
 
 
+plt.rcParams.update(_SETTINGS)
+
+
 def panels(rows: int, columns: int, width: float = 3.4, height: float = 2.6, **options: Any) -> tuple[Figure, Any]:
     """A figure with a grid of axes (always two-dimensional)."""
-    with plt.rc_context(_SETTINGS):
-        return plt.subplots(
-            rows, columns, figsize=(width * columns, height * rows), squeeze=False, layout="constrained", **options
-        )
+    size = (width * columns, height * rows)
+    return plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **options)
 
 
 def save(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write ``<name>.svg`` and ``<name>.png`` without dates, and close the figure."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.svg", folder / f"{name}.png"]
-    with plt.rc_context(_SETTINGS):
-        for path in paths:
-            partial = path.with_name(f".partial-{path.name}")
-            figure.savefig(partial, format=path.suffix[1:], metadata=_METADATA[path.suffix], dpi=130)
-            partial.replace(path)
+    for path in paths:
+        partial = path.with_name(f".partial-{path.name}")
+        figure.savefig(partial, format=path.suffix[1:], metadata=_METADATA[path.suffix], dpi=130)
+        partial.replace(path)
     plt.close(figure)
     return paths
 
 
-_METADATA: dict[str, dict] = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}
+_METADATA: dict[str, dict[str, Any]] = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}

@@ -388,6 +388,15 @@ def list_overlap(
     )
 
 
+def rank_correlation_draws(first: NDArray, second: NDArray, setting: Setting) -> Floats:
+    """Bootstrap draws over loci of the correlation of ranks; ranks are of the whole set and kept in each resample."""
+    one, two = rankdata(first), rankdata(second)
+    sums = setting.loci.sums(np.column_stack([np.ones(len(one)), one, two, one * one, two * two, one * two]))
+    n, a, b, aa, bb, ab = (setting.resamples.astype(float) @ sums).T
+    below = np.sqrt(np.maximum((n * aa - a * a) * (n * bb - b * b), 0.0))
+    return np.divide(n * ab - a * b, below, out=np.full(len(n), np.nan), where=below > 0)
+
+
 def shuffles_beside(
     scores: NDArray, weights: NDArray, nulls: Sequence[tuple[str, Null]], two_sided: bool = True
 ) -> dict[str, float | None]:

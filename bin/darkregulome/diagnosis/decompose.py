@@ -1,0 +1,234 @@
+"""Agreement of models, raw and residual, and the layers that it divides the elements into.
+
+Layers ask what is left in an element's top scores once predictability is taken out, and which kind of model sees it:
+
+- ``shared``: top in the residual of the language models and of an output model;
+- ``regulatory_output``: top in an output model's residual and in no likelihood's;
+- ``predictability``: top in the language models only. Either their raw score is explained by the features
+  (``explained``), or their residuals agree beyond them (``unexplained``): two likelihoods share what the features
+  miss of predictability, so their agreement alone is no evidence of regulation;
+- ``none``.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from darkregulome.diagnosis.diagnose import MINIMUM_ELEMENTS, Prepared, prepare, testable
+from darkregulome.diagnosis.entries import rounded
+from darkregulome.diagnosis.scores import draws_for, join_scores, positions_in
+from darkregulome.diagnosis.settings import Settings
+from darkregulome.stats import claims
+from darkregulome.stats.agreement import kendall, spearman, top_members
+from darkregulome.stats.bootstrap import MINIMUM_LOCI, percentile_interval
+from darkregulome.stats.claims import NotTestable, Setting
+from darkregulome.stats.loci import Floats, Loci
+from darkregulome.stats.verdict import benjamini_hochberg
+
+FRACTIONS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
+"""Depths at which the overlap of two top lists is drawn."""
+
+LAYERS = ("shared", "regulatory_output", "predictability", "none")
+
+
+@dataclass(frozen=True)
+class Decomposition:
+    """``decomposition.json``; agreement of pairs; overlap by depth; layer of each element."""
+
+    record: dict[str, Any]
+    pairs: pd.DataFrame
+    overlaps: pd.DataFrame
+    layers: pd.DataFrame
+
+
+def decompose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings) -> Decomposition:
+    """Rank agreement and list overlaps of every pair of models, raw and residual, and the layer of every element.
+
+    Overlaps of two likelihood models carry no verdict: they are reported as the predictability layer.
+    """
+    models, skipped = testable(join_scores(elements, ris))
+    prepared = [prepare(model, settings) for model in models]
+    pair_rows: list[dict[str, Any]] = []
+    overlap_rows: list[dict[str, Any]] = []
+    for i, first in enumerate(prepared):
+        for second in prepared[i + 1 :]:
+            pair = _aligned(first, second)
+            if pair is None:
+                skipped.append(
+                    {"claim": "pair", "model": _pair_name(first, second), "reason": "too few shared elements"}
+                )
+                continue
+            rows, depths = _agreement(first, second, pair, settings)
+            pair_rows += rows
+            overlap_rows += depths
+    pairs = pd.DataFrame(pair_rows)
+    if len(pairs):
+        for side in ("raw", "residual"):
+            chosen = pairs["scores"] == side
+            pairs.loc[chosen, "overlap_q"] = benjamini_hochberg(pairs.loc[chosen, "overlap_p"].to_numpy())
+    layers = element_layers(prepared, settings)
+    record = {
+        "parameters": settings.model_dump(),
+        "models": {one.scores.name: {"kind": one.scores.kind, "n": one.scores.loci.n} for one in prepared},
+        "pairs": pairs.to_dict("records"),
+        "layers": _layer_summary(layers),
+        "notes": _notes(prepared),
+        "not_tested": skipped,
+    }
+    return Decomposition(rounded(record), pairs, pd.DataFrame(overlap_rows), layers)
+
+
+def _pair_name(first: Prepared, second: Prepared) -> str:
+    return f"{first.scores.name}|{second.scores.name}"
+
+
+@dataclass(frozen=True)
+class _Pair:
+    """Two models on the elements that both scored: (first, second) raw, residual, and studentised residual."""
+
+    loci: Loci
+    classes: np.ndarray
+    raw: tuple[Floats, Floats]
+    residual: tuple[Floats, Floats]
+    studentised: tuple[Floats, Floats]
+
+
+def _aligned(first: Prepared, second: Prepared) -> _Pair | None:
+    names = first.scores.table["element"]
+    shared = names[names.isin(second.scores.table["element"])].to_numpy()
+    if len(shared) < MINIMUM_ELEMENTS:
+        return None
+    one, two = positions_in(first.scores, shared), positions_in(second.scores, shared)
+    loci = Loci.of(first.scores.table["locus"].to_numpy()[one])
+
+    def both(a: Floats, b: Floats) -> tuple[Floats, Floats]:
+        return loci.center(a[one]), loci.center(b[two])
+
+    return _Pair(
+        loci,
+        first.scores.classes[one],
+        both(first.raw, second.raw),
+        both(first.residual, second.residual),
+        both(first.studentised, second.studentised),
+    )
+
+
+def _agreement(
+    first: Prepared, second: Prepared, pair: _Pair, settings: Settings
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    setting, _ = draws_for([first.scores.name, second.scores.name], pair.loci, pair.classes, settings)
+    rows, depths = [], []
+    both_language = first.scores.is_language_model and second.scores.is_language_model
+    for side, values, lists in (("raw", pair.raw, pair.raw), ("residual", pair.residual, pair.studentised)):
+        row: dict[str, Any] = {
+            "first": first.scores.name,
+            "second": second.scores.name,
+            "scores": side,
+            "n": pair.loci.n,
+            "layer": "predictability" if both_language else "regulation",
+            "spearman": spearman(*values),
+            "spearman_interval": _rank_interval(*values, setting),
+            "kendall": kendall(*values),
+        }
+        row |= _overlap(*lists, settings.top_fraction, setting)
+        rows.append(row)
+        for fraction in FRACTIONS:
+            depth = _overlap(*lists, fraction, setting)
+            if depth["k"] is not None:
+                depths.append(
+                    {name: row[name] for name in ("first", "second", "scores")} | {"fraction": fraction} | depth
+                )
+    return rows, depths
+
+
+def _overlap(first: Floats, second: Floats, fraction: float, setting: Setting) -> dict[str, Any]:
+    """Overlap of two top lists with its null; empty where the lists would be too short."""
+    try:
+        tested = claims.list_overlap(first, second, fraction, setting)
+    except NotTestable:
+        names = ("k", "overlap", "expected_by_chance", "overlap_beyond_chance", "overlap_interval", "overlap_p")
+        return dict.fromkeys((*names, "hypergeometric_p", "rank_biased_overlap"))
+    details = tested.details
+    return {
+        "k": details["k"],
+        "overlap": details["overlap"],
+        "expected_by_chance": details["expected_by_chance"],
+        "overlap_beyond_chance": tested.effect,
+        "overlap_interval": list(tested.interval),
+        "overlap_p": tested.p,
+        "null_95": float(np.quantile(tested.draws, 0.95) * details["k"]),
+        "hypergeometric_p": details["hypergeometric_p"],
+        "rank_biased_overlap": details["rank_biased_overlap"],
+    }
+
+
+def _rank_interval(first: Floats, second: Floats, setting: Setting) -> list[float]:
+    """Bootstrap interval over loci of the correlation of ranks (ranks of the whole set, kept in each resample)."""
+    if setting.loci.count < MINIMUM_LOCI:
+        return [float("nan"), float("nan")]
+    return list(percentile_interval(claims.rank_correlation_draws(first, second, setting)))
+
+
+def element_layers(prepared: list[Prepared], settings: Settings) -> pd.DataFrame:
+    """The layer of each element, from the consensus (mean SD score) of the language models and of the output models.
+
+    Returns
+    -------
+    One row an element scored by both kinds (or by the only kind there is): element, locus, class, distance, the
+    consensus scores, membership of each top list, layer and detail.
+    """
+    sides = {"language": [], "output": []}  # type: dict[str, list[Prepared]]
+    for one in prepared:
+        sides["language" if one.scores.is_language_model else "output"].append(one)
+    tables = [_consensus(name, chosen, settings) for name, chosen in sides.items() if chosen]
+    if not tables:
+        return pd.DataFrame(columns=["element", "layer"])
+    frame = tables[0]
+    for table in tables[1:]:
+        frame = frame.join(table, how="inner")
+    off = pd.Series(False, index=frame.index)
+    raw_top, language = frame.get("language_raw_top", off), frame.get("language_residual_top", off)
+    output = frame.get("output_residual_top", off)
+    conditions = [language & output, output, raw_top | language]
+    frame["layer"] = np.select(conditions, LAYERS[:3], default=LAYERS[3])
+    frame["detail"] = np.where(frame["layer"] != "predictability", "", np.where(language, "unexplained", "explained"))
+    where = pd.concat([one.scores.table for one in prepared]).drop_duplicates("element").set_index("element")
+    frame = where[["locus", "chrom", "start", "end", "class", "distance"]].join(frame, how="inner")
+    order = ["locus", "chrom", "start", "end", "element"]
+    return frame.rename_axis("element").reset_index().sort_values(order, kind="stable").reset_index(drop=True)
+
+
+def _consensus(name: str, chosen: list[Prepared], settings: Settings) -> pd.DataFrame:
+    columns = {}
+    for side in ("raw", "residual", "studentised"):
+        parts = [pd.Series(getattr(one, side), index=one.scores.table["element"]) for one in chosen]
+        columns[f"{name}_{side}"] = pd.concat(parts, axis=1, join="inner").mean(axis=1)
+    frame = pd.DataFrame(columns)
+    k = max(1, round(settings.top_fraction * len(frame)))
+    frame[f"{name}_raw_top"] = top_members(frame[f"{name}_raw"].to_numpy(), k)
+    # Top lists of residuals are taken over their fitted scale, so that features which widen scores do not fill them.
+    frame[f"{name}_residual_top"] = top_members(frame.pop(f"{name}_studentised").to_numpy(), k)
+    return frame
+
+
+def _layer_summary(layers: pd.DataFrame) -> dict[str, Any]:
+    summary: dict[str, Any] = {}
+    for layer in LAYERS:
+        rows = layers[layers["layer"] == layer]
+        summary[layer] = {"n": len(rows)}
+        if len(rows) and "class" in rows:
+            summary[layer]["classes"] = rows["class"].value_counts().sort_index().to_dict()
+            summary[layer]["median_distance"] = float(rows["distance"].abs().median())
+    return summary
+
+
+def _notes(prepared: list[Prepared]) -> list[str]:
+    kinds = {one.scores.is_language_model for one in prepared}
+    notes = [note for one in prepared for note in one.scores.notes]
+    if kinds == {True}:
+        notes.append("There is no output model: no element can be in the layers 'shared' and 'regulatory_output'.")
+    if kinds == {False}:
+        notes.append("There is no language model: no element can be in the layers 'shared' and 'predictability'.")
+    return notes

@@ -1,0 +1,90 @@
+"""Figures of the decomposition."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from darkregulome.plots.style import NEUTRAL, RAW, RESIDUAL, SERIES, panels, save
+
+_SIDES = (("raw", RAW), ("residual", RESIDUAL))
+
+
+def draw_decomposition(record: Mapping[str, Any], overlaps: pd.DataFrame, folder: Path) -> list[Path]:
+    """Draw and write every figure that the record has data for."""
+    figures = {
+        "list_overlap": overlap_figure(overlaps),
+        "rank_agreement": agreement_figure(record),
+        "layers": layers_figure(record["layers"]),
+    }
+    return [path for name, figure in figures.items() if figure for path in save(figure, folder, name)]
+
+
+def overlap_figure(overlaps: pd.DataFrame) -> Figure | None:
+    """Share of two top lists that is common, by depth, with chance and the null's 95 % line."""
+    if overlaps.empty:
+        return None
+    pairs = list(overlaps[["first", "second"]].drop_duplicates().itertuples(index=False, name=None))
+    columns = min(3, len(pairs))
+    figure, axes = panels(-(-len(pairs) // columns), columns, sharey=True)
+    for axis in axes.flat[len(pairs) :]:
+        axis.set_visible(False)
+    for axis, (first, second) in zip(axes.flat, pairs, strict=False):
+        chosen = overlaps[(overlaps["first"] == first) & (overlaps["second"] == second)]
+        for side, colour in _SIDES:
+            rows = chosen[chosen["scores"] == side]
+            axis.plot(100 * rows["fraction"], rows["overlap"] / rows["k"], "o-", color=colour, ms=3, label=side)
+            axis.plot(100 * rows["fraction"], rows["null_95"] / rows["k"], ":", color=colour, lw=1)
+        axis.plot(100 * rows["fraction"], rows["expected_by_chance"] / rows["k"], color=NEUTRAL, lw=1, label="chance")
+        axis.set_title(f"{first} and {second}", fontsize=8)
+        axis.set_xlabel("depth of the lists (% of elements)")
+    axes[0][0].set_ylabel("share in common (dotted: 95 % of null)")
+    axes[0][0].legend()
+    return figure
+
+
+def agreement_figure(record: Mapping[str, Any]) -> Figure | None:
+    """Spearman's correlation of every pair of models, raw above and residual below the diagonal."""
+    models, pairs = list(record["models"]), record["pairs"]
+    if not pairs:
+        return None
+    matrix = np.full((len(models), len(models)), np.nan)
+    for pair in pairs:
+        place = sorted((models.index(pair["first"]), models.index(pair["second"])))
+        row, column = place if pair["scores"] == "raw" else place[::-1]
+        matrix[row, column] = np.nan if pair["spearman"] is None else pair["spearman"]
+    figure, axes = panels(1, 1, width=1.8 + 0.7 * len(models), height=1.4 + 0.6 * len(models))
+    axis = axes[0][0]
+    image = axis.imshow(matrix, vmin=-1, vmax=1, cmap="RdBu_r")
+    for (row, column), value in np.ndenumerate(matrix):
+        if np.isfinite(value):
+            axis.text(
+                column, row, f"{value:.2f}", ha="center", va="center", color="white" if abs(value) > 0.6 else "black"
+            )
+    axis.set_xticks(range(len(models)), models, rotation=35, ha="right")
+    axis.set_yticks(range(len(models)), models)
+    axis.set_title("rank correlation: raw above, residual below", fontsize=8)
+    figure.colorbar(image, ax=axis, shrink=0.8)
+    return figure
+
+
+def layers_figure(layers: Mapping[str, Any]) -> Figure | None:
+    """Elements in each layer, by class."""
+    named = {layer: content for layer, content in layers.items() if layer != "none" and content["n"]}
+    if not named:
+        return None
+    words = sorted({word for content in named.values() for word in content.get("classes", {})})
+    figure, axes = panels(1, 1, width=5.2, height=0.9 + 0.5 * len(named))
+    axis = axes[0][0]
+    left = np.zeros(len(named))
+    for colour, word in zip(SERIES, words, strict=False):
+        width = np.array([content.get("classes", {}).get(word, 0) for content in named.values()], dtype=float)
+        axis.barh(list(named), width, left=left, color=colour, label=word, height=0.7)
+        left += width
+    axis.invert_yaxis()
+    axis.set_xlabel("elements")
+    axis.legend(ncols=len(words), loc="lower center", bbox_to_anchor=(0.4, 1.0), fontsize=7)
+    return figure

@@ -1,0 +1,51 @@
+#!/usr/bin/env python3
+"""Compare the models' rankings, raw and residual, and divide the elements into layers."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from darkregulome import cli
+
+app = cli.script(
+    help="Rank agreement and overlap of top lists between models, raw and residual, and the layer of each element: "
+    "what the likelihood models share, and what only an output model keeps.",
+    example="decompose.py --elements elements.parquet --ris ris.parquet --outdir decomposition",
+)
+
+
+@app.command()
+def main(
+    elements: Annotated[Path, typer.Option(help="Element table (parquet, TSV or CSV).")],
+    ris: Annotated[Path, typer.Option(help="Score table: element, model, ris[, predictability, kind, readout].")],
+    outdir: Annotated[Path, typer.Option(help="Folder for decomposition.json, tables and figures.")],
+    top: Annotated[float, typer.Option(min=1e-6, max=0.499, help="Share of elements in a top list.")] = 0.1,
+    permutations: Annotated[int, typer.Option(min=99, help="Draws of the null.")] = 10_000,
+    null: Annotated[str, typer.Option(help="rotation, free or stratified.")] = "rotation",
+    bootstrap: Annotated[int, typer.Option(min=100, help="Bootstrap samples over loci.")] = 1000,
+    basis: Annotated[str, typer.Option(help="How features enter the regression: linear or quadratic.")] = "linear",
+    seed: cli.Seed = 0,
+    threads: cli.Threads = 1,
+    progress: cli.Progress = True,
+    version: cli.Version = False,
+) -> None:
+    from threadpoolctl import threadpool_limits
+
+    from darkregulome.diagnosis.decompose import decompose
+    from darkregulome.diagnosis.output import read_scores, settings_from, write_decomposition
+
+    settings = settings_from(
+        permutations=permutations, null=null, bootstrap=bootstrap, basis=basis, top_fraction=top, seed=seed
+    )
+    element_table, ris_table = read_scores(elements, ris)
+    with threadpool_limits(threads):
+        decomposition = decompose(element_table, ris_table, settings)
+    write_decomposition(decomposition, outdir, {"elements": elements, "ris": ris})
+    if progress:
+        for layer, content in decomposition.record["layers"].items():
+            cli.console.print(f"{content['n']:>8}  {layer}", markup=False)
+
+
+if __name__ == "__main__":
+    cli.run(app)
