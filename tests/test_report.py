@@ -199,15 +199,14 @@ def test_the_script_writes_every_section_and_multiqc_orders_them_all(run_folder)
 def test_multiqc_builds_the_report_offline_with_verdicts_first(run_folder):
     assert run_script(*arguments(run_folder)).returncode == 0
     html = build_report(run_folder / "sections", run_folder / "out")
-    rows = Rows(html).rows
-    verdicts = [row for row in rows if len(row) == 8 and row[1] in (*MODELS, "demo-caduceus × demo-hyena")]
-    assert [row[1] for row in verdicts[:3]] == ["demo-caduceus", "demo-hyena", "demo-enformer"]
-    caduceus = verdicts[0]
-    assert caduceus[0].endswith("horizon")
-    assert caduceus[2:4] == ["0.8", "0.0003"]
-    assert caduceus[4].startswith("0.5 [0.31, 0.69]")
-    assert caduceus[6] == "✓ survives"
-    assert caduceus[7] == "horizon of demo-caduceus survives."
+    rows = [row for row in Rows(html).rows if row[-5:-4] and row[-5] in (*MODELS, "demo-caduceus × demo-hyena")]
+    assert [row[-5] for row in rows[:3]] == ["demo-caduceus", "demo-hyena", "demo-enformer"]
+    claimed, _, raw, residual, verdict, words = rows[0]
+    assert claimed.endswith("horizon")
+    assert raw == "0.8 [0.7, 0.9]q = 0.0003"
+    assert residual == "0.5 [0.31, 0.69]q = 0.0004"
+    assert verdict == "✓ survives"
+    assert words == "horizon of demo-caduceus survives.Effect: near less far, SD."
     places = [
         html.index(f'id="darkregulome_{name}"') for name in ("verdicts", "planted", "shares", "models", "methods")
     ]
@@ -238,8 +237,7 @@ def test_no_asset_is_fetched_from_elsewhere(run_folder):
 def test_planted_claims_are_ticked_crossed_or_named_as_untested(run_folder):
     assert run_script(*arguments(run_folder)).returncode == 0
     rows = Rows(sections_of(run_folder)["darkregulome_planted_mqc.json"]["data"]).rows
-    marks = {row[0].split()[-1].removeprefix("horizon"): row[4] for row in rows if len(row) == 5 and row[4]}
-    assert [row[4] for row in rows if len(row) == 5][1:] == ["✓ as planted", "✗ differs", "✓ as planted"], marks
+    assert [row[4] for row in rows if len(row) == 5][1:] == ["✓ as planted", "✗ differs", "✓ as planted"]
 
 
 def test_an_expected_claim_that_was_not_tested_is_no_success():
@@ -297,8 +295,8 @@ def test_missing_numbers_are_dashes_and_not_nan(tmp_path):
     empty = {"claim": "horizon", "model": "m", "raw": {"effect": None, "q": None}, "residual": {}, "verdict": "absent"}
     (tmp_path / "diagnosis.json").write_text(json.dumps({"claims": [empty]}))
     html = report_sections(read_findings(tmp_path / "diagnosis.json"))[0].data
-    row = next(row for row in Rows(html).rows if len(row) == 8 and row[1] == "m")
-    assert row[2:6] == ["–", "–", "– ", "–"]
+    row = next(row for row in Rows(html).rows if row[1:2] == ["m"])
+    assert row[2:4] == ["– q = –", "– q = –"]
     assert "nan" not in html.lower().replace("content", "")
 
 
@@ -342,6 +340,22 @@ def test_an_empty_failure_table_says_that_nothing_failed(tmp_path):
     failed = [tmp_path / "none.tsv", tmp_path / "empty.tsv"]
     sections = report_sections(read_findings(tmp_path / "diagnosis.json", failed=failed))
     assert "Nothing failed" in next(section.data for section in sections if section.id == "failed")
+
+
+def test_what_was_not_tested_or_not_scored_is_said_with_its_reason(tmp_path):
+    record = diagnosis_record()
+    record["not_tested"] = [{"claim": "class_hierarchy", "model": "demo-hyena", "reason": "one class only"}]
+    record["models"]["demo-hyena"] |= {"without_score": {"n_masked": 12345, "failed": 0}}
+    (tmp_path / "diagnosis.json").write_text(json.dumps(record))
+    sections = {section.id: section.data for section in report_sections(read_findings(tmp_path / "diagnosis.json"))}
+    assert Rows(sections["verdicts"]).rows[-1][1:] == ["demo-hyena", "one class only"]
+    assert Rows(sections["failed"]).rows[1:] == [["demo-hyena", "n_masked", "12,345"]]
+
+
+def test_overlap_curves_run_from_short_lists_to_long_ones(tmp_path, run_folder):
+    findings = read_findings(run_folder / "diagnosis.json", decomposition=run_folder / "decomposition.json")
+    curves = next(section.data for section in report_sections(findings) if section.id == "list_overlap_raw")
+    assert all([x for x, _ in curve] == [1, 5, 10] for curve in curves.values())
 
 
 def test_a_figure_of_a_null_is_a_null_whatever_it_is_the_null_of(tmp_path):

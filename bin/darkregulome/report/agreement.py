@@ -57,14 +57,15 @@ def rank_section(pairs: Sequence[Mapping[str, Any]], score: str) -> Section | No
 
 def overlap_section(pairs: Sequence[Mapping[str, Any]], score: str) -> Section | None:
     """Overlap of the two top lists over what chance gives, by the fraction of elements in the lists."""
-    curves: dict[str, dict[float, float]] = {}
+    curves: dict[str, list[tuple[float, float]]] = {}
     for pair in pairs:
         names = _names(pair)
-        points = {
-            100 * point["fraction"]: point["fold"]
+        # Pairs, not an object: the keys of JSON objects are text, which MultiQC would sort as text.
+        points = sorted(
+            (100 * point["fraction"], point["fold"])
             for point in _overlaps(pair, score)
             if point.get("fraction") is not None and point.get("fold") is not None
-        }
+        )
         if names and points:
             curves[str(escape(" × ".join(names)))] = points
     if not curves:

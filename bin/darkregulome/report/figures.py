@@ -44,6 +44,12 @@ GROUPS = (
         "The horizon with each feature of predictability taken out in turn, and with all of them out.",
     ),
     FigureGroup(
+        "effects",
+        "Effects",
+        ("effect",),
+        "Every claim's effect with its interval, raw beside residual, and the floors.",
+    ),
+    FigureGroup(
         "shares",
         "Variance shares, drawn",
         ("share", "variance"),
@@ -97,7 +103,7 @@ def grouped_figures(paths: Sequence[Path]) -> dict[str, list[Path]]:
 
 
 def figures_html(paths: Sequence[Path]) -> Markup:
-    """Figures side by side, embedded, each with its name under it."""
+    """Figures side by side, embedded; each with its name under it where there are several."""
     figures = [
         {"data": base64.b64encode(path.read_bytes()).decode("ascii"), "name": path.stem.replace("_", " ")}
         for path in paths
@@ -106,7 +112,7 @@ def figures_html(paths: Sequence[Path]) -> Markup:
         """<div class="dr-figures">
 {% for figure in figures %}
 <figure><img src="data:image/png;base64,{{ figure.data }}" alt="{{ figure.name }}">
-<figcaption>{{ figure.name }}</figcaption></figure>
+{% if figures | length > 1 %}<figcaption>{{ figure.name }}</figcaption>{% endif %}</figure>
 {% endfor %}
 </div>""",
         figures=figures,

@@ -10,6 +10,7 @@ from markupsafe import Markup
 MISSING = "–"
 
 CLAIM_TITLES = {
+    "all": "Every claim",
     "horizon": "Regulatory horizon",
     "class_hierarchy": "Class hierarchy",
     "baseline_membership": "Top decile from features alone",
@@ -40,12 +41,14 @@ STYLE = Markup("""<style>
 .dr-cross { color: #b2182b; font-weight: 700; white-space: nowrap; }
 .dr-untested { color: #8a6100; font-weight: 700; white-space: nowrap; }
 .dr-tally { margin: 0 0 0.8rem 0; }
-.dr-tally .dr-badge { margin-right: 0.4rem; }
-.dr-figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 1rem;
-  margin-bottom: 1rem; }
-.dr-figures figure { margin: 0; }
-.dr-figures img { width: 100%; height: auto; background: #fff; border: 1px solid #d9d9d9; }
+.dr-tally span.dr-count { margin: 0 1.2rem 0 0.4rem; }
+.dr-figures { display: flex; flex-wrap: wrap; gap: 1rem; align-items: flex-start; margin-bottom: 1rem; }
+.dr-figures figure { margin: 0; max-width: 100%; }
+.dr-figures img { max-width: min(100%, 75rem); height: auto; background: #fff; }
 .dr-figures figcaption { font-size: 0.8rem; color: #6b6b6b; padding-top: 0.25rem; }
+.dr-model { white-space: nowrap; }
+#mqc_welcome, #page_title .multiqc-logo-wrapper { display: none !important; }
+.dr-table td.dr-words { min-width: 20rem; }
 .dr-text { max-width: 60rem; }
 .dr-text dt { margin-top: 0.5rem; }
 .dr-text code, .dr-table code { font-size: 0.8rem; }
@@ -106,9 +109,9 @@ def claim_name(claim: str) -> Markup:
     )
 
 
-def model_name(model: str) -> str:
-    """A model, or a pair of models, as it is written in tables."""
-    return " × ".join(model.split("|"))
+def model_name(model: str) -> Markup:
+    """A model, or a pair of models, as it is written in tables; broken between models only."""
+    return Markup(" × ").join(Markup('<span class="dr-model">{}</span>').format(name) for name in model.split("|"))
 
 
 def number(value: float | None, digits: int = 3) -> str:

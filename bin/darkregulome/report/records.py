@@ -51,14 +51,24 @@ class Claim(_Record):
     details: dict[str, Any] = Field(default_factory=dict)
 
 
+class NotTested(_Record):
+    """A claim that could not be tested on a model, and why."""
+
+    claim: str
+    model: str
+    reason: str
+
+
 class ModelSummary(_Record):
-    """How much of one model's RIS the features of predictability explain."""
+    """How much of one model's RIS the features of predictability explain; elements without a score, by status."""
 
     kind: str = ""
     n: int | None = None
     r2: float | None = None
     shares: dict[str, float | None] = Field(default_factory=dict)
     coefficients: dict[str, Any] = Field(default_factory=dict)
+    without_score: dict[str, int] = Field(default_factory=dict)
+    notes: list[str] = Field(default_factory=list)
 
 
 class Diagnosis(_Record):
@@ -67,6 +77,7 @@ class Diagnosis(_Record):
     parameters: dict[str, Any] = Field(default_factory=dict)
     models: dict[str, ModelSummary] = Field(default_factory=dict)
     claims: list[Claim]
+    not_tested: list[NotTested] = Field(default_factory=list)
 
 
 class CrossCheck(_Record):
@@ -75,6 +86,7 @@ class CrossCheck(_Record):
     check: str
     parameters: dict[str, Any] = Field(default_factory=dict)
     claims: list[Claim]
+    not_tested: list[NotTested] = Field(default_factory=list)
 
 
 class Expectation(_Record):

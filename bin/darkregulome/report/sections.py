@@ -14,6 +14,7 @@ from darkregulome.report.agreement import agreement_sections
 from darkregulome.report.content import Section
 from darkregulome.report.figures import GROUPS, figures_html, grouped_figures
 from darkregulome.report.markup import (
+    MISSING,
     STYLE,
     badge,
     claim_name,
@@ -27,7 +28,7 @@ from darkregulome.report.markup import (
     table,
 )
 from darkregulome.report.methods import flatten, methods_html
-from darkregulome.report.records import VERDICTS, Claim, CrossCheck, Diagnosis, ModelCard, Outcome, Truth
+from darkregulome.report.records import VERDICTS, Claim, CrossCheck, Diagnosis, ModelCard, NotTested, Outcome, Truth
 
 MOST_ROWS = 500
 """Rows of failures shown; the files hold them all."""
@@ -72,13 +73,13 @@ def report_sections(findings: Findings) -> list[Section]:
         planted_section(findings.truth, findings.claims),
         figures.pop("horizon", None),
         shares,
-        *(figures.pop(group, None) for group in ("shares", "classes", "nulls", "ladder", "lists")),
+        *(figures.pop(group, None) for group in ("shares", "classes", "ladder", "effects", "nulls", "lists")),
         *agreement_sections(findings.decomposition),
         cross_check_section(findings.cross_checks),
         figures.pop("cross_check_figures", None),
         figures.pop("other_figures", None),
         models_section(findings.diagnosis, findings.cards),
-        failed_section(findings.failed),
+        failed_section(findings.failed, findings.diagnosis),
         methods_section(findings),
     ]
     return [section for section in ordered if section is not None]
@@ -96,7 +97,9 @@ def verdict_section(diagnosis: Diagnosis) -> Section:
     """The answer: one row a claim and model."""
     count = Counter(claim.verdict for claim in diagnosis.claims if claim.verdict is not None)
     tally = Markup('<p class="dr-tally">{}</p>').format(
-        Markup(" ").join(Markup("{} {}").format(badge(verdict), count[verdict]) for verdict in VERDICTS)
+        Markup("").join(
+            Markup('{}<span class="dr-count">{}</span>').format(badge(verdict), count[verdict]) for verdict in VERDICTS
+        )
     )
     return Section(
         "verdicts",
@@ -104,39 +107,67 @@ def verdict_section(diagnosis: Diagnosis) -> Section:
         "What each claim does when it is tested on the scores as they are (raw) and on what is left of them once the "
         "predictability of the sequence is taken out (residual). Only a claim that survives is news about regulation.",
         "html",
-        str(STYLE + tally + claims_table(diagnosis.claims)),
+        str(STYLE + tally + claims_table(diagnosis.claims) + not_tested_table(diagnosis.not_tested)),
     )
 
 
 def claims_table(claims: Sequence[Claim]) -> Markup:
     """Claims in order of first mention, the models of each below one another."""
-    headers = (
-        "Claim",
-        "Model",
-        "Raw effect",
-        "Raw q",
-        "Residual effect [interval]",
-        "Residual q",
-        "Verdict",
-        "In words",
+    groups: dict[str, list[Claim]] = {}
+    for claim in claims:
+        groups.setdefault(claim.claim, []).append(claim)
+    return render(
+        _CLAIMS,
+        groups=[
+            (claim_name(name), [(claim, model_name(claim.model), badge(claim.verdict)) for claim in group])
+            for name, group in groups.items()
+        ],
+        outcome=_outcome,
     )
-    names = list(dict.fromkeys(claim.claim for claim in claims))
-    rows = [
-        (
-            claim_name(name),
-            model_name(claim.model),
-            number(claim.raw.effect),
-            _q(claim.raw),
-            _effect(claim),
-            _q(claim.residual),
-            badge(claim.verdict),
-            claim.sentence,
-        )
-        for name in names
-        for claim in claims
-        if claim.claim == name
-    ]
-    return table(headers, rows, numeric=(2, 3, 4, 5))
+
+
+_CLAIMS = """<div class="dr-scroll"><table class="dr-table"><thead><tr>
+<th>Claim</th><th>Model</th><th class="dr-number">Raw [95 % interval]</th>
+<th class="dr-number">Residual [95 % interval]</th><th>Verdict</th><th>In words</th>
+</tr></thead><tbody>
+{% for name, group in groups %}
+{% for claim, model, verdict in group %}
+<tr>
+{% if loop.first %}
+<td rowspan="{{ loop.length }}">{{ name }}</td>
+{% endif %}
+<td>{{ model }}</td>
+<td class="dr-number">{{ outcome(claim.raw) }}</td>
+<td class="dr-number">{{ outcome(claim.residual, claim) }}</td>
+<td>{{ verdict }}</td>
+<td class="dr-words">{{ claim.sentence }}
+{%- if claim.unit %}<br><span class="dr-small">Effect: {{ claim.unit }}.</span>{% endif %}</td>
+</tr>
+{% endfor %}
+{% endfor %}
+</tbody></table></div>"""
+
+
+def _outcome(outcome: Outcome, claim: Claim | None = None) -> Markup:
+    """An effect with its interval, and q below; those of the claim where the outcome has none of its own."""
+    effect = claim.effect if outcome.effect is None and claim else outcome.effect
+    bounds = claim.interval if outcome.interval is None and claim else outcome.interval
+    name, chance = ("p", outcome.p) if outcome.q is None and outcome.p is not None else ("q", outcome.q)
+    return render(
+        '{{ effect }} {{ bounds }}<br><span class="dr-small">{{ name }} = {{ chance }}</span>',
+        effect=number(effect),
+        bounds=interval(bounds),
+        name=name,
+        chance=probability(chance),
+    )
+
+
+def not_tested_table(items: Sequence[NotTested]) -> Markup:
+    """Claims that could not be tested, and why; nothing where there is none."""
+    if not items:
+        return Markup("")
+    rows = [(claim_name(item.claim), model_name(item.model), item.reason) for item in items]
+    return Markup("<h4>Not tested</h4>") + table(("Claim", "Model", "Reason"), rows)
 
 
 def planted_section(truth: Truth | None, claims: Sequence[Claim]) -> Section | None:
@@ -222,7 +253,8 @@ def shares_section(diagnosis: Diagnosis) -> Section | None:
 def cross_check_section(checks: Sequence[CrossCheck]) -> Section | None:
     """Claims that were tested against data from outside the genome sequence."""
     claims = [claim for check in checks for claim in check.claims]
-    if not claims:
+    missed = [item for check in checks for item in check.not_tested]
+    if not claims and not missed:
         return None
     return Section(
         "cross_checks",
@@ -230,7 +262,7 @@ def cross_check_section(checks: Sequence[CrossCheck]) -> Section | None:
         "The same test against data that no model has seen. Each element of a set is compared with matched draws: same "
         "class, and nearest in length, GC, distance and predictability.",
         "html",
-        str(claims_table(claims)),
+        str(claims_table(claims) + not_tested_table(missed)),
     )
 
 
@@ -241,9 +273,11 @@ def models_section(diagnosis: Diagnosis, cards: Sequence[ModelCard]) -> Section 
     if not names:
         return None
     orders = sorted({order for card in cards for order in card.markov_loss}, key=lambda order: (len(order), order))
-    headers = ("Model", "Kind", "Elements", "R²", "Held-out loss", *(f"Markov {order}" for order in orders))
-    headers += ("In motifs", "Around motifs", "In words")
-    rows = [_model_row(name, diagnosis, by_name.get(name, ModelCard()), orders) for name in names]
+    headers = ["Model", "Kind", "Elements", "R²"]
+    if cards:
+        headers += ["Held-out loss", f"Markov, order {', '.join(orders)}", "In motifs, around them"]
+    headers.append("In words")
+    rows = [_model_row(name, diagnosis, by_name.get(name, ModelCard()), orders, bool(cards)) for name in names]
     html = table(headers, rows, numeric=range(2, len(headers) - 1))
     commands = {card.model: card.command for card in cards if card.command}
     if commands:
@@ -263,20 +297,29 @@ def models_section(diagnosis: Diagnosis, cards: Sequence[ModelCard]) -> Section 
     )
 
 
-def _model_row(name: str, diagnosis: Diagnosis, card: ModelCard, orders: Sequence[str]) -> tuple[Any, ...]:
+def _model_row(
+    name: str, diagnosis: Diagnosis, card: ModelCard, orders: Sequence[str], with_losses: bool
+) -> tuple[Any, ...]:
     summary = diagnosis.models.get(name)
     motifs = card.motif_loss if isinstance(card.motif_loss, Mapping) else {}
-    return (
-        name,
-        (summary.kind if summary else "") or str((card.model_extra or {}).get("kind", "")),
-        plain(summary.n) if summary else "–",
-        number(summary.r2 if summary else None),
+    losses = (
         number(card.heldout_loss, 4),
-        *(number(card.markov_loss.get(order), 4) for order in orders),
-        number(motifs.get("inside"), 4),
-        number(motifs.get("outside"), 4),
-        card_statement(card),
+        _losses([card.markov_loss.get(order) for order in orders]),
+        _losses([motifs.get("inside"), motifs.get("outside")]),
     )
+    return (
+        model_name(name),
+        (summary.kind if summary else "") or str((card.model_extra or {}).get("kind", "")),
+        plain(summary.n) if summary else MISSING,
+        number(summary.r2 if summary else None),
+        *(losses if with_losses else ()),
+        " ".join([card_statement(card), *(summary.notes if summary else [])]).strip(),
+    )
+
+
+def _losses(values: Sequence[float | None]) -> str:
+    """Losses beside one another; a dash where there is none."""
+    return ", ".join(number(value, 4) for value in values) if any(value is not None for value in values) else MISSING
 
 
 def card_statement(card: ModelCard) -> str:
@@ -297,9 +340,15 @@ def card_statement(card: ModelCard) -> str:
     return " ".join(said)
 
 
-def failed_section(failed: Mapping[Path, pd.DataFrame]) -> Section | None:
-    """What could not be scored, with the reason; said also when there is none."""
-    if not failed:
+def failed_section(failed: Mapping[Path, pd.DataFrame], diagnosis: Diagnosis) -> Section | None:
+    """What has no score, with the reason; said also when there is none."""
+    unscored = [
+        (name, status, plain(count))
+        for name, model in diagnosis.models.items()
+        for status, count in model.without_score.items()
+        if count
+    ]
+    if not failed and not unscored:
         return None
     html = Markup("")
     for path, frame in failed.items():
@@ -310,6 +359,9 @@ def failed_section(failed: Mapping[Path, pd.DataFrame]) -> Section | None:
         html += table([str(column) for column in frame.columns], rows)
         if len(frame) > MOST_ROWS:
             html += render("<p>The first {{ shown }} are shown; the file holds all.</p>", shown=MOST_ROWS)
+    if unscored:
+        html += Markup("<h4>Elements without a score</h4>")
+        html += table(("Model", "Status", "Elements"), unscored, numeric=(2,))
     return Section(
         "failed",
         "Not scored",
@@ -335,21 +387,3 @@ def _figure_sections(paths: Sequence[Path]) -> dict[str, Section | None]:
         for group in GROUPS
         if group.id in grouped
     }
-
-
-def _q(outcome: Outcome) -> str:
-    """q, or p marked as such where there is no q."""
-    return probability(outcome.q) if outcome.q is not None or outcome.p is None else f"p {probability(outcome.p)}"
-
-
-def _effect(claim: Claim) -> Markup:
-    """The residual effect, its interval and its unit: an effect never stands without them."""
-    residual = claim.residual
-    effect = residual.effect if residual.effect is not None else claim.effect
-    bounds = residual.interval if residual.interval is not None else claim.interval
-    return render(
-        '{{ effect }} {{ bounds }}{% if unit %}<br><span class="dr-small">{{ unit }}</span>{% endif %}',
-        effect=number(effect),
-        bounds=interval(bounds),
-        unit=claim.unit,
-    )
