@@ -30,10 +30,11 @@ def test_reverse_complement_reverses_concatenation(left, right):
 
 
 def test_reverse_complement_of_iupac_letters_complements_their_base_sets():
+    complement = {"A": "T", "C": "G", "G": "C", "T": "A"}
     sets = {"A": "A", "C": "C", "G": "G", "T": "T", "R": "AG", "Y": "CT", "S": "CG", "W": "AT", "K": "GT", "M": "AC"}
     sets |= {"B": "CGT", "D": "AGT", "H": "ACT", "V": "ACG", "N": "ACGT"}
     for letter, members in sets.items():
-        expected = {dict(A="T", C="G", G="C", T="A")[base] for base in members}
+        expected = {complement[base] for base in members}
         assert set(sets[reverse_complement(letter)]) == expected
 
 
