@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
+from darkregulome.diagnosis.cross_check import CrossCheck
 from darkregulome.diagnosis.decompose import Decomposition
 from darkregulome.diagnosis.diagnose import Diagnosis
 from darkregulome.diagnosis.settings import Settings
@@ -15,7 +16,15 @@ from darkregulome.io.provenance import provenance
 from darkregulome.io.schemas import ELEMENTS, RIS
 from darkregulome.io.tables import read_table, write_json, write_table
 from darkregulome.plots.agreement import draw_decomposition
+from darkregulome.plots.cross_check import draw_cross_check
 from darkregulome.plots.diagnosis import draw_diagnosis
+
+_NUMBERS = ("effect", "low", "high", "p", "q")
+_CLAIM_COLUMNS = [
+    *("claim", "model", "verdict"),
+    *(f"{side}_{number}" for side in ("raw", "residual") for number in _NUMBERS),
+    *("unit", "floor", "power", "null", "n", "n_loci", "sentence"),
+]
 
 
 def settings_from(**values: Any) -> Settings:
@@ -51,15 +60,15 @@ def claims_table(claims: list[dict[str, Any]]) -> pd.DataFrame:
             row[f"{side}_p"], row[f"{side}_q"] = claim[side]["p"], claim[side]["q"]
         row |= {name: claim[name] for name in ("unit", "floor", "power", "null", "n", "n_loci", "sentence")}
         rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=_CLAIM_COLUMNS)
 
 
 def write_diagnosis(diagnosis: Diagnosis, outdir: Path, inputs: Mapping[str, Path]) -> None:
     """Write ``diagnosis.json``, ``claims.tsv``, ``residuals.parquet``, ``distance_profile.tsv`` and ``figures/``."""
     source = provenance("diagnose.py", {**diagnosis.record["parameters"], **inputs})
-    write_table(diagnosis.residuals, outdir / "residuals.parquet", provenance=source)
+    write_table(_rounded_columns(diagnosis.residuals), outdir / "residuals.parquet", provenance=source)
     write_table(claims_table(diagnosis.record["claims"]), outdir / "claims.tsv")
-    write_table(diagnosis.profiles, outdir / "distance_profile.tsv")
+    write_table(_rounded_columns(diagnosis.profiles), outdir / "distance_profile.tsv")
     draw_diagnosis(diagnosis.record, diagnosis.profiles, diagnosis.nulls, outdir / "figures")
     write_json({"provenance": source, **diagnosis.record}, outdir / "diagnosis.json")
 
@@ -67,11 +76,29 @@ def write_diagnosis(diagnosis: Diagnosis, outdir: Path, inputs: Mapping[str, Pat
 def write_decomposition(decomposition: Decomposition, outdir: Path, inputs: Mapping[str, Path]) -> None:
     """Write ``decomposition.json``, ``pairs.tsv``, ``overlaps.tsv``, ``layers.tsv.gz`` and ``figures/``."""
     source = provenance("decompose.py", {**decomposition.record["parameters"], **inputs})
-    write_table(_split_intervals(decomposition.pairs), outdir / "pairs.tsv")
-    write_table(_split_intervals(decomposition.overlaps), outdir / "overlaps.tsv")
-    write_table(decomposition.layers, outdir / "layers.tsv.gz")
+    write_table(_rounded_columns(_split_intervals(decomposition.pairs)), outdir / "pairs.tsv")
+    write_table(_rounded_columns(_split_intervals(decomposition.overlaps)), outdir / "overlaps.tsv")
+    write_table(_rounded_columns(decomposition.layers), outdir / "layers.tsv.gz")
     draw_decomposition(decomposition.record, decomposition.overlaps, outdir / "figures")
     write_json({"provenance": source, **decomposition.record}, outdir / "decomposition.json")
+
+
+def write_cross_check(check: CrossCheck, outdir: Path, inputs: Mapping[str, Any]) -> None:
+    """Write ``cross_check_<name>.json``, its claims and elements as tables, and the figure."""
+    name = check.record["check"]
+    source = provenance(f"cross_check.py {name}", {**check.record["parameters"], **inputs})
+    write_table(claims_table(check.record["claims"]), outdir / f"cross_check_{name}.tsv")
+    write_table(_rounded_columns(check.elements), outdir / f"{name}_elements.tsv.gz")
+    draw_cross_check(check.record, check.profiles, outdir / "figures")
+    write_json({"provenance": source, **check.record}, outdir / f"cross_check_{name}.json")
+
+
+def _rounded_columns(frame: pd.DataFrame) -> pd.DataFrame:
+    """Float columns to six significant digits, as in the JSON."""
+    frame = frame.copy()
+    for name in frame.select_dtypes("float").columns:
+        frame[name] = [float(f"{value:.6g}") for value in frame[name]]
+    return frame
 
 
 def _split_intervals(frame: pd.DataFrame) -> pd.DataFrame:

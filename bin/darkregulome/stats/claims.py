@@ -17,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 from darkregulome.stats.agreement import chance_corrected, hypergeometric_p, rank_biased_overlap, top_members
 from darkregulome.stats.bootstrap import MINIMUM_LOCI, auc_draws, normal_interval, percentile_interval, ratio
 from darkregulome.stats.loci import Bools, Floats, Ints, Loci
+from darkregulome.stats.matching import Matches
 from darkregulome.stats.nulls import Null, empirical_p
 from darkregulome.stats.residual import Folds
 from darkregulome.stats.verdict import power_of
@@ -25,6 +26,8 @@ REFERENCE_EFFECT = 0.25
 """Power is stated for an effect of a quarter of a standard deviation."""
 REFERENCE_OVERLAP = 0.1
 """Power of the list claim is stated for this overlap beyond chance."""
+REFERENCE_CORRELATION = 0.1
+"""Power of the conservation claim is stated for this rank correlation."""
 ACCEPTABLE_AUC = 0.7
 """Power of the baseline claim is stated for this AUC: the usual bound of an acceptable discrimination."""
 MINIMUM_GROUP = 5
@@ -385,6 +388,75 @@ def list_overlap(
             "hypergeometric_p": hypergeometric_p(overlap, n, k, k),
             "rank_biased_overlap": rank_biased_overlap(first, second, persistence=1 - 1 / k),
         },
+    )
+
+
+def matched_contrast(scores: Floats, matches: Matches, setting: Setting, rng: np.random.Generator) -> Tested:
+    """Chosen elements less their matched controls, in SD.
+
+    Two nulls: matched draws (each chosen element replaced by one of its controls) and the rotation of the same
+    contrast. Chosen elements lie side by side more often than their controls do, and only the rotation knows; the
+    p-value is the larger of the two, so both must reject.
+    """
+    loci, chosen = setting.loci, matches.chosen
+    if len(chosen) < MINIMUM_GROUP:
+        raise NotTestable(f"{len(chosen)} elements could be matched; {MINIMUM_GROUP} are needed")
+    weights = matches.weights(loci.n)
+    rotation = setting.null.draw(scores, weights)
+    # A pool's members and its chosen element are exchangeable under the null, so the draw is from all of them.
+    block = np.column_stack([scores[chosen], scores[matches.pools]])
+    size = block.shape[1]
+    total = block.sum(axis=1)
+    draws = np.empty(setting.null.permutations)
+    for start in range(0, len(draws), 1000):
+        pick = rng.integers(0, size, (min(1000, len(draws) - start), len(chosen)))
+        taken = block[np.arange(len(chosen)), pick]
+        draws[start : start + len(pick)] = (taken - (total - taken) / (size - 1)).mean(axis=1)
+    effect = float(rotation.observed[0])
+    by_matching = empirical_p(effect, draws)
+    by_rotation = empirical_p(effect, rotation.draws[:, 0], rotation.mean[0])
+    gaps = scores[chosen] - scores[matches.pools].mean(axis=1)
+    sums = np.bincount(loci.codes[chosen], weights=gaps, minlength=loci.count)
+    counts = np.bincount(loci.codes[chosen], minlength=loci.count).astype(float)
+    widest = max(float(draws.std()), float(rotation.sd[0]))
+    return Tested(
+        statistic=effect,
+        p=max(by_matching, by_rotation),
+        effect=effect,
+        interval=setting.interval(effect, ratio(sums, counts, setting.resamples), widest),
+        neutral=0.0,
+        sign=float(np.sign(effect)),
+        power=power_of(REFERENCE_EFFECT, widest, setting.alpha),
+        contrast=effect,
+        draws=draws if by_matching >= by_rotation else rotation.draws[:, 0],
+        details={"p_matched_draws": by_matching, "p_rotation": by_rotation, "n_matched": len(chosen)},
+    )
+
+
+def rank_association(scores: Floats, other: NDArray, setting: Setting) -> Tested:
+    """Within-locus correlation of the ranks of the scores and of `other` (shape (n,), centred or residual)."""
+    loci = setting.loci
+    one, two = (loci.center(rankdata(np.round(values, 12))) for values in (scores, other))
+    size = float(np.sqrt((one**2).sum() * (two**2).sum()))
+    if size == 0:
+        raise NotTestable("one of the two does not vary within loci")
+    null = setting.null.draw(one, two / size)
+    estimate, sd = float(null.observed[0]), float(null.sd[0])
+    sums = loci.sums(np.column_stack([one * two, one * one, two * two]))
+    both, first, second = (setting.resamples.astype(float) @ sums).T
+    below = np.sqrt(first * second)
+    drawn = np.divide(both, below, out=np.full(len(both), np.nan), where=below > 0)
+    return Tested(
+        statistic=estimate,
+        p=empirical_p(estimate, null.draws[:, 0], null.mean[0]),
+        effect=estimate,
+        interval=setting.interval(estimate, drawn, sd),
+        neutral=0.0,
+        sign=float(np.sign(estimate)),
+        power=power_of(REFERENCE_CORRELATION, sd, setting.alpha),
+        contrast=estimate,
+        draws=null.draws[:, 0],
+        details={"null_sd": sd},
     )
 
 

@@ -1,0 +1,63 @@
+"""Figures of the cross-checks."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from darkregulome.plots.style import NEUTRAL, RAW, RESIDUAL, panels, save
+
+_SIDES = (("raw", RAW), ("residual", RESIDUAL))
+
+
+def draw_cross_check(record: Mapping[str, Any], profiles: pd.DataFrame, folder: Path) -> list[Path]:
+    """Draw and write the figure of one check."""
+    figure = eqtl_figure(record) if record["check"] == "eqtl" else conservation_figure(record, profiles)
+    return save(figure, folder, f"cross_check_{record['check']}") if figure else []
+
+
+def eqtl_figure(record: Mapping[str, Any]) -> Figure | None:
+    """Effects with intervals, and the balance of the matching."""
+    claims = record["claims"]
+    if not claims:
+        return None
+    figure, axes = panels(1, 2, width=4.2, height=1.2 + 0.5 * len(claims))
+    left, right = axes[0]
+    for place, claim in enumerate(claims[::-1]):
+        for offset, (side, colour) in zip((0.15, -0.15), _SIDES, strict=True):
+            low, high = (np.nan if value is None else value for value in claim[side]["interval"])
+            left.plot([low, high], [place + offset] * 2, color=colour, lw=1.5)
+            left.plot(claim[side]["effect"], place + offset, "o", color=colour, label=side if place == 0 else None)
+    left.set_yticks(range(len(claims)), [f"{claim['model']}\n({claim['verdict']})" for claim in claims[::-1]])
+    left.axvline(0, color=NEUTRAL, lw=0.8)
+    left.set_xlabel("with eQTL less matched elements (SD)")
+    left.legend()
+    for claim in claims:
+        rows = record["balance"][claim["model"]]
+        names = [row["covariate"].replace("_", " ") for row in rows]
+        right.plot([abs(row["before"]) for row in rows], names, "o", mfc="none", color=NEUTRAL, ms=5)
+        right.plot([abs(row["after"]) for row in rows], names, "o", color=RESIDUAL, ms=4)
+    right.axvline(0.1, color=NEUTRAL, lw=0.8, ls="--")
+    right.set_xlabel("|standardised difference|: open before, filled after")
+    return figure
+
+
+def conservation_figure(record: Mapping[str, Any], profiles: pd.DataFrame) -> Figure | None:
+    """Mean score by conservation, raw and residual."""
+    claims = record["claims"]
+    if not claims or profiles.empty:
+        return None
+    figure, axes = panels(1, len(claims), sharey=True)
+    for axis, claim in zip(axes[0], claims, strict=True):
+        for side, colour in _SIDES:
+            rows = profiles[(profiles["model"] == claim["model"]) & (profiles["scores"] == side)]
+            axis.plot(rows["conservation"], rows["mean"], "o-", color=colour, ms=3, label=side)
+        axis.axhline(0, color=NEUTRAL, lw=0.6)
+        axis.set_title(f"{claim['model']}: {claim['verdict']}")
+        axis.set_xlabel("mean conservation")
+    axes[0][0].set_ylabel("score (SD within locus)")
+    axes[0][0].legend()
+    return figure
