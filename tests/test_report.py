@@ -80,16 +80,18 @@ def truth_record(planted: bool = True) -> dict:
 
 
 def decomposition_record() -> dict:
-    def pair(first: str, second: str, rho: float) -> dict:
-        curve = [{"fraction": fraction, "fold": 1 + rho / fraction / 10} for fraction in (0.01, 0.05, 0.1)]
-        return {
-            "pair": f"{first}|{second}",
-            "rank_agreement": {"raw": rho, "residual": rho / 2},
-            "overlap": {"raw": curve, "residual": curve},
-        }
+    """A decomposition.json: rank agreement and overlap of each pair, raw and residual, and the layers."""
 
-    names = list(MODELS)
-    return {"pairs": [pair(names[0], names[1], 0.8), pair(names[0], names[2], 0.2), pair(names[1], names[2], 0.1)]}
+    def pair(first: str, second: str, scores: str, rho: float) -> dict:
+        overlap = {"k": 180, "overlap": 60, "expected_by_chance": 18.0, "overlap_beyond_chance": 0.26}
+        agreement = {"first": first, "second": second, "scores": scores, "n": 1800, "spearman": rho}
+        return agreement | overlap | {"overlap_interval": [0.2, 0.3], "overlap_p": 0.001, "overlap_q": 0.002}
+
+    rhos = {("demo-caduceus", "demo-hyena"): 0.8, ("demo-caduceus", "demo-enformer"): 0.2}
+    rhos |= {("demo-hyena", "demo-enformer"): 0.1}
+    pairs = [pair(*models, scores, rho) for models, rho in rhos.items() for scores in ("raw", "residual")]
+    layers = {"shared": {"n": 12, "classes": {"cCRE": 12}, "median_distance": 4200.0}, "none": {"n": 0}}
+    return {"pairs": pairs, "layers": layers, "notes": ["A note."]}
 
 
 @pytest.fixture
@@ -264,7 +266,9 @@ def test_hostile_text_is_shown_and_never_run(run_folder):
     (run_folder / "diagnosis.json").write_text(json.dumps(record))
     (run_folder / "truth.json").write_text(json.dumps(truth_record() | {"facts": {HOSTILE: [HOSTILE]}}))
     decomposition = decomposition_record()
-    decomposition["pairs"].append(decomposition["pairs"][0] | {"pair": f"{HOSTILE}|demo-hyena"})
+    decomposition["pairs"].append(decomposition["pairs"][0] | {"first": HOSTILE})
+    decomposition["layers"][HOSTILE] = {"n": 1, "classes": {HOSTILE: 1}}
+    decomposition["notes"].append(HOSTILE)
     (run_folder / "decomposition.json").write_text(json.dumps(decomposition))
     (run_folder / "failed_loci.tsv").write_text(f"locus\t{HOSTILE}\n{HOSTILE}\t<img src=x onerror=alert(1)>\n")
     card = run_folder / "models/demo-caduceus/model_card.json"
@@ -352,10 +356,13 @@ def test_what_was_not_tested_or_not_scored_is_said_with_its_reason(tmp_path):
     assert Rows(sections["failed"]).rows[1:] == [["demo-hyena", "n_masked", "12,345"]]
 
 
-def test_overlap_curves_run_from_short_lists_to_long_ones(tmp_path, run_folder):
+def test_overlaps_and_layers_are_told(run_folder):
     findings = read_findings(run_folder / "diagnosis.json", decomposition=run_folder / "decomposition.json")
-    curves = next(section.data for section in report_sections(findings) if section.id == "list_overlap_raw")
-    assert all([x for x, _ in curve] == [1, 5, 10] for curve in curves.values())
+    sections = {section.id: section.data for section in report_sections(findings)}
+    rows = Rows(sections["list_overlap"]).rows
+    assert len(rows) == 7
+    assert rows[1] == ["demo-caduceus × demo-hyena", "RIS", "180", "60", "18", "0.26 [0.2, 0.3]", "0.0020"]
+    assert Rows(sections["layers"]).rows[1][2:] == ["12", "4.2 kb", "cCRE: 12"]
 
 
 def test_a_figure_of_a_null_is_a_null_whatever_it_is_the_null_of(tmp_path):
@@ -400,7 +407,7 @@ def test_heat_map_is_symmetric_and_shares_add_up(run_folder):
 def test_a_strange_decomposition_costs_only_its_own_sections(tmp_path):
     (tmp_path / "diagnosis.json").write_text(json.dumps(diagnosis_record()))
     findings = read_findings(tmp_path / "diagnosis.json")
-    strange = Findings(findings.diagnosis, decomposition={"pairs": [{"pair": 3}, "x", {"rank_agreement": 1}]})
+    strange = Findings(findings.diagnosis, decomposition={"pairs": [{"first": 3}, "x"], "layers": [], "notes": 1})
     assert [s.id for s in report_sections(strange)] == [s.id for s in report_sections(findings)]
 
 

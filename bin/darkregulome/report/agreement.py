@@ -1,4 +1,4 @@
-"""How far the models agree, from `decomposition.json`: rank agreement as a heat map, overlap of top lists as curves.
+"""How far the models agree, from `decomposition.json`: rank agreement as heat maps, overlaps and layers as tables.
 
 The file belongs to `decompose.py`; what it does not hold is left out of the report.
 """
@@ -6,23 +6,38 @@ The file belongs to `decompose.py`; what it does not hold is left out of the rep
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from markupsafe import escape
+from markupsafe import Markup, escape
 
 from darkregulome.report.content import Section
+from darkregulome.report.markup import interval, model_name, number, plain, probability, table
 
 SCORES = {"raw": "RIS", "residual": "residual RIS"}
 
+LAYERS = {
+    "shared": "top in what is left of the language models' scores and of the output model's",
+    "regulatory_output": "top in what is left of the output model's scores only",
+    "predictability": "top in the language models only",
+    "none": "top in none",
+}
+
+Row = Mapping[str, Any]
+
 
 def agreement_sections(decomposition: Mapping[str, Any] | None) -> list[Section]:
-    """Heat maps and curves, raw before residual."""
-    pairs = _pairs(decomposition or {})
-    sections = [rank_section(pairs, score) for score in SCORES] + [overlap_section(pairs, score) for score in SCORES]
+    """Heat maps of rank agreement, raw before residual; then overlaps and layers."""
+    record = decomposition or {}
+    pairs = [pair for pair in _list(record.get("pairs")) if _named(pair)]
+    sections = [*(rank_section(pairs, score) for score in SCORES), overlap_section(pairs), layer_section(record)]
     return [section for section in sections if section is not None]
 
 
-def rank_section(pairs: Sequence[Mapping[str, Any]], score: str) -> Section | None:
+def rank_section(pairs: Sequence[Row], score: str) -> Section | None:
     """Spearman's rho between every two models."""
-    rho = {names: value for pair in pairs if (names := _names(pair)) and (value := _rho(pair, score)) is not None}
+    rho = {
+        (pair["first"], pair["second"]): float(pair["spearman"])
+        for pair in pairs
+        if pair.get("scores") == score and isinstance(pair.get("spearman"), (int, float))
+    }
     if not rho:
         return None
     models = list(dict.fromkeys(name for names in rho for name in names))
@@ -55,55 +70,67 @@ def rank_section(pairs: Sequence[Mapping[str, Any]], score: str) -> Section | No
     )
 
 
-def overlap_section(pairs: Sequence[Mapping[str, Any]], score: str) -> Section | None:
-    """Overlap of the two top lists over what chance gives, by the fraction of elements in the lists."""
-    curves: dict[str, list[tuple[float, float]]] = {}
-    for pair in pairs:
-        names = _names(pair)
-        # Pairs, not an object: the keys of JSON objects are text, which MultiQC would sort as text.
-        points = sorted(
-            (100 * point["fraction"], point["fold"])
-            for point in _overlaps(pair, score)
-            if point.get("fraction") is not None and point.get("fold") is not None
-        )
-        if names and points:
-            curves[str(escape(" × ".join(names)))] = points
-    if not curves:
+def overlap_section(pairs: Sequence[Row]) -> Section | None:
+    """Overlap of every two models' top lists, beside what chance gives."""
+    rows = [_overlap_row(pair) for pair in pairs if pair.get("overlap") is not None]
+    if not rows:
         return None
+    headers = ("Models", "Scores", "In each list", "In both", "By chance", "Beyond chance [95 % interval]", "q")
     return Section(
-        f"list_overlap_{score}",
-        f"Overlap of top lists, {SCORES[score]}",
-        f"Elements that both models put among their highest {SCORES[score]}, over what chance gives (1).",
-        "linegraph",
-        curves,
-        pconfig={
-            "title": f"Overlap of top lists by {SCORES[score]}",
-            "xlab": "elements in each list, %",
-            "ylab": "overlap, observed / expected",
-            "ymin": 0,
-            "style": "lines+markers",
-            "y_lines": [{"value": 1, "color": "#8c8c8c", "dash": "dash", "label": "chance"}],
-        },
+        "list_overlap",
+        "Overlap of top lists",
+        "Elements that both models put among their highest. Two language models share what they find predictable, so "
+        "their agreement is no evidence of regulation and has no verdict; that of a language model and an output model "
+        "is judged above.",
+        "html",
+        str(table(headers, rows, numeric=(2, 3, 4, 5, 6))),
     )
 
 
-def _pairs(decomposition: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    pairs = decomposition.get("pairs")
-    return [pair for pair in pairs if isinstance(pair, Mapping)] if isinstance(pairs, list) else []
+def layer_section(record: Row) -> Section | None:
+    """How many elements each layer holds."""
+    layers = record.get("layers")
+    if not isinstance(layers, Mapping):
+        return None
+    rows = [
+        (name.replace("_", " "), LAYERS.get(name, ""), plain(layer.get("n")), _kb(layer), plain(layer.get("classes")))
+        for name, layer in layers.items()
+        if isinstance(layer, Mapping)
+    ]
+    if not rows:
+        return None
+    html = table(("Layer", "Elements that are", "Number", "Median distance", "Classes"), rows, numeric=(2, 3))
+    notes = Markup("").join(Markup("<p>{}</p>").format(note) for note in _list(record.get("notes"), str))
+    return Section(
+        "layers",
+        "Layers",
+        "Which kind of model still puts an element first once predictability is taken out.",
+        "html",
+        str(html + notes),
+    )
 
 
-def _names(pair: Mapping[str, Any]) -> tuple[str, str] | None:
-    names = str(pair.get("pair", "")).split("|")
-    return (names[0], names[1]) if len(names) == 2 else None
+def _overlap_row(pair: Row) -> tuple[Any, ...]:
+    chance = probability(pair["overlap_q"]) if "overlap_q" in pair else f"p {probability(pair.get('overlap_p'))}"
+    return (
+        model_name(f"{pair['first']}|{pair['second']}"),
+        SCORES.get(str(pair.get("scores")), str(pair.get("scores"))),
+        plain(pair.get("k")),
+        plain(pair.get("overlap")),
+        number(pair.get("expected_by_chance")),
+        f"{number(pair.get('overlap_beyond_chance'))} {interval(pair.get('overlap_interval'))}",
+        chance,
+    )
 
 
-def _rho(pair: Mapping[str, Any], score: str) -> float | None:
-    agreement = pair.get("rank_agreement")
-    value = agreement.get(score) if isinstance(agreement, Mapping) else None
-    return float(value) if isinstance(value, (int, float)) else None
+def _kb(layer: Row) -> str:
+    distance = layer.get("median_distance")
+    return f"{number(distance / 1000)} kb" if isinstance(distance, (int, float)) else "–"
 
 
-def _overlaps(pair: Mapping[str, Any], score: str) -> list[Mapping[str, Any]]:
-    overlap = pair.get("overlap")
-    points = overlap.get(score) if isinstance(overlap, Mapping) else None
-    return [point for point in points if isinstance(point, Mapping)] if isinstance(points, list) else []
+def _named(pair: Row) -> bool:
+    return isinstance(pair.get("first"), str) and isinstance(pair.get("second"), str)
+
+
+def _list(value: Any, kind: type = Mapping) -> list[Any]:
+    return [item for item in value if isinstance(item, kind)] if isinstance(value, list) else []
