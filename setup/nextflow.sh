@@ -10,6 +10,7 @@ else java=java
 fi
 
 export NXF_OFFLINE="${NXF_OFFLINE:-true}"
+[ -t 1 ] || export NXF_ANSI_LOG="${NXF_ANSI_LOG:-false}"
 NXF_CLI="nextflow $*"
 export NXF_CLI
 

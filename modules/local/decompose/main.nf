@@ -1,0 +1,34 @@
+// Split what the models share from what each keeps: rank agreement, list overlaps, layers.
+process DECOMPOSE {
+    label 'process_low'
+
+    conda "${moduleDir}/environment.yml"
+
+    input:
+    path elements
+    path ris
+    val code
+
+    output:
+    path 'decomposition/decomposition.json', emit: decomposition
+    path 'decomposition/figures', emit: figures, type: 'dir'
+    path 'decomposition/*.tsv*', emit: tables
+    tuple val("${task.process}"), val('darkregulome'), eval("decompose.py --version | sed 's/.* //'"), topic: versions
+
+    script:
+    def args = task.ext.args ?: ''
+    """
+    decompose.py \\
+        --elements ${elements} \\
+        --ris ${ris} \\
+        --outdir decomposition \\
+        ${args}
+    """
+
+    stub:
+    """
+    mkdir -p decomposition/figures
+    touch decomposition/pairs.tsv
+    echo '{}' > decomposition/decomposition.json
+    """
+}

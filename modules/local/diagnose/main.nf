@@ -1,0 +1,35 @@
+// Test each claim raw and on residual RIS against its null, and give the verdict.
+process DIAGNOSE {
+    label 'process_medium'
+
+    conda "${moduleDir}/environment.yml"
+
+    input:
+    path elements
+    path ris
+    val code
+
+    output:
+    path 'diagnosis/diagnosis.json', emit: diagnosis
+    path 'diagnosis/residuals.parquet', emit: residuals
+    path 'diagnosis/figures', emit: figures, type: 'dir'
+    path 'diagnosis/*.tsv*', emit: tables
+    tuple val("${task.process}"), val('darkregulome'), eval("diagnose.py --version | sed 's/.* //'"), topic: versions
+
+    script:
+    def args = task.ext.args ?: ''
+    """
+    diagnose.py \\
+        --elements ${elements} \\
+        --ris ${ris} \\
+        --outdir diagnosis \\
+        ${args}
+    """
+
+    stub:
+    """
+    mkdir -p diagnosis/figures
+    echo '{"parameters": {}, "models": {}, "claims": []}' > diagnosis/diagnosis.json
+    touch diagnosis/claims.tsv diagnosis/residuals.parquet
+    """
+}

@@ -1,0 +1,24 @@
+// Index a FASTA: .fai, and .gzi where it is compressed.
+process INDEX_FASTA {
+    tag "${fasta.name}"
+    label 'process_single'
+
+    conda "${moduleDir}/environment.yml"
+
+    input:
+    path fasta
+
+    output:
+    path "${fasta}.{fai,gzi}", emit: index
+    tuple val("${task.process}"), val('pysam'), eval("python3 -c 'import pysam; print(pysam.__version__)'"), topic: versions
+
+    script:
+    """
+    python3 -c 'import sys, pysam; pysam.faidx(sys.argv[1])' ${fasta}
+    """
+
+    stub:
+    """
+    touch ${fasta}.fai ${fasta}.gzi
+    """
+}

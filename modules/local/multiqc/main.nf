@@ -1,0 +1,34 @@
+// Bind the sections into one report.
+process MULTIQC {
+    label 'process_single'
+
+    conda "${moduleDir}/environment.yml"
+
+    input:
+    path sections, stageAs: 'sections/*'
+    path config
+    // YAML of the software versions so far.
+    val versions
+
+    output:
+    path 'report/report.html', emit: report
+    path 'report/report_data', emit: data, type: 'dir'
+    // No topic: this process reads what the topic collects, and would wait for itself.
+    tuple val("${task.process}"), val('multiqc'), eval("multiqc --version | sed 's/.* //'"), emit: versions
+
+    script:
+    def args = task.ext.args ?: ''
+    """
+    cat > sections/darkregulome_mqc_versions.yml <<'END_VERSIONS'
+    ${versions.trim().replace('\n', '\n    ')}
+    END_VERSIONS
+
+    multiqc --config ${config} --outdir report ${args} sections
+    """
+
+    stub:
+    """
+    mkdir -p report/report_data
+    touch report/report.html
+    """
+}

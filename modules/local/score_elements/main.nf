@@ -1,0 +1,49 @@
+// Edit the elements of one locus in silico, and read the effects from one model.
+process SCORE_ELEMENTS {
+    tag "${meta.id} ${meta.model}"
+    label 'process_medium'
+    label 'process_gpu'
+
+    conda "${moduleDir}/environment.yml"
+
+    input:
+    tuple val(meta), path(weights, stageAs: 'weights/*')
+    path elements
+    path loci
+    tuple path(fasta), path(index)
+    path registry
+    val device
+    val code
+
+    output:
+    tuple val(meta), path("*.effects.parquet"), path("*.reference.parquet"), emit: scores
+    tuple val("${task.process}"), val('darkregulome'), eval("score_elements.py --version | sed 's/.* //'"), topic: versions
+    tuple val("${task.process}"), val('torch'), eval("python3 -c 'from importlib.metadata import version; print(version(\"torch\"))'"), topic: versions
+
+    script:
+    def args = task.ext.args ?: ''
+    def prefix = task.ext.prefix ?: "${meta.id}.${meta.model}".replaceAll(/[^A-Za-z0-9._-]/, '_')
+    def chosen = device == 'auto' && task.accelerator ? 'cuda' : device
+    """
+    score_elements.py \\
+        --elements ${elements} \\
+        --loci ${loci} \\
+        --fasta ${fasta} \\
+        --locus '${meta.id}' \\
+        --model '${meta.model}' \\
+        ${weights ? "--weights ${weights}" : ''} \\
+        --registry ${registry} \\
+        --device ${chosen} \\
+        --threads ${task.cpus} \\
+        --no-progress \\
+        --out '${prefix}.effects.parquet' \\
+        --reference-out '${prefix}.reference.parquet' \\
+        ${args}
+    """
+
+    stub:
+    def prefix = task.ext.prefix ?: "${meta.id}.${meta.model}".replaceAll(/[^A-Za-z0-9._-]/, '_')
+    """
+    touch '${prefix}.effects.parquet' '${prefix}.reference.parquet'
+    """
+}

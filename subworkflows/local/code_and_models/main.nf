@@ -1,0 +1,56 @@
+//
+// What a run is made of besides its data: the models with their checkpoints, and the state of the code.
+//
+
+/**
+ * The models of a run with their checkpoint folders.
+ *
+ * @param names model names, comma-separated
+ * @param weights name=folder, comma-separated, or null; these come before the shipped ones
+ * @param registry path of models.yml
+ * @param shipped folder that holds the checkpoints shipped with the pipeline
+ * @return list of maps with name and weights: a folder, or [] where the model comes from a hub
+ */
+def models_of(names, weights, registry, shipped) {
+    def entries = new org.yaml.snakeyaml.Yaml().load(file(registry).text)
+    def listed = entries.models ?: entries
+    def given = (weights ?: '').tokenize(',').collectEntries { pair -> pair.split('=', 2).toList() }
+    def wanted = names.tokenize(',').unique()
+
+    def unused = given.keySet() - wanted
+    if (unused) {
+        error("--weights names ${unused.join(', ')}, which --models does not; add it there, or leave it out.")
+    }
+    wanted.collect { name ->
+        def entry = listed[name] ?: [:]
+        def folder = "${shipped}/${entry.weights}"
+        if (given[name]) {
+            [name: name, weights: file(given[name], checkIfExists: true)]
+        }
+        else if (entry.weights && file(folder).exists()) {
+            [name: name, weights: file(folder)]
+        }
+        else {
+            [name: name, weights: []]
+        }
+    }
+}
+
+/**
+ * SHA-256 over the Python files below `folder`, names and contents.
+ *
+ * Nextflow hashes the script a task names, but not the package that the script imports: each process takes this value
+ * as an input, so that -resume runs again what a change of the package has made stale.
+ */
+def code_hash(folder) {
+    def digest = java.security.MessageDigest.getInstance('SHA-256')
+    def root = file(folder)
+    files("${folder}/**.py")
+        .collectEntries { path -> [root.relativize(path).toString(), path] }
+        .sort()
+        .each { name, path ->
+            digest.update(name.bytes)
+            digest.update(path.bytes)
+        }
+    digest.digest().encodeHex().toString()
+}

@@ -1,0 +1,137 @@
+//
+// Parameters against nextflow_schema.json: required, type, enum, pattern, bounds, existence, unknown names.
+// A function of our own, so that nothing has to be downloaded before a run starts.
+//
+
+/**
+ * Check the parameters and stop with one sentence a problem.
+ *
+ * @param given the run's parameters
+ * @param schema path of nextflow_schema.json
+ */
+def check_parameters(given, schema) {
+    def groups = read_schema(schema)
+    def known = groups.collectEntries { group -> group.properties }
+    def required = groups.collectMany { group -> group.required ?: [] }
+
+    // Nextflow adds a camel-case twin to every --kebab-case name; the name as typed is reported.
+    def names = given.keySet().findAll { name -> !known.containsKey(name) }
+    def unknown = names.findAll { name -> !names.any { other -> other != name && camel_case(other) == name } }
+
+    def problems = unknown.sort().collect { name -> "--${name} is not a parameter; did you mean --${nearest(name, known.keySet())}?" }
+    problems += required
+        .findAll { name -> is_missing(given[name]) }
+        .collect { name -> "--${name} is required: ${known[name].description}" }
+    problems += known
+        .findAll { name, _rule -> !is_missing(given[name]) }
+        .collectMany { name, rule -> problems_of(name, given[name], rule) }
+    if (problems) {
+        error("Parameters:\n" + problems.collect { problem -> "  - ${problem}" }.join('\n') + "\nSee --help.")
+    }
+}
+
+/** The parameters by group, as text. */
+def help_text(schema) {
+    def groups = read_schema(schema)
+    def width = groups.collectMany { group -> group.properties.keySet()*.size() }.max()
+    def sections = groups.collect { group ->
+        def lines = group.properties.collect { name, rule ->
+            def notes = [
+                rule['enum'] ? "one of ${rule['enum'].join(', ')}" : '',
+                rule['default'] != null && rule['default'] != '' ? "default ${rule['default']}" : '',
+                name in (group.required ?: []) ? 'required' : '',
+            ].findAll { note -> note }
+            "  --${name.padRight(width)}  ${rule.description}" + (notes ? " [${notes.join('; ')}]" : '')
+        }
+        "${group.title}\n${lines.join('\n')}"
+    }
+    "\nnextflow run darkregulome --loci loci.csv --fasta genome.fa.gz --gtf genes.gtf.gz --models NAME,NAME --outdir results\n\n" +
+        sections.join('\n\n') + '\n'
+}
+
+def read_schema(schema) {
+    new groovy.json.JsonSlurper().parseText(file(schema).text)['$defs'].values()
+}
+
+def is_missing(value) {
+    value == null || value == ''
+}
+
+def camel_case(name) {
+    name.replaceAll(/-([a-zA-Z0-9])/) { match -> match[1].toUpperCase() }
+}
+
+/** What is wrong with one value, as a list of sentences. */
+def problems_of(name, value, rule) {
+    if (value == true && rule.type != 'boolean') {
+        return ["--${name} has no value; give one."]
+    }
+    if (!has_type(value, rule.type)) {
+        return ["--${name} is '${value}', which is not of type ${rule.type}."]
+    }
+    if (rule['enum'] && !(value.toString() in rule['enum'])) {
+        return ["--${name} is '${value}'; use one of ${rule['enum'].join(', ')}."]
+    }
+    if (rule.pattern && !(value.toString() ==~ rule.pattern)) {
+        return ["--${name} is '${value}', which does not have the form ${rule.pattern} (${rule.description})"]
+    }
+    if (rule.type in ['integer', 'number']) {
+        return problems_of_number(name, value.toString().toBigDecimal(), rule)
+    }
+    if (rule.exists && !is_remote(value) && !file(value.toString(), glob: false).exists()) {
+        return ["--${name} is '${value}', which does not exist; check the path."]
+    }
+    []
+}
+
+def problems_of_number(name, number, rule) {
+    def problems = []
+    if (rule.minimum != null && number < rule.minimum) {
+        problems << "--${name} is ${number}; use at least ${rule.minimum}."
+    }
+    if (rule.maximum != null && number > rule.maximum) {
+        problems << "--${name} is ${number}; use at most ${rule.maximum}."
+    }
+    if (rule.exclusiveMinimum != null && number <= rule.exclusiveMinimum) {
+        problems << "--${name} is ${number}; use more than ${rule.exclusiveMinimum}."
+    }
+    if (rule.exclusiveMaximum != null && number >= rule.exclusiveMaximum) {
+        problems << "--${name} is ${number}; use less than ${rule.exclusiveMaximum}."
+    }
+    problems
+}
+
+def has_type(value, type) {
+    def text = value.toString()
+    if (type == 'integer') {
+        return text ==~ /-?\d+/
+    }
+    if (type == 'number') {
+        return text ==~ /-?\d+(\.\d*)?([eE][-+]?\d+)?/
+    }
+    if (type == 'boolean') {
+        return text in ['true', 'false']
+    }
+    true
+}
+
+/** True for addresses such as s3://bucket/file, which only the executor may be able to see. */
+def is_remote(value) {
+    value.toString() ==~ /^[a-z][a-z0-9+.-]+:\/\/.*/ && !value.toString().startsWith('file://')
+}
+
+def nearest(name, candidates) {
+    candidates.min { candidate -> edit_distance(name.toLowerCase().replace('-', '_'), candidate) }
+}
+
+/** Levenshtein distance of two words, row by row. */
+def edit_distance(left, right) {
+    def first = (0..right.size()).toList()
+    def last = (0..<left.size()).inject(first) { above, row ->
+        (0..<right.size()).inject([row + 1]) { line, column ->
+            def swap = above[column] + (left[row] == right[column] ? 0 : 1)
+            line + [[swap, above[column + 1] + 1, line[column] + 1].min()]
+        }
+    }
+    last[right.size()]
+}

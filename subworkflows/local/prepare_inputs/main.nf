@@ -1,0 +1,78 @@
+//
+// From what the user gave to elements: everything is checked before anything is computed.
+//
+
+include { CHECK_INPUTS   } from '../../../modules/local/check_inputs'
+include { INDEX_FASTA    } from '../../../modules/local/index_fasta'
+include { PREPARE_LOCI   } from '../../../modules/local/prepare_loci'
+include { BUILD_ELEMENTS } from '../../../modules/local/build_elements'
+
+workflow PREPARE_INPUTS {
+    take:
+    inputs // map of files: fasta, gtf, loci, regulatory, repeats, conserved, class_map, conservation, eqtl; absent ones are []
+    models // list of maps: name, weights (a folder, or [])
+    registry // file: models.yml
+    device // string: auto, cpu, cuda, cuda:INDEX
+    code // string: SHA-256 of the scripts and the package
+
+    main:
+    def wanted = inputs.fasta.name.endsWith('.gz') ? ['.fai', '.gzi'] : ['.fai']
+    def indices = wanted.collect { suffix -> file("${inputs.fasta}${suffix}") }
+    def indexed = indices.every { index -> index.exists() }
+
+    CHECK_INPUTS(
+        [inputs.fasta, indexed ? indices : []],
+        inputs.gtf,
+        inputs.loci,
+        inputs.regulatory,
+        inputs.repeats,
+        inputs.conserved,
+        inputs.class_map,
+        inputs.conservation,
+        inputs.eqtl,
+        registry,
+        models.collect { model -> [name: model.name, staged: model.weights != []] },
+        models.collect { model -> model.weights }.findAll { weights -> weights != [] },
+        device,
+        code,
+    )
+
+    // The rest waits for the check, but does not depend on its output: another model must not rebuild the elements.
+    ch_fasta = CHECK_INPUTS.out.checked.map { _checked -> inputs.fasta }
+    if (indexed) {
+        ch_reference = ch_fasta.map { fasta -> [fasta, indices] }
+    }
+    else {
+        INDEX_FASTA(ch_fasta)
+        ch_reference = INDEX_FASTA.out.index.map { index -> [inputs.fasta, [index].flatten()] }
+    }
+
+    PREPARE_LOCI(inputs.loci, inputs.gtf, ch_reference, code)
+
+    BUILD_ELEMENTS(
+        PREPARE_LOCI.out.loci,
+        ch_reference,
+        inputs.gtf,
+        inputs.regulatory,
+        inputs.repeats,
+        inputs.conserved,
+        inputs.class_map,
+        code,
+    )
+
+    ch_names = PREPARE_LOCI.out.loci
+        .combine(BUILD_ELEMENTS.out.failed)
+        .flatMap { placed, failed -> column(placed, 'locus') - column(failed, 'locus') }
+
+    emit:
+    reference = ch_reference // value: [fasta, [fai, gzi]]
+    loci = PREPARE_LOCI.out.loci // value: loci.tsv
+    failed = PREPARE_LOCI.out.failed.combine(BUILD_ELEMENTS.out.failed) // [failed_loci.tsv, failed_elements.tsv]
+    names = ch_names // name of each locus that has elements
+    elements = BUILD_ELEMENTS.out.elements // value: elements.parquet
+}
+
+/** One column of a TSV with a header, as a list. */
+def column(table, name) {
+    table.splitCsv(header: true, sep: '\t').collect { row -> row[name] }
+}
