@@ -33,7 +33,7 @@ def main(
     locus: Annotated[str | None, typer.Option(help="Score the elements of this locus only.")] = None,
     readout: Annotated[str, typer.Option(help="llr, loglik, track, or auto: the model's own.")] = "auto",
     perturbation: Annotated[
-        str, typer.Option(help="substitution, shuffle, n_mask, or auto: the model's own.")
+        str, typer.Option(help="substitution, shuffle, mask (N), or auto: the model's own.")
     ] = "auto",
     sites: Annotated[int, typer.Option(min=1, help="Sites substituted in an element.")] = 8,
     alternatives: Annotated[
@@ -42,7 +42,8 @@ def main(
     replicates: Annotated[int, typer.Option(min=1, help="Shuffles of an element.")] = 1,
     window: Annotated[str, typer.Option(help="Bases that a language model sees, or auto: the model's own.")] = "auto",
     tracks: Annotated[
-        list[str] | None, typer.Option(help="Tracks of an output model to read (repeated or comma-separated).")
+        list[str] | None,
+        typer.Option(help="Tracks of an output model: names of the registry's, or NAME=INDEX in the model's head."),
     ] = None,
     batch_size: Annotated[str, typer.Option(help="Sequences a batch, or auto.")] = "auto",
     device: cli.Device = "auto",
@@ -56,10 +57,11 @@ def main(
 
     from darkregulome.genome.reference import Reference
     from darkregulome.io import schemas, tables
-    from darkregulome.io.provenance import provenance
+    from darkregulome.io.provenance import provenance, sha256_file
     from darkregulome.ism.engine import score_loci
     from darkregulome.ism.plan import Settings
-    from darkregulome.models.registry import load_model, read_registry
+    from darkregulome.models.checkpoint import find_weights
+    from darkregulome.models.registry import checkpoint_folder, find_entry, load_model
 
     parameters = {
         name: value
@@ -69,14 +71,15 @@ def main(
     torch.set_num_threads(threads)
     table = _select(tables.read_table(elements, schemas.ELEMENTS), elements, locus)
     loci_table = None if loci is None else tables.read_table(loci, schemas.LOCI)
-    entry = read_registry(registry).get(model)
-    loaded = load_model(model, weights, device, precision, registry)
+    entry = find_entry(model, weights, registry)
+    chosen, indexed = _tracks(tracks)
+    loaded = load_model(model, weights, device, precision, registry, indexed)
     if precision == "bf16":
         cli.console.print("warning: bf16 ruins small effects (correlation with fp32 about 0.98); use fp32 or tf32.")
     settings = Settings(
-        readout=_auto(readout, getattr(entry, "readout", None)),
-        perturbation=_auto(perturbation, getattr(entry, "perturbation", None)),
-        window=_number("--window", window) or getattr(entry, "window", None),
+        readout=_auto(readout, entry.readout),
+        perturbation=_auto(perturbation, entry.perturbation),
+        window=_number("--window", window) or min(entry.window or loaded.context, loaded.context),
         sites=sites,
         replicates=replicates,
         alternatives=alternatives,
@@ -90,14 +93,17 @@ def main(
             genome,
             settings,
             batch_size=_number("--batch-size", batch_size),
-            tracks=[name for item in tracks or [] for name in item.split(",")],
+            tracks=chosen,
             progress=report,
         )
         notes = genome.notes
     for note in notes:
         cli.console.print(f"note: {note}", markup=False)
     _tell(scores.rejected)
-    record = provenance("score_elements.py", parameters, model=model, checkpoint=getattr(loaded, "revision", None))
+    source = checkpoint_folder(model, weights, registry)
+    source = source if source.is_file() else source / entry.file if entry.file else find_weights(source)
+    checkpoint = {"revision": entry.revision, "weights": source.name, "sha256": sha256_file(source)}
+    record = provenance("score_elements.py", parameters, model=model, checkpoint=checkpoint)
     # Both are checked before either is written: one without the other would be half a result.
     effects = tables.check_table(scores.effects, schemas.EFFECTS, out)
     reference = tables.check_table(scores.reference, schemas.REFERENCE, reference_out)
@@ -119,6 +125,17 @@ def _select(table, path: Path, locus: str | None):
     if table.empty:
         raise InputError.at(path, "has no element", "give a table with at least one element")
     return table
+
+
+def _tracks(given: list[str] | None) -> tuple[list[str], dict[str, int] | None]:
+    """Tracks by name, or name and index of others than the registry's."""
+    items = [item for option in given or [] for item in option.split(",") if item]
+    pairs = [item.rpartition("=") for item in items]
+    if not any(equals for _, equals, _ in pairs):
+        return items, None
+    if not all(name and index.isdigit() for name, _, index in pairs):
+        raise InputError.at("--tracks", f"{', '.join(items)!r} mixes names and indices", "give NAME=INDEX for each")
+    return [name for name, _, _ in pairs], {name: int(index) for name, _, index in pairs}
 
 
 def _auto(value: str, of_model: str | None) -> str | None:

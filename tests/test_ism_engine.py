@@ -117,7 +117,7 @@ def log_likelihood(model, sequence):
     )
 
 
-@pytest.mark.parametrize("perturbation", ["substitution", "shuffle", "n_mask"])
+@pytest.mark.parametrize("perturbation", ["substitution", "shuffle", "mask"])
 def test_causal_scores_equal_a_naive_loop(genome, perturbation):
     model = MarkovCausal(context=64)
     settings = Settings(perturbation=perturbation, sites=5, replicates=2, window=64)
@@ -133,7 +133,7 @@ def test_causal_scores_equal_a_naive_loop(genome, perturbation):
         edited = reference[:at] + edit.perturbation.alt + reference[to:]
         total = 0.0
         for read in (lambda s: s, reverse_complement):
-            if perturbation == "n_mask":  # only the bases that are left are compared
+            if perturbation == "mask":  # only the bases that are left are compared
                 before = sum(
                     math.log(model.distribution(read(reference), i)["ACGT".index(base)])
                     for i, base in enumerate(read(reference))

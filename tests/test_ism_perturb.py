@@ -76,7 +76,7 @@ def test_a_sequence_with_one_arrangement_is_never_shuffled(sequence):
 
 def test_n_mask_of_n_is_an_identity_and_not_made():
     assert list(n_masks("NNN", 0)) == []
-    assert list(n_masks("ANA", 5)) == [Perturbation(5, 8, "ANA", "NNN", 0, "n_mask")]
+    assert list(n_masks("ANA", 5)) == [Perturbation(5, 8, "ANA", "NNN", 0, "mask")]
 
 
 def test_generators_depend_on_seed_and_every_name():

@@ -31,7 +31,7 @@ PSEUDO_COUNT = 1.0
 """Added to predicted tracks before the logarithm: coverage is on the scale of counts, as in the Enformer paper."""
 LETTERS_SHOWN = 50
 """Longer edits are written with empty REF and ALT (schema EFFECTS)."""
-TOKENS_PER_BATCH = {"cpu": 2**12, "cuda": 2**20}
+TOKENS_PER_BATCH = {"cpu": 2**13, "cuda": 2**20}
 """First guess of a batch of a language model, in bases; halved where memory does not suffice."""
 OUTPUT_BASES_PER_BATCH = {"cpu": 2**18, "cuda": 2**22}
 

@@ -95,4 +95,4 @@ def n_masks(sequence: str, offset: int) -> Iterator[Perturbation]:
     """The whole of `sequence` as N, unless it is that already."""
     alt = "N" * len(sequence)
     if alt != sequence:
-        yield Perturbation(offset, offset + len(sequence), sequence, alt, 0, "n_mask")
+        yield Perturbation(offset, offset + len(sequence), sequence, alt, 0, "mask")

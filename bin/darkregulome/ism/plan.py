@@ -33,7 +33,7 @@ from darkregulome.ism.perturb import (
 )
 from darkregulome.models.protocol import LanguageModel, OutputModel
 
-PERTURBATIONS = ("substitution", "shuffle", "n_mask")
+PERTURBATIONS = ("substitution", "shuffle", "mask")
 READOUT_OF_KIND = {"masked": "llr", "causal": "loglik", "output": "track"}
 PERTURBATION_OF_KIND = {"masked": "substitution", "causal": "substitution", "output": "shuffle"}
 MIN_WINDOW = 8

@@ -1,0 +1,230 @@
+"""score_elements, pool_ris and estimate_cost by their command lines, on tiny checkpoints made here."""
+
+import io
+import json
+import os
+import runpy
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyBigWig
+import pytest
+import torch
+import yaml
+
+from darkregulome.genome.sequence import reverse_complement
+from darkregulome.io import schemas, tables
+from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
+from darkregulome.models.checkpoint import save_checkpoint
+from darkregulome.models.hyenadna import HyenaConfig, HyenaDNAForCausalLM
+from darkregulome.models.registry import load_model
+
+BIN = Path(__file__).parents[1] / "bin"
+LENGTH = 600
+
+
+@dataclass
+class Done:
+    stdout: str
+    stderr: str
+
+
+def run(script, *arguments, code=0):
+    """Run a script in this process: importing torch anew for each would take most of the time."""
+    stdout, stderr = io.StringIO(), io.StringIO()
+    before = sys.argv
+    sys.argv = [script, *map(str, arguments)]
+    try:
+        with redirect_stdout(stdout), redirect_stderr(stderr), pytest.raises(SystemExit) as exit_code:
+            runpy.run_path(str(BIN / script), run_name="__main__")
+    finally:
+        sys.argv = before
+    assert exit_code.value.code == code, stderr.getvalue()
+    assert "Traceback" not in stderr.getvalue()
+    return Done(stdout.getvalue(), stderr.getvalue())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A genome of two contigs, elements of two loci, three models and their registry."""
+    folder = tmp_path_factory.mktemp("ism")
+    rng = np.random.default_rng(0)
+    bases = {name: "".join(rng.choice(list("ACGT"), LENGTH)) for name in ("chr1", "chr2")}
+    bases["chr1"] = bases["chr1"][:300] + "N" * 60 + bases["chr1"][360:]
+    (folder / "genome.fa").write_text("".join(f">{name}\n{letters}\n" for name, letters in bases.items()))
+    spans = [("L1", "chr1", 100, 160), ("L1", "chr1", 300, 360), ("L1", "chr1", 0, 55), ("L2", "chr2", 250, 330)]
+    elements = pd.DataFrame(spans, columns=["locus", "chrom", "start", "end"])
+    elements = elements.assign(
+        element=[f"e{number}" for number in range(len(spans))], strand=".", subclass="x", distance=0,
+        length=elements["end"] - elements["start"], gc=0.5, cpg_oe=0.5, complexity=0.9, repeat_fraction=0.0,
+        n_fraction=[0.0, 1.0, 0.0, 0.0], **{"class": "other"},
+    )  # fmt: skip
+    tables.write_table(elements, folder / "elements.parquet", schemas.ELEMENTS)
+    loci = pd.DataFrame(
+        {"locus": ["L1", "L2"], "gene": ["G1", "G2"], "chrom": ["chr1", "chr2"], "tss": [200, 280],
+         "strand": ["+", "-"], "start": 0, "end": LENGTH}
+    )  # fmt: skip
+    tables.write_table(loci, folder / "loci.tsv", schemas.LOCI)
+    torch.manual_seed(0)
+    caduceus = CaduceusConfig(d_model=8, n_layer=2)
+    save_checkpoint(CaduceusForMaskedLM(caduceus), caduceus, folder / "models" / "tiny-caduceus")
+    hyena = HyenaConfig(d_model=8, n_layer=2, d_inner=16, vocab_size=12, max_seq_len=130, filter_order=8)
+    save_checkpoint(HyenaDNAForCausalLM(hyena), hyena, folder / "models" / "tiny-hyena")
+    models = {
+        "tiny-caduceus": {"kind": "masked", "architecture": "caduceus", "weights": "tiny-caduceus", "context": 128},
+        "tiny-hyena": {"kind": "causal", "architecture": "hyenadna", "weights": "tiny-hyena", "window": 96},
+    }
+    (folder / "models.yml").write_text(yaml.safe_dump({"models": models}))
+    return folder
+
+
+def score(folder, model, name, *more, code=0):
+    return run(
+        "score_elements.py", "--elements", folder / "elements.parquet", "--loci", folder / "loci.tsv",
+        "--fasta", folder / "genome.fa", "--model", model, "--registry", folder / "models.yml",
+        "--out", folder / f"{name}.effects.parquet", "--reference-out", folder / f"{name}.reference.parquet",
+        "--no-progress", *more, code=code,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scored(folder):
+    for model in ("tiny-caduceus", "tiny-hyena"):
+        for locus in ("L1", "L2"):
+            score(folder, model, f"{locus}.{model}", "--locus", locus, "--sites", 4)
+    return folder
+
+
+def read(folder, name):
+    effects = tables.read_table(folder / f"{name}.effects.parquet", schemas.EFFECTS)
+    return effects, tables.read_table(folder / f"{name}.reference.parquet", schemas.REFERENCE)
+
+
+def test_scores_of_a_checkpoint_equal_the_networks_own_forward(scored):
+    effects, reference = read(scored, "L2.tiny-caduceus")
+    model = load_model("tiny-caduceus", registry=scored / "models.yml")
+    bases = (scored / "genome.fa").read_text().split(">chr2\n")[1].strip()
+    assert len(effects) == 12
+    means = []
+    for row in effects.itertuples():
+        window = bases[row.start - 63 : row.start + 64]
+        log_p = []
+        for sequence in (window, reverse_complement(window)):
+            tokens = model.encode([sequence])
+            tokens[0, 63] = 3  # [MASK]
+            logits = model.network(tokens)[0, 63, 7:11]
+            log_p.append(torch.log_softmax(logits, 0).numpy())
+        mean = (log_p[0] + log_p[1][::-1]) / 2
+        ref, alt = "ACGT".index(row.ref), "ACGT".index(row.alt)
+        assert row.effect == pytest.approx(mean[alt] - mean[ref], abs=1e-5)
+        means.append(mean[ref])
+    assert reference["predictability"][0] == pytest.approx(np.mean(means), abs=1e-5)
+
+
+def test_statuses_and_provenance(scored):
+    effects, reference = read(scored, "L1.tiny-hyena")
+    assert dict(zip(reference["element"], reference["status"], strict=True)) == {
+        "e0": "ok",
+        "e1": "n_masked",
+        "e2": "ok",
+    }
+    assert set(effects["element"]) == {"e0", "e2"}
+    assert set(reference["readout"]) == {"loglik"}
+    record = tables.read_provenance(scored / "L1.tiny-hyena.effects.parquet")
+    assert record["model"] == "tiny-hyena"
+    assert len(record["checkpoint"]["sha256"]) == 64
+    assert record["parameters"]["sites"] == 4
+    assert str(scored) not in json.dumps(record)
+
+
+def test_a_locus_alone_scores_as_it_does_among_all(scored):
+    score(scored, "tiny-caduceus", "all", "--sites", 4, "--batch-size", 3)
+    effects, _ = read(scored, "all")
+    parts = pd.concat([read(scored, f"{locus}.tiny-caduceus")[0] for locus in ("L1", "L2")], ignore_index=True)
+    pd.testing.assert_frame_equal(effects, parts, atol=1e-5)
+
+
+@pytest.mark.parametrize("style", ["repeated", "listed", "commas"])
+def test_pooled_tables_and_bigwigs(scored, style, tmp_path):
+    names = [f"{locus}.{model}" for model in ("tiny-caduceus", "tiny-hyena") for locus in ("L1", "L2")]
+    files = {kind: [scored / f"{name}.{kind}.parquet" for name in names] for kind in ("effects", "reference")}
+    given = []
+    for kind, paths in files.items():
+        if style == "repeated":
+            given += [part for path in paths for part in (f"--{kind}", path)]
+        elif style == "listed":
+            given += [f"--{kind}", *paths]
+        else:
+            given += [f"--{kind}", ",".join(map(str, paths))]
+    run("pool_ris.py", "--elements", scored / "elements.parquet", *given, "--fai", scored / "genome.fa.fai",
+        "--outdir", tmp_path)  # fmt: skip
+    ris = tables.read_table(tmp_path / "ris.parquet", schemas.RIS)
+    assert len(ris) == 8
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "ris.parquet",
+        "ris.tsv.gz",
+        "tiny-caduceus.bw",
+        "tiny-hyena.bw",
+    }
+    effects, _ = read(scored, "L2.tiny-hyena")
+    row = ris[(ris["element"] == "e3") & (ris["model"] == "tiny-hyena")].iloc[0]
+    assert row["ris"] == pytest.approx(effects["effect"].abs().mean())
+    with pyBigWig.open(str(tmp_path / "tiny-hyena.bw")) as handle:
+        assert handle.intervals("chr2")[0][:2] == (250, 330)
+    text = tables.read_table(tmp_path / "ris.tsv.gz", schemas.RIS)
+    np.testing.assert_allclose(text["ris"], ris["ris"])
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--locus", "nowhere"], "no element of the locus 'nowhere'"),
+        (["--window", "9999"], "--window"),
+        (["--window", "wide"], "neither auto nor"),
+        (["--perturbation", "shuffle"], "cannot be read from a masked model"),
+        (["--device", "cuda:9"], "--device"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(folder, more, message):
+    done = score(folder, "tiny-caduceus", "bad", *more, code=2)
+    assert message in done.stderr
+    assert not list(folder.glob("bad.*"))
+    assert not list(folder.glob(".partial*"))
+
+
+def test_bf16_is_warned_of(folder):
+    done = score(folder, "tiny-caduceus", "bf16", "--precision", "bf16", "--locus", "L2", "--sites", 1)
+    assert "warning: bf16" in done.stderr
+
+
+@pytest.mark.parametrize("script", ["score_elements.py", "pool_ris.py", "estimate_cost.py"])
+def test_help_and_version(script):
+    assert "Example" in run(script, "--help").stdout
+    assert run(script, "--version").stdout.startswith("darkregulome ")
+    assert os.access(BIN / script, os.X_OK)
+
+
+def test_help_is_quick_because_torch_is_not_imported():
+    code = "import runpy, sys; sys.argv = ['x', '--version']\n"
+    code += f"try: runpy.run_path({str(BIN / 'score_elements.py')!r}, run_name='__main__')\n"
+    code += "except SystemExit: assert 'torch' not in sys.modules and 'pandas' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "PYTHONPATH": str(BIN)})
+
+
+def test_estimate_cost_of_two_models(folder, tmp_path):
+    done = run("estimate_cost.py", "--elements", folder / "elements.parquet", "--models", "tiny-caduceus,tiny-hyena",
+               "--registry", folder / "models.yml", "--sites", 4, "--device", "cpu", "--price-per-hour", 1.5,
+               "--out", tmp_path / "cost.json")  # fmt: skip
+    record = json.loads((tmp_path / "cost.json").read_text())
+    by_model = {cost["model"]: cost for cost in record["models"]}
+    # Three elements that are not N only, four sites, two strands; the causal model also reads the references.
+    assert by_model["tiny-caduceus"]["forwards"] == 24
+    assert by_model["tiny-hyena"]["forwards"] > 24
+    assert all(cost["money"] == pytest.approx(1.5 * cost["hours"]) for cost in record["models"])
+    assert "tiny-hyena" in done.stdout
+    assert record["assumptions"]["cpu"] == "2 cores"
