@@ -1,0 +1,76 @@
+"""AUC, overlaps and rank-biased overlap against independent implementations."""
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
+
+from darkregulome.stats.agreement import (
+    chance_corrected,
+    hypergeometric_p,
+    rank_biased_overlap,
+    spearman,
+    top_members,
+)
+from darkregulome.stats.bootstrap import auc_draws, percentile_interval, resample_loci
+from darkregulome.stats.loci import Loci
+
+
+def test_bootstrap_of_auc_equals_the_auc_of_the_resampled_elements():
+    rng = np.random.default_rng(0)
+    loci = Loci.of(np.repeat(np.arange(5), [10, 20, 15, 8, 12]))
+    scores = np.round(rng.normal(size=65), 1)  # with ties
+    positive = rng.random(65) < 0.3
+    resamples = resample_loci(5, 30, rng)
+    for counts, found in zip(resamples, auc_draws(scores, positive, loci, resamples), strict=True):
+        taken = np.repeat(np.arange(65), counts[loci.codes])
+        assert found == pytest.approx(roc_auc_score(positive[taken], scores[taken]))
+
+
+def test_resamples_draw_as_many_loci_as_there_are():
+    assert (resample_loci(7, 50, np.random.default_rng(1)).sum(axis=1) == 7).all()
+
+
+def test_interval_ignores_what_is_not_finite():
+    assert percentile_interval([np.nan, *np.arange(101.0)]) == pytest.approx((2.5, 97.5))
+    assert np.isnan(percentile_interval([np.nan])).all()
+
+
+def direct_rbo(first, second, persistence):
+    one, two = (list(np.argsort(-x, kind="stable")) for x in (first, second))
+    n = len(one)
+    overlap = [len(set(one[:d]) & set(two[:d])) for d in range(1, n + 1)]
+    total = sum(overlap[d - 1] / d * persistence**d for d in range(1, n + 1))
+    return overlap[-1] / n * persistence**n + (1 - persistence) / persistence * total
+
+
+def test_rank_biased_overlap_equals_its_definition():
+    rng = np.random.default_rng(2)
+    first, second = rng.normal(size=(2, 40))
+    assert rank_biased_overlap(first, second, 0.9) == pytest.approx(direct_rbo(first, second, 0.9))
+    assert rank_biased_overlap(first, first, 0.9) == pytest.approx(1.0)
+    assert rank_biased_overlap(first, second, 0.9) == pytest.approx(rank_biased_overlap(second, first, 0.9))
+    assert rank_biased_overlap(first, -first, 0.9) < rank_biased_overlap(first, second, 0.9)
+
+
+def test_hypergeometric_p_is_the_rate_of_random_lists():
+    rng = np.random.default_rng(3)
+    drawn = [len(set(rng.permutation(50)[:10]) & set(range(10))) for _ in range(4000)]
+    assert hypergeometric_p(4, 50, 10, 10) == pytest.approx(np.mean(np.array(drawn) >= 4), abs=0.02)
+
+
+def test_overlap_beyond_chance_has_fixed_ends():
+    assert chance_corrected(10, 100, 10, 10) == 1.0
+    assert chance_corrected(1, 100, 10, 10) == 0.0
+    assert chance_corrected(0, 100, 10, 10) < 0
+
+
+def test_top_members_are_the_k_highest():
+    assert top_members(np.array([3.0, 1.0, 2.0, 5.0]), 2).tolist() == [True, False, False, True]
+
+
+def test_spearman_equals_scipy_and_is_missing_without_variation():
+    rng = np.random.default_rng(4)
+    first, second = rng.normal(size=(2, 30))
+    assert spearman(first, second) == pytest.approx(spearmanr(first, second).statistic)
+    assert np.isnan(spearman(first, np.ones(30)))
