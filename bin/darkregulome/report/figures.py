@@ -29,7 +29,7 @@ GROUPS = (
         "cross_check_figures",
         "Cross-check figures",
         ("eqtl", "conservation", "cross_check"),
-        "Observed against matched draws: same class, nearest in length, GC, distance and predictability.",
+        "Scores of the checked elements, raw and residual, beside what they are compared with.",
     ),
     FigureGroup(
         "nulls",

@@ -259,8 +259,9 @@ def cross_check_section(checks: Sequence[CrossCheck]) -> Section | None:
     return Section(
         "cross_checks",
         "Cross-checks",
-        "The same test against data that no model has seen. Each element of a set is compared with matched draws: same "
-        "class, and nearest in length, GC, distance and predictability.",
+        "The scores against data that no model has seen: elements that hold an eQTL of their own gene against elements "
+        "matched by class, length, GC, distance and predictability; and the link to conservation, beyond what "
+        "predictability explains of both.",
         "html",
         str(claims_table(claims) + not_tested_table(missed)),
     )
