@@ -87,9 +87,9 @@ def write_table(
                 table = table.replace_schema_metadata(metadata)
             pq.write_table(table, partial, compression="zstd")
         else:
-            # mtime 0: equal content must be equal bytes.
-            compression: Any = {"method": "gzip", "mtime": 0} if str(path).endswith(".gz") else None
-            frame.to_csv(partial, sep=kind, index=False, compression=compression)
+            text = frame.to_csv(sep=kind, index=False).encode()
+            # No time and no file name (it is a temporary one) in the gzip header: equal content must be equal bytes.
+            partial.write_bytes(gzip.compress(text, mtime=0) if str(path).endswith(".gz") else text)
 
 
 def read_provenance(path: str | Path) -> dict[str, Any]:

@@ -26,7 +26,7 @@ PITCH = WORD_LENGTH + SPACER_LENGTH
 
 CORE_PROMOTER = "GGGCGCCTATAAAAGGCTGGAAGCAGTCTGGAACTCAGTTCGGTC"
 """TATA box, spacer, initiator; read on the gene's strand."""
-CORE_PROMOTER_TSS = 38
+CORE_PROMOTER_TSS = 36
 """Offset of the TSS's base (the A of the initiator TCAGTT) inside `CORE_PROMOTER`."""
 
 KEPT_NEAR = (0.94, 1.0)

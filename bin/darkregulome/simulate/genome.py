@@ -15,6 +15,7 @@ from darkregulome.simulate import biology
 from darkregulome.simulate.biology import HORIZON, MARGIN, PITCH, WORD_LENGTH
 
 NULL_STREAM = "null"
+NO_TEMPLATE = 255
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ class SimulatedGenome:
         strand-aware, nearest edge), strict, words, intact, strength, weight (of its strength at the TSS), effect
         (expected log2 change of CAGE when it is deleted), divergence and consensus_start, consensus_end (TEs).
     cage, dnase : counts per base (float32) of each contig; a bin's sum is its counts.
+    templates : what each base was copied from, a word's or a consensus's base; `NO_TEMPLATE` in the background.
     """
 
     seed: int
@@ -80,6 +82,7 @@ class SimulatedGenome:
     elements: pd.DataFrame
     cage: dict[str, np.ndarray]
     dnase: dict[str, np.ndarray]
+    templates: dict[str, np.ndarray]
 
     def sequence(self, chrom: str, start: int = 0, end: int | None = None) -> str:
         """Sequence of an interval as a string."""
@@ -134,6 +137,7 @@ def simulate(
         elements=pd.concat([part.elements for part in made], ignore_index=True),
         cage={part.chrom: part.cage for part in made},
         dnase={part.chrom: part.dnase for part in made},
+        templates={part.chrom: part.template for part in made},
     )
 
 
@@ -151,6 +155,7 @@ class _Contig:
     elements: pd.DataFrame
     cage: np.ndarray
     dnase: np.ndarray
+    template: np.ndarray
 
 
 def _simulate_contig(chrom: str, numbers: np.ndarray, seed: int, flank: int, null: bool) -> _Contig:
@@ -160,13 +165,14 @@ def _simulate_contig(chrom: str, numbers: np.ndarray, seed: int, flank: int, nul
     elements = pd.concat([_lay_out(locus, seed, rng) for locus in each_locus(loci)], ignore_index=True)
     for locus in each_locus(loci):
         _write_core_promoter(sequence, locus.tss, locus.strand)
-    elements = _write_elements(sequence, elements, rng, null)
+    template = np.full(len(sequence), NO_TEMPLATE, np.uint8)
+    elements = _write_elements(sequence, template, elements, rng, null)
     elements = _measure_words(sequence, elements)
     loci, elements = _express(loci, elements, rng, null)
     cage = _cage_track(len(sequence), loci, rng)
     dnase = _dnase_track(sequence, elements, rng, null)
     loci["cage"] = [float(cage[tss - 500 : tss + 501].sum()) for tss in loci["tss"]]
-    return _Contig(chrom, sequence, loci, elements, cage, dnase)
+    return _Contig(chrom, sequence, loci, elements, cage, dnase, template)
 
 
 # Layout
@@ -284,30 +290,31 @@ def _write_core_promoter(sequence: np.ndarray, tss: int, strand: str) -> None:
     sequence[tss - offset : tss - offset + len(promoter)] = promoter
 
 
-def _write_elements(sequence: np.ndarray, elements: pd.DataFrame, rng: np.random.Generator, null: bool) -> pd.DataFrame:
+def _write_elements(
+    sequence: np.ndarray, template: np.ndarray, elements: pd.DataFrame, rng: np.random.Generator, null: bool
+) -> pd.DataFrame:
     """Write every element into the contig; add subclass, strictness and what is known of TE copies."""
     families = biology.families()
     low, high = biology.KEPT_NEAR
     subclass, kept, copies = [], [], []
     columns = (elements[name].tolist() for name in ("start", "end", "strand", "class", "near"))
     for start, end, strand, element_class, near in zip(*columns, strict=True):
-        place = sequence[start:end]
-        copy = (np.nan, -1, -1)
-        share = np.nan
+        place = sequence[start:end] if strand == "+" else 3 - sequence[start:end][::-1]
+        copy, share = NOT_A_COPY, np.nan
         if element_class == "TE":
             family = families[rng.integers(len(families))]
             name = family.name
-            bases, copy = te_copy(family, len(place), rng)
-            place[:] = bases if strand == "+" else biology.reverse_complement(bases)
+            place, model, copy = te_copy(family, len(place), rng)
         else:
             name = SUBCLASSES[element_class]
             share = rng.uniform(low, high) if near else biology.KEPT_FAR
+            model = np.full(len(place), NO_TEMPLATE, np.uint8)
             if not null:
-                tile, is_word = word_tile(biology.lexicon(element_class), len(place), rng)
-                if strand == "-":
-                    tile, is_word = biology.reverse_complement(tile), is_word[::-1]
-                written = is_word & (rng.random(len(place)) < share)
-                place[written] = tile[written]
+                model = word_tile(biology.lexicon(element_class), len(place), rng)
+                is_kept = (model != NO_TEMPLATE) & (rng.random(len(place)) < share)
+                place = np.where(is_kept, model, place)
+        sequence[start:end] = place if strand == "+" else biology.reverse_complement(place)
+        template[start:end] = model if strand == "+" else _reverse_template(model)
         subclass.append(name)
         kept.append(share)
         copies.append(copy)
@@ -318,6 +325,11 @@ def _write_elements(sequence: np.ndarray, elements: pd.DataFrame, rng: np.random
     return elements.astype({"consensus_start": int, "consensus_end": int})
 
 
+def _reverse_template(model: np.ndarray) -> np.ndarray:
+    return np.where(model == NO_TEMPLATE, NO_TEMPLATE, 3 - model)[::-1]
+
+
+NOT_A_COPY = (float("nan"), -1, -1)
 SUBCLASSES = {
     "cCRE": "sim_enhancer",
     "other": "sim_unclassified",
@@ -327,34 +339,32 @@ SUBCLASSES = {
 """Subclass of each class: the word of the annotation that declares it. A TE's is its family's name."""
 
 
-def word_tile(words: np.ndarray, length: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def word_tile(words: np.ndarray, length: int, rng: np.random.Generator) -> np.ndarray:
     """Words in cyclic order from a random one, `SPACER_LENGTH` apart, at a random place in `length` bases.
 
     Returns
     -------
-    Base codes, shape (length,), and a mask of the same shape that is true inside words (elsewhere the codes mean
-    nothing).
+    Base codes, shape (length,), with `NO_TEMPLATE` outside words.
     """
     n_words = (length + biology.SPACER_LENGTH) // PITCH
     spare = length - (n_words * PITCH - biology.SPACER_LENGTH)
     first = rng.integers(spare + 1)
-    order = (rng.integers(len(words)) + np.arange(n_words)) % len(words)
-    cells = np.zeros((n_words, PITCH), np.uint8)
-    cells[:, :WORD_LENGTH] = words[order]
-    inside = np.zeros((n_words, PITCH), bool)
-    inside[:, :WORD_LENGTH] = True
-    tile, is_word = np.zeros(length + PITCH, np.uint8), np.zeros(length + PITCH, bool)
-    tile[first : first + n_words * PITCH] = cells.ravel()
-    is_word[first : first + n_words * PITCH] = inside.ravel()
-    return tile[:length], is_word[:length]
+    cells = np.full((n_words, PITCH), NO_TEMPLATE, np.uint8)
+    cells[:, :WORD_LENGTH] = words[(rng.integers(len(words)) + np.arange(n_words)) % len(words)]
+    tile = np.full(length, NO_TEMPLATE, np.uint8)
+    tile[first : first + n_words * PITCH] = cells.ravel()[: length - first]
+    return tile
 
 
-def te_copy(family: biology.Family, length: int, rng: np.random.Generator) -> tuple[np.ndarray, tuple[float, int, int]]:
+def te_copy(
+    family: biology.Family, length: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, tuple[float, int, int]]:
     """A diverged copy of a random fragment of a consensus, `length` bases long.
 
     Returns
     -------
-    Base codes, and (divergence, start and end of the fragment in the consensus).
+    Base codes; the consensus's base at each of them (`NO_TEMPLATE` where bases were inserted); and (divergence, start
+    and end of the fragment in the consensus).
     """
     spread = biology.DIVERGENCE_SPREAD
     divergence = family.divergence * rng.uniform(1 - spread, 1 + spread)
@@ -365,13 +375,13 @@ def te_copy(family: biology.Family, length: int, rng: np.random.Generator) -> tu
     position = np.cumsum(advance)
     spare = len(family.consensus) - 1 - position[-1]
     # Many deletions in a long fragment could overrun the consensus; then it is read round, as a tandem would be.
-    start = rng.integers(spare + 1) if spare >= 0 else 0
-    copy = family.consensus[(start + position) % len(family.consensus)]
+    start = int(rng.integers(spare + 1)) if spare >= 0 else 0
+    model = family.consensus[(start + position) % len(family.consensus)]
     substituted = rng.random(length) < divergence
-    copy = np.where(substituted, (copy + rng.integers(1, 4, length)) % 4, copy)
+    copy = np.where(substituted, (model + rng.integers(1, 4, length)) % 4, model)
     copy = np.where(inserted, rng.integers(0, 4, length), copy).astype(np.uint8)
     end = min(int(start + position[-1] + 1), len(family.consensus))
-    return copy, (divergence, int(start), end)
+    return copy, np.where(inserted, NO_TEMPLATE, model).astype(np.uint8), (divergence, start, end)
 
 
 # Truth read back from the sequence

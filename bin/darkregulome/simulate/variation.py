@@ -109,7 +109,7 @@ def common_variants(genome: SimulatedGenome, required: pd.DataFrame) -> pd.DataF
         parts.append(pd.DataFrame({"chrom": chrom, "pos": places + 1, "ref": letters[ref], "alt": letters[alt]}))
     table = _sorted_by_contig(pd.concat(parts).drop_duplicates(["chrom", "pos"]), genome)
     frequency = stream(genome.seed, genome.null, "frequencies").beta(0.8, 1.6, len(table))
-    table["af"] = np.round(0.01 + 0.98 * frequency, 4)
+    table["af"] = np.round(0.02 + 0.96 * frequency, 4)
     table["id"] = [f"sim{number + 1}" for number in range(len(table))]
     return table
 

@@ -55,6 +55,7 @@ def write_genome(genome: SimulatedGenome, folder: str | Path, formats: str = "al
         raise InputError.at(folder, "exists and is not a simulated genome", "give a new or an empty folder")
     with atomic_folder(folder) as partial:
         _write_fasta(genome, partial / "genome.fa.gz")
+        write_table(genome.loci[["locus", "gene"]], partial / "loci.csv")
         _write_tss(genome, partial / "tss.bed")
         write_bigwig({chrom: _steps(track) for chrom, track in genome.cage.items()}, genome, partial / "cage.bw")
         write_bigwig({chrom: _steps(track) for chrom, track in genome.dnase.items()}, genome, partial / "dnase.bw")
@@ -67,7 +68,6 @@ def write_genome(genome: SimulatedGenome, folder: str | Path, formats: str = "al
 
 
 def _write_annotation(genome: SimulatedGenome, folder: Path) -> dict[str, Any]:
-    write_table(genome.loci[["locus", "gene"]], folder / "loci.csv")
     _write_class_map(folder / "class_map.csv")
     _write_bgzip(folder / "genes.gtf.gz", _gtf_lines(genome))
     _write_bgzip(folder / "rmsk.txt.gz", _rmsk_lines(genome))
