@@ -1,5 +1,7 @@
 """Everything that a run was given, checked before any model loads; all problems at once."""
 
+import os
+import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +23,11 @@ from darkregulome.io.schemas import LOCI
 from darkregulome.io.tables import read_table
 
 Found = TypeVar("Found")
+# Kent et al., Bioinformatics 2010, supplement: magic, version, zoom levels, offsets of contigs, data and index;
+# from byte 64 on, for each zoom level its reduction, a reserved word, and the offsets of its data and index.
+_BIGWIG_HEADER = struct.Struct("<IHHQQQ")
+_BIGWIG_ZOOMS = 64
+_BIGWIG_ZOOM = struct.Struct("<IIQQ")
 GENE_COLUMNS = ("gene_id", "gene_name", "gene")
 
 
@@ -132,6 +139,7 @@ def check_bigwig(path: Path, contigs: Contigs, windows: pd.DataFrame) -> list[st
         bigwig = pyBigWig.open(str(path))
     except RuntimeError as error:
         raise damaged from error
+    notes = [] if _bigwig_end(path, damaged) else [f"{path}: does not end as a bigWig should; it may be truncated"]
     with bigwig:
         if not bigwig.isBigWig():
             raise damaged
@@ -154,7 +162,7 @@ def check_bigwig(path: Path, contigs: Contigs, windows: pd.DataFrame) -> list[st
                 except RuntimeError as error:
                     raise damaged from error
     note = contigs.mapping_note(lengths, path)
-    return [note] if note else []
+    return [*notes, note] if note else notes
 
 
 def check_eqtls(path: Path, reference: Reference, windows: Windows, genes: set[str]) -> list[str]:
@@ -217,6 +225,20 @@ def check_variants(path: Path, reference: Reference, loci: pd.DataFrame) -> list
     notes = [] if indexed else [f"{path}: has no index and will be read whole"]
     note = reference.contigs.mapping_note(sites["chrom"].unique(), path)
     return notes + ([note] if note else [])
+
+
+def _bigwig_end(path: Path, damaged: InputError) -> bool:
+    """Whether a bigWig ends with its magic number; raises `damaged` if an index would lie past the file's end."""
+    size = path.stat().st_size
+    with open(path, "rb") as handle:
+        header = handle.read(_BIGWIG_HEADER.size)
+        magic, _, n_zooms, chromosomes, data, index = _BIGWIG_HEADER.unpack(header)
+        handle.seek(_BIGWIG_ZOOMS)
+        zooms = [_BIGWIG_ZOOM.unpack(handle.read(_BIGWIG_ZOOM.size)) for _ in range(n_zooms)]
+        if max(chromosomes, data, index, *(offset for zoom in zooms for offset in zoom[2:])) >= size:
+            raise damaged
+        handle.seek(-4, os.SEEK_END)
+        return handle.read() == magic.to_bytes(4, "little")
 
 
 def _check_placed(
