@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from enformer_pytorch.config_enformer import EnformerConfig
 from enformer_pytorch.modeling_enformer import Attention, Enformer, get_positional_embed, relative_shift
@@ -20,6 +19,7 @@ from torch.nn import functional as F
 
 from darkregulome.errors import InputError
 from darkregulome.models.checkpoint import load_weights
+from darkregulome.models.letters import one_hot
 from darkregulome.models.numerics import numerics
 
 ALIASES = ("_trunk.",)
@@ -27,16 +27,6 @@ ALIASES = ("_trunk.",)
 
 OFFICIAL_HUMAN_TRACKS = 5313
 """Tracks of the official human head, by which the official weights are known where config.json lacks a flag."""
-
-_BASE_OF_BYTE = np.zeros((256, 4), dtype=np.float32)
-for _column, _letter in enumerate("ACGT"):
-    _BASE_OF_BYTE[ord(_letter), _column] = _BASE_OF_BYTE[ord(_letter.lower()), _column] = 1
-
-
-def one_hot(sequences: Sequence[str]) -> Tensor:
-    """One-hot A, C, G, T of equally long sequences: float32, (batch, length, 4); any other letter is all zeros."""
-    letters = np.frombuffer("".join(sequences).encode("ascii", "replace"), dtype=np.uint8)
-    return torch.from_numpy(_BASE_OF_BYTE[letters.reshape(len(sequences), -1)])
 
 
 def build_enformer(config: Mapping[str, Any], use_tf_gamma: bool | None = None) -> Enformer:
@@ -165,7 +155,7 @@ class EnformerModel:
                 raise ValueError(f"{self.name} reads {self.context} bases, not {len(sequence)}")
 
     def _tower(self, sequences: Sequence[str]) -> Tensor:
-        x = one_hot(sequences).to(self.device).transpose(1, 2)
+        x = one_hot(sequences).to(self._head_weight).transpose(1, 2)
         return self.network.conv_tower(self.network.stem(x)).transpose(1, 2)
 
     def changed_bins(self, span: tuple[int, int]) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""The single-letter vocabulary that Caduceus and HyenaDNA share, and its reverse complement."""
+"""Sequences as numbers: the vocabulary that Caduceus and HyenaDNA share, and one-hot bases for output models."""
 
 from collections.abc import Sequence
 
@@ -17,6 +17,10 @@ COMPLEMENT = {A: T, C: G, G: C, T: A}
 _ID_OF_BYTE = np.full(256, UNK, dtype=np.int64)
 for _letter, _id in zip("ACGTN", (A, C, G, T, N), strict=True):
     _ID_OF_BYTE[ord(_letter)] = _ID_OF_BYTE[ord(_letter.lower())] = _id
+
+_BASE_OF_BYTE = np.zeros((256, 4), dtype=np.float32)
+for _column, _letter in enumerate("ACGT"):
+    _BASE_OF_BYTE[ord(_letter), _column] = _BASE_OF_BYTE[ord(_letter.lower()), _column] = 1
 
 
 def tokenize(sequences: Sequence[str], n_id: int = N) -> torch.Tensor:
@@ -40,6 +44,12 @@ def tokenize(sequences: Sequence[str], n_id: int = N) -> torch.Tensor:
     if n_id != N:
         ids[ids == N] = n_id
     return torch.from_numpy(ids)
+
+
+def one_hot(sequences: Sequence[str]) -> torch.Tensor:
+    """One-hot A, C, G, T of equally long sequences: float32, (batch, length, 4); any other letter is all zeros."""
+    letters = np.frombuffer("".join(sequences).encode("ascii", "replace"), dtype=np.uint8)
+    return torch.from_numpy(_BASE_OF_BYTE[letters.reshape(len(sequences), -1)])
 
 
 def padded_size(size: int, multiple: int) -> int:

@@ -35,7 +35,7 @@ class LanguageModel(Protocol):
         ...
 
     def log_probs(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Log-probabilities of A, C, G, T at each position: float32, shape (batch, length, 4), normalised over the four.
+        """Log-probabilities of A, C, G, T at each position: float32, (batch, length, 4), normalised over the four.
 
         Position i of a causal model is the prediction of base i from the bases before it; position 0, which
         nothing precedes, is uniform.

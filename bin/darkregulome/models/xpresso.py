@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from darkregulome.errors import InputError
 from darkregulome.models.checkpoint import load_weights
-from darkregulome.models.enformer import one_hot
+from darkregulome.models.letters import one_hot
 from darkregulome.models.numerics import numerics
 
 CONTEXT, TSS_OFFSET = 10_500, 7_000

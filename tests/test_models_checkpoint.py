@@ -1,0 +1,163 @@
+"""Checkpoint folders: what is written is the official format, and what does not fit is told in one sentence."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from darkregulome.errors import InputError
+from darkregulome.models import letters
+from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
+from darkregulome.models.checkpoint import load_weights, read_config, save_checkpoint
+from darkregulome.models.hyenadna import HyenaConfig, HyenaDNAForCausalLM
+from darkregulome.models.registry import load_model
+
+GOLDEN = Path(__file__).parent / "golden"
+SMALL = {"d_model": 16, "n_layer": 2, "ssm_cfg": {"d_state": 4}}
+
+
+def small_network(kind):
+    torch.manual_seed(0)
+    if kind == "hyena":
+        config = HyenaConfig(d_model=16, n_layer=2, max_seq_len=66, filter_order=8)
+        return HyenaDNAForCausalLM(config), config
+    config = CaduceusConfig(**SMALL, rcps=kind == "ps")
+    return CaduceusForMaskedLM(config), config
+
+
+@pytest.fixture
+def saved(tmp_path):
+    network, config = small_network("ph")
+    save_checkpoint(network, config, tmp_path / "model", {"command": "made by a test"})
+    return tmp_path / "model"
+
+
+def change_weights(folder, change):
+    tensors = load_file(folder / "model.safetensors")
+    change(tensors)
+    save_file(tensors, folder / "model.safetensors")
+
+
+@pytest.mark.parametrize("kind", ["ph", "ps", "hyena"])
+def test_saved_checkpoint_loads_as_the_same_function(tmp_path, kind):
+    network, config = small_network(kind)
+    save_checkpoint(network, config, tmp_path / "model")
+    model = load_model("mine", weights=tmp_path / "model")
+    tokens = letters.tokenize(["ACGTTGCAAC"])
+    with torch.inference_mode():
+        torch.testing.assert_close(model.network(tokens), network.eval()(tokens))
+
+
+@pytest.mark.parametrize("case", ["caduceus_ph", "caduceus_ps", "caduceus_ps_unfused", "hyenadna"])
+def test_saved_names_and_config_are_the_official_ones(tmp_path, case):
+    fields = read_config(GOLDEN / case)
+    hyena = fields["model_type"] == "hyenadna"
+    config = HyenaConfig(**fields) if hyena else CaduceusConfig(**fields)
+    network = HyenaDNAForCausalLM(config) if hyena else CaduceusForMaskedLM(config)
+    load_weights(network, GOLDEN / case / "model.safetensors")
+    save_checkpoint(network, config, tmp_path / "again")
+    official, again = (load_file(folder / "model.safetensors") for folder in (GOLDEN / case, tmp_path / "again"))
+    assert official.keys() == again.keys()
+    assert all(torch.equal(official[name], again[name]) for name in official)
+    written = json.loads((tmp_path / "again" / "config.json").read_text())
+    assert {name: value for name, value in fields.items() if name in written} == written
+
+
+def test_small_enformer_is_saved_and_loaded(tmp_path):
+    from darkregulome.models.enformer import build_enformer, full_tracks
+
+    network = build_enformer(json.loads((GOLDEN / "enformer" / "config.json").read_text())).eval()
+    save_checkpoint(network, network.config, tmp_path / "model", {"tracks": [f"track{i}.bw" for i in range(12)]})
+    assert not any(name.startswith("_trunk") for name in load_file(tmp_path / "model" / "model.safetensors"))
+    model = load_model("mine", weights=tmp_path / "model")
+    assert model.context == 16 * 128
+    assert model.tracks == tuple(f"track{i}" for i in range(12))
+    sequence = "ACGTTGCA" * 256
+    wanted = full_tracks(network, [sequence], "human")[0, 7:9].mean(0)
+    torch.testing.assert_close(model.tss_tracks(sequence), wanted, rtol=1e-5, atol=1e-5)
+
+
+def test_complement_map_is_read_by_key_not_by_order(tmp_path):
+    fields = read_config(GOLDEN / "caduceus_ps")
+    shuffled = dict(sorted(fields["complement_map"].items()))  # as strings: 0, 1, 10, 11, ...
+    assert list(shuffled) != list(fields["complement_map"])
+    assert CaduceusConfig(**(fields | {"complement_map": shuffled})) == CaduceusConfig(**fields)
+
+
+def test_pytorch_weights_load_too(saved):
+    torch.save(load_file(saved / "model.safetensors"), saved / "pytorch_model.bin")
+    (saved / "model.safetensors").unlink()
+    load_model("mine", weights=saved)
+
+
+def test_misfit_is_one_problem_that_names_keys_and_shapes(saved):
+    def spoil(tensors):
+        tensors["caduceus.backbone.norm_f.weight"] = torch.ones(17)
+        del tensors["caduceus.backbone.layers.0.mixer.mamba_fwd.D"]
+        tensors["caduceus.backbone.extra"] = torch.ones(2)
+
+    change_weights(saved, spoil)
+    with pytest.raises(InputError) as raised:
+        load_model("mine", weights=saved)
+    (problem,) = raised.value.problems
+    for expected in (
+        "model.safetensors",
+        "lacks 1 of the model's tensors",
+        "layers.0.mixer.mamba_fwd.D (32,)",
+        "extra (2,)",
+        "norm_f.weight is (17,) where the model has (16,)",
+    ):
+        assert expected in str(problem)
+
+
+def test_alias_in_the_file_is_welcome_if_it_says_the_same(saved):
+    embedding = "caduceus.backbone.embeddings.word_embeddings.weight"
+    change_weights(saved, lambda tensors: tensors.update({"lm_head.weight": tensors[embedding].clone()}))
+    load_model("mine", weights=saved)
+    change_weights(saved, lambda tensors: tensors.update({"lm_head.weight": tensors[embedding] + 1}))
+    with pytest.raises(InputError, match=r"lm_head.weight differs from .*word_embeddings.weight"):
+        load_model("mine", weights=saved)
+
+
+def cut_short(folder):
+    path = folder / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def hold_code(folder):
+    (folder / "model.safetensors").unlink()
+    torch.save({"a": Path("/")}, folder / "pytorch_model.bin")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda folder: (folder / "config.json").unlink(), r"config.json: does not exist"),
+        (lambda folder: (folder / "config.json").write_text("{"), r"config.json:1: is not JSON"),
+        (lambda folder: (folder / "config.json").write_text("[]"), r"config.json: is not a JSON object"),
+        (lambda folder: (folder / "config.json").write_text('{"model_type": "bert"}'), r"`model_type` is 'bert'"),
+        (
+            lambda folder: (folder / "config.json").write_text('{"model_type": "caduceus", "d_model": -1}'),
+            r"config.json.d_model: .*greater than 0",
+        ),
+        (lambda folder: (folder / "model.safetensors").unlink(), r"holds none of model.safetensors"),
+        (cut_short, r"model.safetensors: cannot be read as tensors"),
+        (hold_code, r"pytorch_model.bin: cannot be read as tensors"),
+    ],
+)
+def test_broken_folder_is_told_in_one_sentence(saved, spoil, told):
+    spoil(saved)
+    with pytest.raises(InputError) as raised:
+        load_model("mine", weights=saved)
+    assert len(raised.value.problems) == 1
+    assert re.search(told, str(raised.value))
+
+
+def test_failed_save_leaves_nothing(tmp_path):
+    network, config = small_network("ph")
+    with pytest.raises(TypeError):
+        save_checkpoint(network, config, tmp_path / "model", {("not", "json"): 1})
+    assert list(tmp_path.iterdir()) == []

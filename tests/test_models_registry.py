@@ -1,0 +1,162 @@
+"""Names, devices and precisions: what they become, and what is said when they become nothing."""
+
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from darkregulome.errors import InputError
+from darkregulome.models import registry
+from darkregulome.models.protocol import LanguageModel, OutputModel
+from darkregulome.models.registry import KIND_OF_ARCHITECTURE, load_model, model_problems, read_registry
+
+GOLDEN = Path(__file__).parent / "golden"
+ENTRIES = read_registry()
+SHIPPED = [name for name, entry in ENTRIES.items() if entry.weights is not None]
+LETTERS = {"kind": "masked", "architecture": "caduceus"}
+
+
+@pytest.fixture
+def write_registry(tmp_path):
+    def write(**models):
+        path = tmp_path / "models.yml"
+        path.write_text(yaml.safe_dump({"models": models}))
+        return path
+
+    return write
+
+
+def told(*args, **kwargs):
+    with pytest.raises(InputError) as raised:
+        load_model(*args, **kwargs)
+    return str(raised.value)
+
+
+def test_every_entry_is_complete():
+    assert {"demo-caduceus", "demo-hyena", "demo-enformer", "xpresso-k562", "enformer-official"} <= ENTRIES.keys()
+    for name, entry in ENTRIES.items():
+        assert entry.kind == KIND_OF_ARCHITECTURE[entry.architecture], name
+        assert entry.readout == {"masked": "llr", "causal": "loglik", "output": "track"}[entry.kind], name
+        assert entry.window <= entry.context, name
+        assert entry.licence or entry.source, name
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_model_loads(name):
+    if not (registry.default_registry().parent / "models" / ENTRIES[name].weights / "model.safetensors").exists():
+        pytest.skip(f"{name} has not been trained in this checkout")
+    model = load_model(name)
+    assert model.name == name
+    assert model.context == ENTRIES[name].context
+    assert isinstance(model, OutputModel if model.kind == "output" else LanguageModel)
+
+
+def test_entry_reads_its_folder_beside_the_registry(write_registry):
+    path = write_registry(mine={**LETTERS, "weights": "mine", "context": 64})
+    assert "models/mine: does not exist" in told("mine", registry=path)
+    (path.parent / "models").mkdir()
+    (path.parent / "models" / "mine").symlink_to(GOLDEN / "caduceus_ps")
+    model = load_model("mine", registry=path)
+    assert (model.kind, model.context, model.equivariant, model.revision) == ("masked", 64, True, None)
+
+
+def test_registry_of_the_environment_is_used(write_registry, monkeypatch):
+    monkeypatch.setenv(registry.REGISTRY_VARIABLE, str(write_registry(other=LETTERS)))
+    assert list(read_registry()) == ["other"]
+
+
+def test_folder_speaks_for_itself_under_an_unknown_name():
+    model = load_model("whatever", weights=GOLDEN / "hyenadna")
+    assert (model.name, model.kind, model.context) == ("whatever", "causal", 258)
+
+
+def test_folder_of_another_architecture_is_refused():
+    message = told("demo-caduceus", weights=GOLDEN / "hyenadna")
+    assert "config.json.model_type: input should be 'caduceus' (found 'hyenadna')" in message
+
+
+def test_unknown_name_is_answered_with_the_nearest():
+    assert "did you mean 'demo-caduceus'" in told("demo-caducus")
+    assert "--weights DIR" in told("zzz")
+
+
+def test_model_without_weights_asks_for_them():
+    assert "give --weights DIR" in told("xpresso-k562")
+    message = told("caduceus-ph-131k")
+    assert "no pinned revision of kuleshov-group/caduceus-ph_seqlen-131k_d_model-256_n_layer-16" in message
+    assert "revision" in message
+
+
+def test_hub_model_is_fetched_at_its_commit_without_code(write_registry, monkeypatch):
+    import huggingface_hub
+
+    asked = {}
+
+    def fetch(repo, revision, allow_patterns):
+        asked.update(repo=repo, revision=revision, patterns=allow_patterns)
+        return str(GOLDEN / "caduceus_ph")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    model = load_model("mine", registry=write_registry(mine={**LETTERS, "repo": "some/model", "revision": "0" * 40}))
+    assert asked == {"repo": "some/model", "revision": "0" * 40, "patterns": list(registry.HUB_FILES)}
+    assert not any(pattern.endswith(".py") or pattern == "*" for pattern in asked["patterns"])
+    assert model.revision == "0" * 40
+
+
+def test_failed_fetch_is_bad_input(write_registry, monkeypatch):
+    import huggingface_hub
+
+    def fail(*args, **kwargs):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+    path = write_registry(mine={**LETTERS, "repo": "some/model", "revision": "0" * 40})
+    assert "could not be fetched (no route to host)" in told("mine", registry=path)
+
+
+def test_all_problems_of_a_registry_are_told_at_once(write_registry):
+    path = write_registry(
+        a={**LETTERS, "revision": "main"}, b={"kind": "masked", "architecture": "lstm"}, c={**LETTERS, "windw": 3}
+    )
+    with pytest.raises(InputError) as raised:
+        read_registry(path)
+    assert [problem.where.split(": ")[1] for problem in raised.value.problems] == [
+        "a.revision",
+        "b.architecture",
+        "c.windw",
+    ]
+
+
+@pytest.mark.parametrize("content", ["models: [", "just text", "models: 3"])
+def test_file_that_is_no_registry(tmp_path, content):
+    (tmp_path / "models.yml").write_text(content)
+    with pytest.raises(InputError, match=r"models\.yml"):
+        read_registry(tmp_path / "models.yml")
+
+
+def test_missing_registry(tmp_path):
+    with pytest.raises(InputError, match="cannot be read"):
+        read_registry(tmp_path / "none.yml")
+
+
+def test_gpu_that_is_not_there(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for device in ("cuda", "cuda:3"):
+        assert f"'{device}' was asked for, but 0 CUDA devices" in told("m", weights=GOLDEN / "hyenadna", device=device)
+    assert load_model("m", weights=GOLDEN / "hyenadna", device="auto").device.type == "cpu"
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cpu:0", ""])
+def test_unknown_device(device):
+    assert "is no device" in told("m", weights=GOLDEN / "hyenadna", device=device)
+
+
+def test_unknown_precision():
+    assert "'fp8' is no precision" in told("m", weights=GOLDEN / "hyenadna", precision="fp8")
+
+
+def test_model_problems_lists_instead_of_raising(tmp_path):
+    assert model_problems("m", GOLDEN / "hyenadna") == []
+    (problem,) = model_problems("m", tmp_path / "none")
+    assert problem.where.endswith("none")
