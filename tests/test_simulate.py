@@ -5,8 +5,6 @@ import hashlib
 import itertools
 import json
 import re
-import subprocess
-import sys
 import zlib
 from pathlib import Path
 
@@ -22,8 +20,8 @@ from darkregulome.simulate import biology
 from darkregulome.simulate.genome import HORIZON, SimulatedGenome, decay, near_ccre_share, simulate, te_copy, word_tile
 from darkregulome.simulate.variation import eqtls
 from darkregulome.simulate.writing import ucsc_bin, write_genome
+from script_runner import run_script
 
-SCRIPT = Path(__file__).resolve().parents[1] / "bin" / "simulate_genome.py"
 COMPLEMENT = str.maketrans("ACGT", "TGCA")
 
 
@@ -446,17 +444,75 @@ def test_files_for_training_are_those_that_training_needs(tmp_path):
     assert "phylop.bw" not in names
 
 
+# What a model must find
+
+
+def read_ideally(genome: SimulatedGenome) -> pd.DataFrame:
+    """RIS and predictability of a language model that knows every word, consensus and rate of decay, and no more."""
+    divergence = {family.name: family.divergence for family in biology.families()}
+    background = np.array([0.265, 0.235, 0.235, 0.265])
+    rows = []
+    for element in genome.elements.itertuples():
+        span = slice(element.start, element.end)
+        bases, model = genome.contigs[element.chrom][span], genome.templates[element.chrom][span]
+        known = np.flatnonzero(model != 255)
+        chance = np.tile(background, (len(bases), 1))
+        if element.subclass in divergence:
+            rate = divergence[element.subclass]
+            chance[known] = rate / 3
+            chance[known, model[known]] = 1 - rate
+        elif len(known):
+            kept = 0.97 if abs(element.distance) <= HORIZON else 0.5
+            chance[known] *= 1 - kept
+            chance[known, model[known]] += kept
+        log_chance = np.log(chance)
+        reference = log_chance[np.arange(len(bases)), bases]
+        sites = ((np.arange(16) + 0.5) * len(bases) / 16).astype(int)
+        ris = np.abs(log_chance[sites] - reference[sites, None]).sum() / (3 * len(sites))
+        gc = np.isin(bases, [1, 2]).mean()
+        is_te = element.subclass in divergence
+        rows.append((ris, reference.mean(), np.log(len(bases)), gc, is_te))
+    return pd.DataFrame(rows, columns=["ris", "predictability", "log_length", "gc", "repeat"])
+
+
+def residuals(read: pd.DataFrame) -> np.ndarray:
+    """RIS less its regression on the features, in standard deviations."""
+    design = np.column_stack([np.ones(len(read)), read.drop(columns="ris").astype(float)])
+    left = read["ris"] - design @ np.linalg.lstsq(design, read["ris"], rcond=None)[0]
+    return (left / left.std()).to_numpy()
+
+
+def eta_squared(values: np.ndarray, groups: pd.Series) -> float:
+    fitted = pd.Series(values, groups.index).groupby(groups).transform("mean")
+    return fitted.var() / values.var()
+
+
+def test_an_ideal_language_model_keeps_the_horizon_and_loses_the_classes(planted):
+    read = read_ideally(planted)
+    near = (planted.elements["distance"].abs() <= HORIZON).to_numpy()
+    raw, left = read["ris"].to_numpy(), residuals(read)
+    assert raw[near].mean() > raw[~near].mean()
+    assert left[near].mean() - left[~near].mean() > 0.15
+    assert eta_squared(raw, planted.elements["class"]) > 0.015
+    assert eta_squared(left, planted.elements["class"]) < 0.01
+
+
+def test_an_ideal_language_model_sees_a_horizon_of_tes_where_nothing_is_planted_and_loses_it(nothing):
+    read = read_ideally(nothing)
+    near = (nothing.elements["distance"].abs() <= HORIZON).to_numpy()
+    raw, left = read["ris"].to_numpy(), residuals(read)
+    assert abs(raw[near].mean() - raw[~near].mean()) > 0.3 * raw.std()
+    assert abs(left[near].mean() - left[~near].mean()) < 0.1
+    assert eta_squared(left, nothing.elements["class"]) < 0.01
+
+
 # The script, and bad input
-
-
-def run_script(*arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, SCRIPT, *map(str, arguments)], capture_output=True, text=True, check=False)
 
 
 def test_the_script_writes_a_genome_and_replaces_it(tmp_path):
     for seed in (1, 2):
-        done = run_script("--out", tmp_path / "genome", "--loci", 1, "--flank", 12_000, "--seed", seed, "--null")
-        assert done.returncode == 0, done.stderr
+        done = run_script("simulate_genome", "--null", out=tmp_path / "genome", loci=1, flank=12_000, seed=seed)
+        assert done.code == 0, done.err
     record = json.loads((tmp_path / "genome" / "truth.json").read_text())
     assert (record["seed"], record["planted"]) == (2, False)
     with gzip.open(tmp_path / "genome" / "genome.fa.gz", "rt") as handle:
@@ -465,10 +521,10 @@ def test_the_script_writes_a_genome_and_replaces_it(tmp_path):
 
 def test_a_folder_of_something_else_is_refused_and_kept(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    done = run_script("--out", tmp_path, "--loci", 1, "--flank", 12_000)
-    assert done.returncode == 2
-    assert "not a simulated genome" in done.stderr
-    assert "Traceback" not in done.stderr
+    done = run_script("simulate_genome", out=tmp_path, loci=1, flank=12_000)
+    assert done.code == 2
+    assert "not a simulated genome" in done.err
+    assert "Traceback" not in done.err
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
 
 
