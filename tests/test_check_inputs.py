@@ -158,11 +158,11 @@ def test_eqtls_whose_reference_allele_is_not_the_references_are_told(genome, tmp
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("chrom\tpos\nchr1\t5\n", "lacks the columns gene_id"),
-        ("gene\tslope\nALPHA\t0.1\n", "lacks the columns chrom, pos"),
+        ("gene\tslope\nALPHA\t0.1\n", "has no positions (its columns are gene, slope)"),
+        ("chrom\tpos\n", "has no eQTL"),
         ("chrom\tpos\tgene\nchr1\t20001\tALPHA\n", "past the contig's end"),
         ("chrom\tpos\tgene\nchr1\t0\tALPHA\n", "has the position 0"),
-        ("chrom\tpos\tgene\nchr1\tx\tALPHA\n", "has the position nan"),
+        ("chrom\tpos0\tgene\nchr1\t20000\tALPHA\n", "past the contig's end"),
     ],
 )
 def test_faulty_eqtl_tables_are_told(genome, tmp_path, text, message):
@@ -181,6 +181,13 @@ def test_gtex_variant_ids_stand_for_their_columns(genome, tmp_path):
 def test_eqtls_of_other_genes_are_noted(genome, tmp_path):
     other = toy.write_text(tmp_path / "e.tsv", "chrom\tpos\tgene\nchr1\t6001\tDELTA\n")
     assert any("no eQTL of any gene of the loci" in note for note in check_run(given(genome, eqtl=other)).notes)
+
+
+def test_eqtls_without_genes_or_positions_are_noted(genome, tmp_path):
+    bare = toy.write_text(tmp_path / "e.tsv", "#CHR\tPosition\nchr1\t6001\nchr1\t\n")
+    notes = " ".join(check_run(given(genome, eqtl=bare)).notes)
+    assert "names no genes, so position alone will decide" in notes
+    assert "1 eQTLs have no position" in notes
 
 
 def test_variants_are_checked_against_the_reference(genome, tmp_path):

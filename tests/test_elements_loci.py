@@ -58,7 +58,9 @@ def test_windows_are_symmetric_and_cut_at_the_ends_of_the_contig(tmp_path):
 def test_every_way_of_naming_a_locus_gives_the_same(tmp_path, name, text):
     placed, failed = place(tmp_path, text, name=name)
     assert not failed
-    assert placed.drop(columns="gene").to_numpy().tolist() == [["ALPHA", "chr1", 10_000, "+", 5_000, 15_001]]
+    assert placed.drop(columns="gene").to_numpy().tolist() == [
+        ["ALPHA", "chr1", 10_000, "+", 5_000, 15_001, "ENSG00000000001.3", "ALPHA"]
+    ]
 
 
 def test_unknown_gene_is_told_with_close_names(tmp_path):

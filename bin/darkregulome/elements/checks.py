@@ -28,7 +28,9 @@ Found = TypeVar("Found")
 _BIGWIG_HEADER = struct.Struct("<IHHQQQ")
 _BIGWIG_ZOOMS = 64
 _BIGWIG_ZOOM = struct.Struct("<IIQQ")
-GENE_COLUMNS = ("gene_id", "gene_name", "gene")
+CHROM_COLUMNS = ("chrom", "chr", "chromosome")
+POSITION_COLUMNS = ("pos", "position", "pos_grch38")
+GENE_COLUMNS = ("gene_id", "gene_name", "gene", "gene_symbol", "molecular_trait_object_id")
 
 
 @dataclass(frozen=True)
@@ -168,34 +170,47 @@ def check_bigwig(path: Path, contigs: Contigs, windows: pd.DataFrame) -> list[st
 def check_eqtls(path: Path, reference: Reference, windows: Windows, genes: set[str]) -> list[str]:
     """Check an eQTL table: columns, positions, reference alleles inside the windows; notes on what it holds.
 
-    It has ``chrom`` and ``pos`` (1-based), or GTEx's ``variant_id`` (``chr1_3322_G_A_b38``), and a gene
-    (``gene_id``, ``gene_name`` or ``gene``); ``ref`` is checked where it is there.
+    It has ``chrom`` and ``pos`` (1-based) or ``pos0`` (0-based), or GTEx's ``variant_id`` (``chr1_3322_G_A_b38``).
+    ``ref`` and the gene (``gene_id``, ``gene_name``, ``gene``) are checked where they are there.
     """
-    table = read_table(path, dtype={"chrom": str})
-    if "pos" not in table and "variant_id" in table:
-        parts = table["variant_id"].astype(str).str.split("_", expand=True).reindex(columns=range(3))
-        table = table.assign(chrom=parts[0], pos=parts[1], ref=parts[2])
-    missing = [name for name in ("chrom", "pos") if name not in table]
-    gene_columns = [name for name in GENE_COLUMNS if name in table]
-    if not gene_columns:
-        missing.append("gene_id")
-    if missing:
-        raise InputError.at(
-            path, f"lacks the columns {', '.join(missing)}", "give chrom, pos (1-based), ref and gene_id"
-        )
+    table = read_table(path, dtype=dict.fromkeys(CHROM_COLUMNS, str)).rename(
+        columns=lambda name: str(name).lower().lstrip("#")
+    )
     if table.empty:
         raise InputError.at(path, "has no eQTL", "leave it out")
-    position = pd.to_numeric(table["pos"], errors="coerce")
-    sites = pd.DataFrame(
-        {"chrom": table["chrom"], "pos": position, "ref": table.get("ref", pd.Series("", table.index))}
-    )
+    sites = _eqtl_sites(table, path)
+    unplaced = int(sites["pos"].isna().sum())
     _check_sites(path, sites, reference, windows, first_line=2)
-    known = set().union(*(set(table[name].astype(str).str.replace(r"\.\d+$", "", regex=True)) for name in gene_columns))
-    note = reference.contigs.mapping_note(table["chrom"].unique(), path)
-    notes = [note] if note else []
-    if not known & genes:
+    notes = [f"{path}: {unplaced} eQTLs have no position and will be left out"] if unplaced else []
+    if note := reference.contigs.mapping_note(sites["chrom"].dropna().unique(), path):
+        notes.append(note)
+    named = [table[name].astype(str).str.replace(r"\.\d+$", "", regex=True) for name in GENE_COLUMNS if name in table]
+    if not named:
+        notes.append(f"{path}: names no genes, so position alone will decide")
+    elif not genes & set().union(*named):
         notes.append(f"{path}: has no eQTL of any gene of the loci, so the eQTL check will be empty")
     return notes
+
+
+def _eqtl_sites(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """chrom, pos (1-based) and ref of an eQTL table, whichever way it has them."""
+    chrom = next((table[name] for name in CHROM_COLUMNS if name in table), None)
+    position = next((table[name] for name in POSITION_COLUMNS if name in table), None)
+    if chrom is not None and (position is not None or "pos0" in table):
+        if "pos0" in table:
+            position = pd.to_numeric(table["pos0"], errors="coerce") + 1
+        ref = table.get("ref", "")
+    elif "variant_id" in table:
+        parts = table["variant_id"].astype(str).str.extract(r"^([^_:]+)[_:](\d+)[_:]([A-Za-z]*)")
+        chrom, position, ref = parts[0], parts[1], parts[2]
+    else:
+        raise InputError.at(
+            path,
+            f"has no positions (its columns are {', '.join(table.columns)})",
+            "give chrom and pos (1-based), chrom and pos0 (0-based), or variant_id as chr_pos_ref_alt_b38",
+        )
+    sites = pd.DataFrame({"chrom": chrom.astype(str), "pos": position, "ref": ref})
+    return sites.assign(pos=pd.to_numeric(sites["pos"], errors="coerce"))
 
 
 def check_variants(path: Path, reference: Reference, loci: pd.DataFrame) -> list[str]:
@@ -292,7 +307,9 @@ def _check_sites(
     for row, (name, pos, ref) in enumerate(sites[["chrom", "pos", "ref"]].itertuples(index=False, name=None)):
         chrom = reference.contigs.resolve(str(name))
         where = f"{path}:{row + first_line}" if first_line is not None else f"{path} {name}:{pos}"
-        if pos != pos or pos != int(pos) or pos < 1:
+        if pos != pos:  # no position: counted by the caller
+            continue
+        if pos != int(pos) or pos < 1:
             problems.append(Problem(where, f"has the position {pos}", "give 1-based whole numbers"))
         elif chrom is not None and pos > reference.contigs.lengths[chrom]:
             what = f"is at {name}:{int(pos)}, past the contig's end ({reference.contigs.lengths[chrom]})"

@@ -106,7 +106,8 @@ def place_loci(
 
     Returns
     -------
-    Loci as `io.schemas.LOCI` has them, and the loci that cannot be placed, each with its reason.
+    Loci as `io.schemas.LOCI` has them, with the gene's id and name in the GTF ('.' where it has none), since other
+    tables may know the gene by either; and the loci that cannot be placed, each with its reason.
     """
     rows = list(rows)
     finder = _GeneFinder(genes)
@@ -122,8 +123,8 @@ def place_loci(
             failed.append(FailedLocus(row.locus, row.gene, error.problems[0]))
             continue
         start, end = max(0, tss - flank), min(contigs.lengths[chrom], tss + flank + 1)
-        placed.append((row.locus, row.gene, chrom, tss, strand, start, end))
-    return pd.DataFrame(placed, columns=["locus", "gene", "chrom", "tss", "strand", "start", "end"]), failed
+        placed.append((row.locus, row.gene, chrom, tss, strand, start, end, *finder.names(row.gene)))
+    return pd.DataFrame(placed, columns=[*LOCI.columns, "gene_id", "gene_name"]), failed
 
 
 def read_placed_loci(path: str | Path, contigs: Contigs) -> pd.DataFrame:
@@ -191,11 +192,17 @@ class _GeneFinder:
         self._by_name = _positions(genes["gene_name"])
         self._by_id = _positions(genes["gene_id"].str.replace(_VERSION, "", regex=True))
 
+    def names(self, gene: str) -> tuple[str, str]:
+        """Id and name of a gene that the GTF has once; '.' and '.' otherwise."""
+        found = self._rows(gene)
+        if len(found) != 1:
+            return ".", "."
+        row = self._genes.iloc[found[0]]
+        return str(row["gene_id"]), str(row["gene_name"])
+
     def find(self, row: LocusRow, contigs: Contigs) -> tuple[str, int, str]:
-        found = self._by_name.get(row.gene)
-        if found is None:
-            found = self._by_id.get(_VERSION.sub("", row.gene))
-        if found is None:
+        found = self._rows(row.gene)
+        if not found:
             raise self._unknown(row)
         genes = self._genes.iloc[found]
         if row.chrom:
@@ -211,6 +218,9 @@ class _GeneFinder:
                 row.where, f"the gene name {row.gene!r} is that of {len(genes)} genes: {shown}", "give the gene's id"
             )
         return places.pop()
+
+    def _rows(self, gene: str) -> list[int]:
+        return self._by_name.get(gene) or self._by_id.get(_VERSION.sub("", gene)) or []
 
     @staticmethod
     def _five_prime(gene) -> tuple[str, int, str]:
