@@ -59,9 +59,10 @@ bench: setup ## time the scoring stage of each shipped model
 docs: setup ## write docs/columns.md and docs/parameters.md from the schemas
 	@python3 setup/write_docs.py
 
-lock: setup ## resolve requirements.in anew
+lock: setup ## resolve requirements*.in anew
 	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" setup/uv.in -o setup/uv.lock
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements.in -o requirements.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-dev.in -o requirements.lock
+	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements.in -c requirements.lock -o requirements-run.lock
 
 clean: ## remove runs, keep the installation
 	@rm -rf results work demo-data demo-data-null .nextflow .nextflow.log*

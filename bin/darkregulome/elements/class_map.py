@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import sys
 
 from darkregulome.errors import InputError, Problem, raise_all
 from darkregulome.genome.textfile import numbered_lines
 from darkregulome.io.schemas import CLASSES
 
 REQUIRED = ["pattern", "class", "subclass"]
-DEFAULT_PATH = Path(__file__).resolve().parents[3] / "assets" / "class_map.csv"
+_IN_REPOSITORY = Path(__file__).resolve().parents[3] / "assets" / "class_map.csv"
+_INSTALLED = Path(sys.prefix) / "share" / "darkregulome" / "class_map.csv"
+DEFAULT_PATH = _IN_REPOSITORY if _IN_REPOSITORY.exists() else _INSTALLED
 
 
 @dataclass(frozen=True)
