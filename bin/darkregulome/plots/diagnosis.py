@@ -132,7 +132,7 @@ def _edges(draws: NDArray, most: int = 40) -> NDArray:
     """Edges of a histogram; one bin a value (or a few) where the statistic takes few values, as counts do."""
     values = np.unique(np.round(draws, 9))
     if len(values) > 3 * most:
-        return np.linspace(values[0], values[-1], most + 1)
+        return np.linspace(draws.min(), draws.max(), most + 1)
     step = float(np.diff(values).min()) if len(values) > 1 else 1.0
     return np.r_[values[0] - step / 2, values + step / 2]
 

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from darkregulome.stats.loci import Bools, Floats, Ints
 
+LOCUS_PENALTY = 0.25
+"""Squared SD added to the distance of a control of another locus: half a standard deviation."""
+
 
 @dataclass(frozen=True)
 class Matches:
@@ -36,7 +39,8 @@ class Matches:
 def match_controls(chosen: Bools, classes: NDArray, loci: NDArray, covariates: Floats, pool_size: int = 5) -> Matches:
     """Pools of `pool_size` controls of the same class, nearest in the covariates.
 
-    They are of the same locus where it has enough of them.
+    A control of another locus is taken only where it is nearer by more than `LOCUS_PENALTY`: a locus has few elements
+    near its TSS, and controls of the same locus but far from the TSS would not be matched in distance.
 
     Parameters
     ----------
@@ -44,16 +48,16 @@ def match_controls(chosen: Bools, classes: NDArray, loci: NDArray, covariates: F
     """
     kept, pools, same, unmatched = [], [], 0, 0
     for index in np.flatnonzero(chosen):
-        of_class = ~chosen & (classes == classes[index])
-        local = np.flatnonzero(of_class & (loci == loci[index]))
-        candidates = local if len(local) >= pool_size else np.flatnonzero(of_class)
+        candidates = np.flatnonzero(~chosen & (classes == classes[index]))
         if len(candidates) < pool_size:
             unmatched += 1
             continue
         gap = ((covariates[candidates] - covariates[index]) ** 2).sum(axis=1)
+        gap += LOCUS_PENALTY * (loci[candidates] != loci[index])
+        pool = candidates[np.argsort(gap, kind="stable")[:pool_size]]
         kept.append(index)
-        pools.append(candidates[np.argsort(gap, kind="stable")[:pool_size]])
-        same += len(local) >= pool_size
+        pools.append(pool)
+        same += int((loci[pool] == loci[index]).all())
     shape = (len(kept), pool_size)
     return Matches(np.array(kept, dtype=np.int64), np.array(pools, dtype=np.int64).reshape(shape), same, unmatched)
 

@@ -1,0 +1,89 @@
+"""diagnose.py, decompose.py and cross_check.py by their command lines: files, exit codes, messages."""
+
+import gzip
+import json
+
+import pandas as pd
+import pytest
+
+from script_runner import run_script
+from simulated_tables import Truth, make_elements, make_ris
+
+FEW = ("--permutations", 99, "--no-progress")
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("inputs")
+    elements = make_elements(1, loci=6, per_locus=40, rho=0.3)
+    elements.to_parquet(folder / "elements.parquet")
+    ris = make_ris(elements, 1, Truth(regulation=2.0), rho=0.3)
+    ris.to_csv(folder / "ris.tsv.gz", sep="\t", index=False)
+    names = elements.groupby("locus").agg(chrom=("chrom", "first"), start=("start", "min"), end=("end", "max"))
+    loci = names.reset_index().assign(tss=500_000, strand="+")
+    loci["gene"] = "GENE" + loci["locus"].str[-2:]
+    loci.to_csv(folder / "loci.tsv", sep="\t", index=False)
+    held = elements[(elements["distance"].abs() <= 15_000)].iloc[::3]
+    eqtls = pd.DataFrame({"chrom": held["chrom"], "pos": held["start"] + 1, "gene": "GENE" + held["locus"].str[-2:]})
+    eqtls.to_csv(folder / "eqtls.tsv.gz", sep="\t", index=False)
+    return folder
+
+
+def tables(inputs):
+    return ("--elements", inputs / "elements.parquet", "--ris", inputs / "ris.tsv.gz")
+
+
+def test_diagnose_writes_all_that_the_contract_names(inputs, tmp_path):
+    ran = run_script("diagnose", *tables(inputs), "--outdir", tmp_path, *FEW, "--bootstrap", 100)
+    assert ran.code == 0, ran.err
+    record = json.loads((tmp_path / "diagnosis.json").read_text())
+    assert record["parameters"]["permutations"] == 99
+    assert record["provenance"]["version"]
+    claims = pd.read_csv(tmp_path / "claims.tsv", sep="\t")
+    assert list(claims["verdict"]) == [claim["verdict"] for claim in record["claims"]]
+    residuals = pd.read_parquet(tmp_path / "residuals.parquet")
+    assert {"element", "model", "ris", "residual"} <= set(residuals.columns)
+    names = {"horizon", "variance_shares", "classes", "nulls", "ladder", "effects"}
+    drawn = {path.name for path in (tmp_path / "figures").iterdir()}
+    assert drawn == {f"{name}.{suffix}" for name in names for suffix in ("svg", "png")}
+    assert not list(tmp_path.rglob(".partial-*"))
+
+
+def test_decompose_writes_all_that_the_contract_names(inputs, tmp_path):
+    ran = run_script("decompose", *tables(inputs), "--outdir", tmp_path, *FEW, "--bootstrap", 100)
+    assert ran.code == 0, ran.err
+    record = json.loads((tmp_path / "decomposition.json").read_text())
+    with gzip.open(tmp_path / "layers.tsv.gz") as handle:
+        layers = pd.read_csv(handle, sep="\t")
+    assert layers["layer"].value_counts().to_dict() == {
+        name: content["n"] for name, content in record["layers"].items() if content["n"]
+    }
+    assert (tmp_path / "figures" / "list_overlap.svg").stat().st_size > 0
+    assert len(pd.read_csv(tmp_path / "pairs.tsv", sep="\t")) == 2
+
+
+def test_cross_check_eqtl_writes_json_tables_and_figure(inputs, tmp_path):
+    files = ("--loci", inputs / "loci.tsv", "--eqtl", inputs / "eqtls.tsv.gz")
+    ran = run_script("cross_check", "eqtl", *tables(inputs), *files, "--outdir", tmp_path, *FEW)
+    assert ran.code == 0, ran.err
+    record = json.loads((tmp_path / "cross_check_eqtl.json").read_text())
+    assert record["check"] == "eqtl"
+    assert record["gene_matched"] is True
+    assert {claim["claim"] for claim in record["claims"]} == {"eqtl"}
+    assert (tmp_path / "figures" / "cross_check_eqtl.png").is_file()
+    assert pd.read_csv(tmp_path / "eqtl_elements.tsv.gz", sep="\t")["eqtl"].sum() > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--null", "bogus"), "--null: is 'bogus'"),
+        (("--ris", "absent.tsv"), "absent.tsv: does not exist"),
+        (("--elements", "elements.xlsx"), "has the extension '.xlsx'"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_2_and_nothing_is_written(inputs, tmp_path, options, message):
+    out = tmp_path / "out"
+    ran = run_script("diagnose", *tables(inputs), "--outdir", out, *FEW, *options)
+    assert ran.code == 2
+    assert not out.exists()
