@@ -1,0 +1,222 @@
+"""The pipeline, run for real by Nextflow: what a user of it would see."""
+
+import gzip
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from pipeline_runner import MODELS, PARTS, ROOT, Project, Run, copy_project, make_models, nextflow
+
+pytestmark = pytest.mark.pipeline
+
+LOCI = ("locus1", "locus2", "locus3")
+STAGES = {
+    "CHECK_INPUTS",
+    "PREPARE_LOCI",
+    "BUILD_ELEMENTS",
+    "ESTIMATE_COST",
+    "SCORE_ELEMENTS",
+    "POOL_RIS",
+    "DIAGNOSE",
+    "DECOMPOSE",
+    "CROSS_CHECK",
+    "REPORT_SECTIONS",
+    "MULTIQC",
+}
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("pipeline")
+    genome = folder / "genome"
+    command = [sys.executable, str(ROOT / "bin" / "simulate_genome.py"), "--out", str(genome), "--loci", "3"]
+    subprocess.run([*command, "--flank", "12000", "--seed", "1"], check=True)
+    (folder / "project").mkdir()
+    return copy_project(folder / "project", genome, make_models(folder))
+
+
+@pytest.fixture(scope="module")
+def finished(project: Project) -> Run:
+    """One real run of all stages."""
+    run = project.run()
+    assert run.status == 0, run.output
+    return run
+
+
+def test_a_run_goes_through_every_stage_with_one_scoring_task_a_locus_and_model(finished: Run):
+    tasks = finished.trace()
+    assert {task["process"] for task in tasks} == STAGES
+    assert {task["status"] for task in tasks} == {"COMPLETED"}
+    scored = sorted(task["tag"] for task in tasks if task["process"] == "SCORE_ELEMENTS")
+    assert scored == sorted(f"{locus} {model}" for locus in LOCI for model in MODELS)
+
+
+def test_a_run_leaves_the_files_of_the_contract(finished: Run):
+    names = [
+        "elements/elements.parquet",
+        "elements/elements.bed.gz",
+        "elements/elements.bed.gz.tbi",
+        "elements/loci.tsv",
+        "ris/ris.parquet",
+        "ris/ris.tsv.gz",
+        *(f"ris/{model}.bw" for model in MODELS),
+        "diagnosis/diagnosis.json",
+        "diagnosis/claims.tsv",
+        "diagnosis/residuals.parquet",
+        "decomposition/decomposition.json",
+        "cross_checks/cross_check_eqtl.json",
+        "cross_checks/cross_check_conservation.json",
+        "report/report.html",
+        *(f"pipeline_info/{name}" for name in ("trace.txt", "timeline.html", "report.html", "dag.html", "cost.json")),
+    ]
+    assert [name for name in names if not (finished.outdir / name).exists()] == []
+    with gzip.open(finished.outdir / "ris" / "ris.tsv.gz", "rt") as handle:
+        assert len(handle.readlines()) > 2
+
+
+def test_every_model_has_its_claims(finished: Run):
+    diagnosis = json.loads((finished.outdir / "diagnosis" / "diagnosis.json").read_text())
+    for model in MODELS:
+        assert {"horizon", "class_hierarchy"} <= {c["claim"] for c in diagnosis["claims"] if c["model"] == model}
+
+
+def test_software_versions_and_parameters_are_recorded(finished: Run):
+    info = finished.outdir / "pipeline_info"
+    versions = yaml.safe_load((info / "software_versions.yml").read_text())
+    assert set(versions) == STAGES
+    assert all(version for tools in versions.values() for version in tools.values())
+    parameters = json.loads((info / "params.json").read_text())
+    assert parameters["models"] == ",".join(MODELS)
+    assert parameters["sites"] == 1
+
+
+def test_resume_runs_nothing_again(project: Project, finished: Run):
+    again = project.run("-resume")
+    assert again.status == 0, again.output
+    assert again.statuses() == {"CACHED"}
+    assert len(again.trace()) == len(STAGES) - 2 + len(LOCI) * len(MODELS) + 2
+
+
+def test_a_broken_locus_is_reported_and_the_others_finish(project: Project, finished: Run, tmp_path: Path):
+    genome = tmp_path / "genome"
+    shutil.copytree(project.genome, genome)
+    with open(genome / "loci.csv", "a") as handle:
+        handle.write("nowhere,NO_SUCH_GENE\n")
+    # One task is made to fail: what its script is given is not an option of it.
+    config = tmp_path / "broken.config"
+    config.write_text(
+        "process { withName: 'SCORE_ELEMENTS' { "
+        "ext.args = { meta.id == 'locus2' && meta.model == 'demo-hyena' ? '--no-such-option' : '--sites 1 --seed 1' } } }"
+    )
+    run = project.run("-c", str(config), "--simulated", str(genome), outdir="broken")
+    assert run.status == 0, run.output
+    report = (run.outdir / "report" / "report.html").read_text()
+    failed = (run.outdir / "report" / "failed_scores.tsv").read_text()
+    assert "nowhere" in (run.outdir / "elements" / "failed_loci.tsv").read_text()
+    assert [line.split("\t")[:2] for line in failed.splitlines()[1:]] == [["locus2", "demo-hyena"]]
+    assert "NO_SUCH_GENE" in report
+    assert "scoring failed" in report
+    statuses = {task["tag"]: task["status"] for task in run.trace() if task["process"] == "SCORE_ELEMENTS"}
+    assert statuses.pop("locus2 demo-hyena") == "FAILED"
+    assert set(statuses.values()) == {"COMPLETED"}
+
+
+def test_a_stub_run_passes_with_the_strict_parser(project: Project):
+    run = project.run("-stub-run", outdir="stub", parser="v2")
+    assert run.status == 0, run.output
+
+
+def test_a_change_of_the_package_runs_everything_that_imports_it_again(project: Project):
+    """By stub-runs: they have the inputs, and so the hashes, of real ones."""
+    assert project.run("-stub-run", outdir="before").status == 0
+    assert project.run("-stub-run", "-resume", outdir="before").statuses() == {"CACHED"}
+    module = project.folder / "bin" / "darkregulome" / "__init__.py"
+    text = module.read_text()
+    try:
+        module.write_text(text + "# changed\n")
+        run = project.run("-stub-run", "-resume", outdir="before")
+    finally:
+        module.write_text(text)
+    assert run.status == 0, run.output
+    assert {task["process"] for task in run.trace() if task["status"] == "CACHED"} <= {"MULTIQC"}
+
+
+def test_all_faults_of_the_parameters_are_said_at_once_in_one_sentence_each(project: Project):
+    run = project.run(
+        *("--fasta", "nowhere.fa", "--sites", "many", "--alpha", "1.5", "--precision", "fp8", "--seed", "-1"),
+        *("--permutation", "10", "--gtf", "genes.txt", "--horizon"),
+        outdir="invalid",
+    )
+    assert run.status == 1
+    for sentence in (
+        "--fasta is 'nowhere.fa', which does not exist",
+        "--sites is 'many', which is not of type integer",
+        "--alpha is 1.5; use less than 1.",
+        "--precision is 'fp8'; use one of fp32, tf32, bf16.",
+        "--seed is -1; use at least 0.",
+        "--permutation is not a parameter; did you mean --permutations?",
+        "--gtf is 'genes.txt', which does not have the form",
+        "--horizon has no value",
+    ):
+        assert sentence in run.output
+    assert not (run.outdir / "elements").exists()
+    assert "Exception" not in run.output
+
+
+def test_a_missing_parameter_is_named(project: Project):
+    run = project.run(defaults=False)
+    assert run.status == 1
+    for name in ("loci", "fasta", "gtf", "models"):
+        assert f"--{name} is required" in run.output
+
+
+def test_help_lists_every_parameter_of_the_schema(project: Project):
+    run = project.run("--help", defaults=False)
+    schema = json.loads((ROOT / "nextflow_schema.json").read_text())
+    names = [name for group in schema["$defs"].values() for name in group["properties"]]
+    assert run.status == 0, run.output
+    assert [name for name in names if f"--{name}" not in run.output] == []
+
+
+def test_the_schema_and_the_config_declare_the_same_parameters(project: Project):
+    schema = json.loads((ROOT / "nextflow_schema.json").read_text())
+    declared = {name: rule for group in schema["$defs"].values() for name, rule in group["properties"].items()}
+    status, output = nextflow("config", ".", "-flat", cwd=project.folder)
+    assert status == 0, output
+    values = dict(line.split(" = ", 1) for line in output.splitlines() if line.startswith("params."))
+    assert {name.removeprefix("params.") for name in values} == set(declared)
+    for name, rule in declared.items():
+        default = rule.get("default")
+        if default is not None and "projectDir" not in str(default):
+            assert values[f"params.{name}"].strip("'") == (
+                str(default).lower() if isinstance(default, bool) else str(default)
+            )
+
+
+def test_nextflow_lint_finds_nothing(project: Project):
+    status, output = nextflow("lint", *(part for part in PARTS if not part.endswith(".json")), cwd=project.folder)
+    assert status == 0, output
+
+
+@pytest.mark.parametrize(
+    "profile",
+    ["demo", "demo_real", "docker", "podman", "singularity", "apptainer", "conda", "slurm", "gpu", "gpu,docker,slurm"],
+)
+def test_every_profile_can_be_read(profile: str):
+    status, output = nextflow("config", ".", "-profile", profile, cwd=ROOT)
+    assert status == 0, output
+
+
+def test_every_module_says_what_it_is():
+    for module in (ROOT / "modules" / "local").iterdir():
+        meta = yaml.safe_load((module / "meta.yml").read_text())
+        assert meta["name"] == module.name
+        assert yaml.safe_load((module / "environment.yml").read_text())["dependencies"]
+        text = (module / "main.nf").read_text()
+        assert f"process {module.name.upper()} {{" in text
+        for word in ("label", "input:", "output:", "script:", "stub:", "val('"):
+            assert word in text, f"{module.name} lacks {word}"
