@@ -48,6 +48,7 @@ def test_scan_is_the_recurrence(length, scale):
 
 def test_chunks_side_by_side_equal_the_loop(monkeypatch):
     tensors = as_float32(drawn(777, batch=2))
+    assert scan._chunks_at_once(777, torch.empty(2, 4, 3)) > 1
     in_chunks = selective_scan(**tensors)
     monkeypatch.setattr(scan, "STEP_ELEMENTS", {"cpu": 1})
     looped = selective_scan(**tensors)
@@ -58,6 +59,7 @@ def test_chunks_side_by_side_equal_the_loop(monkeypatch):
 def test_gradient_of_every_input_is_right(monkeypatch, chunk):
     monkeypatch.setattr(scan, "CHUNK", chunk)
     monkeypatch.setattr(scan, "SAVED_EVERY", 4)
+    assert (scan._chunks_at_once(7, torch.empty(2, 2, 3)) > 1) == (chunk == 3)
     torch.manual_seed(0)
     batch, channels, states, length = 2, 3, 2, 7
 

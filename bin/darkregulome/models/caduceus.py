@@ -154,11 +154,12 @@ def causal_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor
     A few shifted sums: on a CPU much faster than a grouped convolution, which wants the length last.
     """
     taps = weight.shape[-1]
-    padded = F.pad(x, (0, 0, taps - 1, 0))
-    y = padded[:, : x.shape[1]] * weight[:, 0, 0]
+    padded, length = F.pad(x, (0, 0, taps - 1, 0)), x.shape[1]
+    first = padded[:, :length]
+    y = first * weight[:, 0, 0] if bias is None else torch.addcmul(bias, first, weight[:, 0, 0])
     for k in range(1, taps):
-        y = y + padded[:, k : k + x.shape[1]] * weight[:, 0, k]
-    return y if bias is None else y + bias
+        y = torch.addcmul(y, padded[:, k : k + length], weight[:, 0, k])
+    return y
 
 
 class BiMamba(nn.Module):

@@ -153,6 +153,7 @@ def save_checkpoint(module: nn.Module, config: Any, folder: str | Path, card: Ma
     kept = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items() if name not in dropped}
     with atomic_folder(folder) as partial:
         save_file(kept, partial / WEIGHTS, metadata={"format": "pt"})
+        (partial / WEIGHTS).chmod(0o644)  # safetensors writes for the owner alone
         (partial / CONFIG).write_text(_to_json(_plain(config)))
         if card is not None:
             (partial / CARD).write_text(_to_json(dict(card)))

@@ -20,8 +20,8 @@ from torch.nn import functional as F
 CHUNK = 64
 """Steps a chunk of a long sequence has; measured best between 32 and 64 on CPUs."""
 
-WORTHWHILE = 12
-"""Fewer chunks side by side than this gain less than the second pass costs."""
+STEP_OVERHEAD = {"cpu": 2**14, "cuda": 2**21}
+"""What it costs to start a step's operations at all, in state elements that could be worked on meanwhile."""
 
 SAVED_EVERY = 16
 """Steps between the states that are kept for the gradient."""
@@ -90,7 +90,7 @@ def selective_scan_rows(
     y, last = _scan(delta, rows, A.to(dtype).t().contiguous(), B, C)
     y = y.transpose(0, 1)
     if D is not None:
-        y = y + u * D.to(dtype)
+        y = torch.addcmul(y, u, D.to(dtype))
     if z is not None:
         y = y * F.silu(z.to(dtype))
     return y.to(given), last.transpose(1, 2)
@@ -103,16 +103,28 @@ def _scan(delta: Tensor, u: Tensor, A: Tensor, B: Tensor, C: Tensor) -> tuple[Te
     """
     length, batch, channels = u.shape
     start = u.new_zeros(batch, A.shape[0], channels)
-    side_by_side = STEP_ELEMENTS.get(u.device.type, 2**18) // start.numel()
-    if length <= CHUNK or side_by_side < WORTHWHILE:
+    chunks = _chunks_at_once(length, start)
+    if chunks == 0:
         return cast(tuple[Tensor, Tensor], _TimeLoop.apply(delta, u, A, B, C, start))
-    block = side_by_side * CHUNK
+    block = chunks * CHUNK
     parts = []
     for first in range(0, length, block):
         piece = slice(first, first + block)
         y, start = _chunked(delta[piece], u[piece], A, B[piece], C[piece], start)
         parts.append(y)
     return torch.cat(parts), start
+
+
+def _chunks_at_once(length: int, start: Tensor) -> int:
+    """How many chunks to run side by side; 0 where the plain loop is cheaper, which does half the work."""
+    device, size = start.device.type, start.numel()
+    overhead = STEP_OVERHEAD.get(device, STEP_OVERHEAD["cpu"])
+    chunks = min(-(-length // CHUNK), STEP_ELEMENTS.get(device, STEP_ELEMENTS["cpu"]) // size)
+    if chunks < 2:
+        return 0
+    blocks = -(-length // (chunks * CHUNK))
+    loop, chunked = length * (overhead + size), 2 * CHUNK * blocks * (overhead + size * chunks)
+    return chunks if chunked < loop else 0
 
 
 def _chunked(delta: Tensor, u: Tensor, A: Tensor, B: Tensor, C: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
