@@ -205,8 +205,8 @@ def test_multiqc_builds_the_report_offline_with_verdicts_first(run_folder):
     assert [row[-5] for row in rows[:3]] == ["demo-caduceus", "demo-hyena", "demo-enformer"]
     claimed, _, raw, residual, verdict, words = rows[0]
     assert claimed.endswith("horizon")
-    assert raw == "0.8 [0.7, 0.9]q = 0.0003"
-    assert residual == "0.5 [0.31, 0.69]q = 0.0004"
+    assert raw == "0.8[0.7, 0.9]q = 0.0003"
+    assert residual == "0.5[0.31, 0.69]q = 0.0004"
     assert verdict == "✓ survives"
     assert words == "horizon of demo-caduceus survives.Effect: near less far, SD."
     places = [
@@ -300,7 +300,7 @@ def test_missing_numbers_are_dashes_and_not_nan(tmp_path):
     (tmp_path / "diagnosis.json").write_text(json.dumps({"claims": [empty]}))
     html = report_sections(read_findings(tmp_path / "diagnosis.json"))[0].data
     row = next(row for row in Rows(html).rows if row[1:2] == ["m"])
-    assert row[2:4] == ["– q = –", "– q = –"]
+    assert row[2:4] == ["–q = –", "–q = –"]
     assert "nan" not in html.lower().replace("content", "")
 
 

@@ -57,10 +57,16 @@ GROUPS = (
     ),
     FigureGroup("classes", "Classes", ("class",), "Mean RIS of each class of elements, raw and residual."),
     FigureGroup(
+        "rank_agreement",
+        "Rank agreement, drawn",
+        ("rank",),
+        "Rank correlation of the scores between models, raw and residual.",
+    ),
+    FigureGroup(
         "lists",
-        "Top lists and agreement",
-        ("top", "list", "overlap", "agreement", "rank", "layer"),
-        "Which elements each model puts first, and how far the models agree.",
+        "Top lists and layers",
+        ("top", "list", "overlap", "agreement", "layer"),
+        "Elements that both models of a pair put first, by the length of the list; and the layers of the elements.",
     ),
     FigureGroup(
         "horizon",

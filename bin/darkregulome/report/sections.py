@@ -66,15 +66,20 @@ def report_sections(findings: Findings) -> list[Section]:
     """Every section that there is something to say in, first things first."""
     figures = _figure_sections(findings.figures)
     shares = shares_section(findings.diagnosis)
+    agreement = agreement_sections(findings.decomposition)
+    # What the reader can hover over is not shown a second time as a picture.
     if shares is not None:
         figures.pop("shares", None)
+    if any(section.plot_type == "heatmap" for section in agreement):
+        figures.pop("rank_agreement", None)
     ordered = [
         verdict_section(findings.diagnosis),
         planted_section(findings.truth, findings.claims),
         figures.pop("horizon", None),
         shares,
         *(figures.pop(group, None) for group in ("shares", "classes", "ladder", "effects", "nulls", "lists")),
-        *agreement_sections(findings.decomposition),
+        figures.pop("rank_agreement", None),
+        *agreement,
         cross_check_section(findings.cross_checks),
         figures.pop("cross_check_figures", None),
         figures.pop("other_figures", None),
@@ -105,7 +110,8 @@ def verdict_section(diagnosis: Diagnosis) -> Section:
         "verdicts",
         "Verdicts",
         "What each claim does when it is tested on the scores as they are (raw) and on what is left of them once the "
-        "predictability of the sequence is taken out (residual). Only a claim that survives is news about regulation.",
+        "predictability of the sequence is taken out (residual): effect, [95 % interval], q. Only a survivor "
+        "may be news about regulation.",
         "html",
         str(STYLE + tally + claims_table(diagnosis.claims) + not_tested_table(diagnosis.not_tested)),
     )
@@ -127,8 +133,8 @@ def claims_table(claims: Sequence[Claim]) -> Markup:
 
 
 _CLAIMS = """<div class="dr-scroll"><table class="dr-table"><thead><tr>
-<th>Claim</th><th>Model</th><th class="dr-number">Raw [95 % interval]</th>
-<th class="dr-number">Residual [95 % interval]</th><th>Verdict</th><th>In words</th>
+<th>Claim</th><th>Model</th><th class="dr-number">Raw</th><th class="dr-number">Residual</th>
+<th>Verdict</th><th>In words</th>
 </tr></thead><tbody>
 {% for name, group in groups %}
 {% for claim, model, verdict in group %}
@@ -154,7 +160,8 @@ def _outcome(outcome: Outcome, claim: Claim | None = None) -> Markup:
     bounds = claim.interval if outcome.interval is None and claim else outcome.interval
     name, chance = ("p", outcome.p) if outcome.q is None and outcome.p is not None else ("q", outcome.q)
     return render(
-        '{{ effect }} {{ bounds }}<br><span class="dr-small">{{ name }} = {{ chance }}</span>',
+        '{{ effect }}<br><span class="dr-small">{% if bounds %}{{ bounds }}<br>{% endif %}'
+        "{{ name }} = {{ chance }}</span>",
         effect=number(effect),
         bounds=interval(bounds),
         name=name,
