@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from pipeline_runner import MODELS, PARTS, ROOT, Project, Run, copy_project, make_models, nextflow
 
 pytestmark = pytest.mark.pipeline
@@ -109,8 +110,8 @@ def test_a_broken_locus_is_reported_and_the_others_finish(project: Project, fini
     # One task is made to fail: what its script is given is not an option of it.
     config = tmp_path / "broken.config"
     config.write_text(
-        "process { withName: 'SCORE_ELEMENTS' { "
-        "ext.args = { meta.id == 'locus2' && meta.model == 'demo-hyena' ? '--no-such-option' : '--sites 1 --seed 1' } } }"
+        "process { withName: 'SCORE_ELEMENTS' { ext.args = { "
+        "meta.id == 'locus2' && meta.model == 'demo-hyena' ? '--no-such-option' : '--sites 1 --seed 1' } } }"
     )
     run = project.run("-c", str(config), "--simulated", str(genome), outdir="broken")
     assert run.status == 0, run.output
