@@ -109,10 +109,8 @@ def test_a_broken_locus_is_reported_and_the_others_finish(project: Project, fini
         handle.write("nowhere,NO_SUCH_GENE\n")
     # One task is made to fail: what its script is given is not an option of it.
     config = tmp_path / "broken.config"
-    config.write_text(
-        "process { withName: 'SCORE_ELEMENTS' { ext.args = { "
-        "meta.id == 'locus2' && meta.model == 'demo-hyena' ? '--no-such-option' : '--sites 1 --seed 1' } } }"
-    )
+    arguments = "meta.id == 'locus2' && meta.model == 'demo-hyena' ? '--no-such-option' : '--sites 1 --seed 1'"
+    config.write_text(f"process {{ withName: 'SCORE_ELEMENTS' {{ ext.args = {{ {arguments} }} }} }}")
     run = project.run("-c", str(config), "--simulated", str(genome), outdir="broken")
     assert run.status == 0, run.output
     report = (run.outdir / "report" / "report.html").read_text()
