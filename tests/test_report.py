@@ -97,6 +97,19 @@ def decomposition_record() -> dict:
 @pytest.fixture
 def run_folder(tmp_path: Path) -> Path:
     """The files of a whole run, as the stages leave them."""
+    return write_run(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def report_html(tmp_path_factory) -> str:
+    """The report of a whole run, by the script and MultiQC."""
+    folder = write_run(tmp_path_factory.mktemp("run"))
+    done = run_script(*arguments(folder))
+    assert done.returncode == 0, done.stderr
+    return build_report(folder / "sections", folder / "out")
+
+
+def write_run(tmp_path: Path) -> Path:
     files = {
         "diagnosis.json": diagnosis_record(),
         "decomposition.json": decomposition_record(),
@@ -198,9 +211,8 @@ def test_the_script_writes_every_section_and_multiqc_orders_them_all(run_folder)
     assert order[:2] == ["darkregulome_verdicts", "darkregulome_planted"]
 
 
-def test_multiqc_builds_the_report_offline_with_verdicts_first(run_folder):
-    assert run_script(*arguments(run_folder)).returncode == 0
-    html = build_report(run_folder / "sections", run_folder / "out")
+def test_multiqc_builds_the_report_offline_with_verdicts_first(report_html):
+    html = report_html
     rows = [row for row in Rows(html).rows if row[-5:-4] and row[-5] in (*MODELS, "demo-caduceus × demo-hyena")]
     assert [row[-5] for row in rows[:3]] == ["demo-caduceus", "demo-hyena", "demo-enformer"]
     claimed, _, raw, residual, verdict, words = rows[0]
@@ -217,9 +229,7 @@ def test_multiqc_builds_the_report_offline_with_verdicts_first(run_folder):
     assert "BROKEN1" in html
 
 
-def test_no_asset_is_fetched_from_elsewhere(run_folder):
-    assert run_script(*arguments(run_folder)).returncode == 0
-
+def test_no_asset_is_fetched_from_elsewhere(report_html):
     class Sources(HTMLParser):
         def __init__(self):
             super().__init__()
@@ -232,7 +242,7 @@ def test_no_asset_is_fetched_from_elsewhere(run_folder):
                 self.found.pop()
 
     parser = Sources()
-    parser.feed(build_report(run_folder / "sections", run_folder / "out"))
+    parser.feed(report_html)
     assert not [source for source in parser.found if source.startswith(("http:", "https:", "//"))]
 
 
