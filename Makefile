@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.nextflow-dist:$(PATH)
 export DARKREGULOME_SHARED ?= $(abspath $(CURDIR)/../shared)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-null demo-real test test-all lint bench docs lock clean
+.PHONY: help setup demo demo-null demo-real test test-all lint lint-nf-core bench docs lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -48,10 +48,12 @@ test: setup ## all tests but the heavy ones
 test-all: setup ## all tests
 	@pytest
 
-lint: setup ## ruff, mypy, nextflow lint, nf-core lint
+lint: setup ## ruff, mypy, nextflow lint
 	@ruff check . && ruff format --check . && mypy
-	@nextflow lint -output concise main.nf workflows subworkflows modules
-	@nf-core --hide-progress pipelines lint --sort-by name
+	@nextflow lint -output concise main.nf nextflow.config conf workflows subworkflows modules
+
+lint-nf-core: setup ## the nf-core community's checks of the pipeline
+	@nf-core --hide-progress pipelines lint
 
 bench: setup ## time the scoring stage of each shipped model
 	@python3 setup/bench.py
