@@ -196,6 +196,16 @@ def test_the_schema_and_the_config_declare_the_same_parameters(project: Project)
             )
 
 
+def test_every_process_keeps_its_arguments_and_its_place_under_every_profile():
+    """A selector that stands twice in the configuration loses what the first one said."""
+    for profile in ("demo", "test,gpu", "demo_real,docker,slurm"):
+        status, output = nextflow("config", ".", "-flat", "-profile", profile, cwd=ROOT)
+        assert status == 0, output
+        for process in ("CHECK_INPUTS", "SCORE_ELEMENTS", "DIAGNOSE"):
+            assert f"withName:{process}'.ext.args = " in output or f"withName:{process}.ext.args = " in output
+        assert "withLabel:error_ignore" in output
+
+
 def test_nextflow_lint_finds_nothing(project: Project):
     status, output = nextflow("lint", *(part for part in PARTS if not part.endswith(".json")), cwd=project.folder)
     assert status == 0, output

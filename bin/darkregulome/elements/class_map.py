@@ -1,11 +1,11 @@
 """From an annotation's own words to the element classes: a table of patterns."""
 
 import fnmatch
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-import sys
 
 from darkregulome.errors import InputError, Problem, raise_all
 from darkregulome.genome.textfile import numbered_lines

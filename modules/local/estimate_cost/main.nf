@@ -2,6 +2,7 @@
 process ESTIMATE_COST {
     tag "${models.join(',')}"
     label 'process_single'
+    label 'error_ignore'
 
     conda "${moduleDir}/environment.yml"
 

@@ -31,7 +31,7 @@ process PREPARE_LOCI {
     stub:
     """
     printf 'locus\\tgene\\tchrom\\ttss\\tstrand\\tstart\\tend\\n' > loci.tsv
-    touch failed_loci.tsv
+    printf 'locus\\tgene\\tstage\\treason\\n' > failed_loci.tsv
     printf 'stub\\tSTUB\\tchr1\\t1000\\t+\\t0\\t2000\\n' >> loci.tsv
     """
 }

@@ -3,6 +3,7 @@ process SCORE_ELEMENTS {
     tag "${meta.id} ${meta.model}"
     label 'process_medium'
     label 'process_gpu'
+    label 'error_ignore'
 
     conda "${moduleDir}/environment.yml"
 
