@@ -33,6 +33,7 @@ def main(
         Path | None,
         typer.Option(help="BED of motif positions: their held-out loss shows whether the grammar is known."),
     ] = None,
+    start: Annotated[Path | None, typer.Option(help="Checkpoint folder of the same shape to go on from.")] = None,
     seed: cli.Seed = 0,
     threads: cli.Threads = 2,
     progress: cli.Progress = True,
@@ -41,9 +42,9 @@ def main(
     if (steps is None) == (minutes is None):
         raise InputError.at("train_lm.py", "takes either --steps or --minutes", "give one of the two")
     import torch
-    from darkregulome.models.checkpoint import save_checkpoint
 
     from darkregulome.io.tables import write_json
+    from darkregulome.models.checkpoint import find_weights, load_weights, read_card, save_checkpoint
     from darkregulome.training.build import build_language_model
     from darkregulome.training.lm import LanguageTraining, train_language_model
     from darkregulome.training.probe import probe_card
@@ -54,6 +55,8 @@ def main(
     settings = LanguageTraining(window=window, batch=batch, learning_rate=learning_rate, seed=seed)
     training, held_out = split_contigs(read_codes(fasta), [name for name in holdout.split(",") if name], fasta[0])
     model, model_config = build_language_model(architecture, config, seed)
+    if start is not None:
+        load_weights(model, find_weights(start))
     curve: list[dict] = []
 
     def report(row) -> None:
@@ -66,6 +69,8 @@ def main(
     if probe is not None:
         card["motif_loss"] = probe_card(model, causal, held_out, probe, settings)
     card["command"] = cli.command_line("train_lm.py")
+    if start is not None:
+        card["started_from"] = read_card(start)
     save_checkpoint(model, model_config, out, card)
     write_json({"curve": curve}, out / "training_curve.json")
 

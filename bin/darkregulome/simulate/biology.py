@@ -16,10 +16,15 @@ BIOLOGY_SEED = 20240229
 HORIZON = 10_000
 """Distance from the TSS, in bases, up to which the grammar is strict and cCREs drive expression."""
 
-# Words: three of each base, no CpG, so that neither GC, CpG nor complexity tells one lexicon from the other.
-# Any two differ in at least 8 of 12 bases, on both strands.
-ACTIVATORS = ("GCTCAGGAACTT", "GAATCTGTAGCC", "TATGCAAGGCTC")
-STRUCTURALS = ("GCAATCACTGTG", "CTGCTAATGGCA", "GTAGACCTGCTA")
+# Words in IUPAC letters, as motifs are: six bases are fixed, six may be either of two. A base of a twofold place is
+# hard to predict and yet must not become one of the other two: this is constraint without predictability, which is
+# what a residual score can show. Expected composition: three of each base; no CpG, whatever is drawn, so that neither
+# GC, CpG nor complexity tells one lexicon from the other. Any two cannot agree in at least 5 places, on both strands.
+ACTIVATORS = ("GCTSWKGAMCWW", "GMWWSWKTAGCC", "WMTGSWAGKCWC")
+STRUCTURALS = ("KMWATCMCWGKG", "CTGCYARWKGMW", "GKAKRMCTKCYA")
+IUPAC = {"A": 1, "C": 2, "G": 4, "T": 8, "R": 5, "Y": 10, "M": 3, "K": 12, "W": 9, "S": 6, "N": 15}
+"""Bases that a letter allows, as a sum of 1 (A), 2 (C), 4 (G), 8 (T): bit `b` is the base of code `b`."""
+ANY_BASE = IUPAC["N"]
 WORD_LENGTH = 12
 SPACER_LENGTH = 4
 PITCH = WORD_LENGTH + SPACER_LENGTH
@@ -124,9 +129,28 @@ def families() -> tuple[Family, ...]:
 
 
 def lexicon(element_class: str) -> np.ndarray:
-    """Words of a class: shape (3, WORD_LENGTH). cCREs speak activators, every other class structural words."""
-    words = ACTIVATORS if element_class == "cCRE" else STRUCTURALS
-    return np.stack([encode(word) for word in words])
+    """Words of a class: shape (3, WORD_LENGTH), each place a sum of the bits of `IUPAC`.
+
+    cCREs speak activators, every other class structural words.
+    """
+    return encode_words(ACTIVATORS if element_class == "cCRE" else STRUCTURALS)
+
+
+def encode_words(words: tuple[str, ...]) -> np.ndarray:
+    """IUPAC words as bits, shape (words, WORD_LENGTH)."""
+    return np.array([[IUPAC[letter] for letter in word] for word in words], np.uint8)
+
+
+def reverse_complement_bits(allowed: np.ndarray) -> np.ndarray:
+    """Reverse complement of allowed bases, along the last axis: A and T change places, and so do C and G."""
+    swapped = (allowed & 1) << 3 | (allowed & 2) << 1 | (allowed & 4) >> 1 | (allowed & 8) >> 3
+    return swapped[..., ::-1]
+
+
+def draw_allowed(allowed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """One of the allowed bases at every place, each with equal chance; the shape of `allowed`."""
+    keys = rng.random((*allowed.shape, 4)) * (allowed[..., None] >> np.arange(4) & 1)
+    return keys.argmax(-1).astype(np.uint8)
 
 
 def encode(sequence: str) -> np.ndarray:

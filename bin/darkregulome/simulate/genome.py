@@ -12,10 +12,9 @@ import pandas as pd
 
 from darkregulome.errors import InputError
 from darkregulome.simulate import biology
-from darkregulome.simulate.biology import HORIZON, MARGIN, PITCH, WORD_LENGTH
+from darkregulome.simulate.biology import ANY_BASE, HORIZON, MARGIN, PITCH, WORD_LENGTH
 
 NULL_STREAM = "null"
-NO_TEMPLATE = 255
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class SimulatedGenome:
         strand-aware, nearest edge), strict, words, intact, strength, weight (of its strength at the TSS), effect
         (expected log2 change of CAGE when it is deleted), divergence and consensus_start, consensus_end (TEs).
     cage, dnase : counts per base (float32) of each contig; a bin's sum is its counts.
-    templates : what each base was copied from, a word's or a consensus's base; `NO_TEMPLATE` in the background.
+    templates : bases that the word or consensus allows at each place (bits of `biology.IUPAC`); any in the background.
     """
 
     seed: int
@@ -165,7 +164,7 @@ def _simulate_contig(chrom: str, numbers: np.ndarray, seed: int, flank: int, nul
     elements = pd.concat([_lay_out(locus, seed, rng) for locus in each_locus(loci)], ignore_index=True)
     for locus in each_locus(loci):
         _write_core_promoter(sequence, locus.tss, locus.strand)
-    template = np.full(len(sequence), NO_TEMPLATE, np.uint8)
+    template = np.full(len(sequence), ANY_BASE, np.uint8)
     elements = _write_elements(sequence, template, elements, rng, null)
     elements = _measure_words(sequence, elements)
     loci, elements = _express(loci, elements, rng, null)
@@ -308,13 +307,13 @@ def _write_elements(
         else:
             name = SUBCLASSES[element_class]
             share = rng.uniform(low, high) if near else biology.KEPT_FAR
-            model = np.full(len(place), NO_TEMPLATE, np.uint8)
+            model = np.full(len(place), ANY_BASE, np.uint8)
             if not null:
                 model = word_tile(biology.lexicon(element_class), len(place), rng)
-                is_kept = (model != NO_TEMPLATE) & (rng.random(len(place)) < share)
-                place = np.where(is_kept, model, place)
+                is_kept = (model != ANY_BASE) & (rng.random(len(place)) < share)
+                place = np.where(is_kept, biology.draw_allowed(model, rng), place)
         sequence[start:end] = place if strand == "+" else biology.reverse_complement(place)
-        template[start:end] = model if strand == "+" else _reverse_template(model)
+        template[start:end] = model if strand == "+" else biology.reverse_complement_bits(model)
         subclass.append(name)
         kept.append(share)
         copies.append(copy)
@@ -323,10 +322,6 @@ def _write_elements(
     elements["strict"] = elements["near"] & (elements["class"] != "TE") & (not null)
     elements[["divergence", "consensus_start", "consensus_end"]] = copies
     return elements.astype({"consensus_start": int, "consensus_end": int})
-
-
-def _reverse_template(model: np.ndarray) -> np.ndarray:
-    return np.where(model == NO_TEMPLATE, NO_TEMPLATE, 3 - model)[::-1]
 
 
 NOT_A_COPY = (float("nan"), -1, -1)
@@ -344,14 +339,14 @@ def word_tile(words: np.ndarray, length: int, rng: np.random.Generator) -> np.nd
 
     Returns
     -------
-    Base codes, shape (length,), with `NO_TEMPLATE` outside words.
+    Bits of the allowed bases (`biology.IUPAC`), shape (length,): any base outside words.
     """
     n_words = (length + biology.SPACER_LENGTH) // PITCH
     spare = length - (n_words * PITCH - biology.SPACER_LENGTH)
     first = rng.integers(spare + 1)
-    cells = np.full((n_words, PITCH), NO_TEMPLATE, np.uint8)
+    cells = np.full((n_words, PITCH), ANY_BASE, np.uint8)
     cells[:, :WORD_LENGTH] = words[(rng.integers(len(words)) + np.arange(n_words)) % len(words)]
-    tile = np.full(length, NO_TEMPLATE, np.uint8)
+    tile = np.full(length, ANY_BASE, np.uint8)
     tile[first : first + n_words * PITCH] = cells.ravel()[: length - first]
     return tile
 
@@ -363,8 +358,8 @@ def te_copy(
 
     Returns
     -------
-    Base codes; the consensus's base at each of them (`NO_TEMPLATE` where bases were inserted); and (divergence, start
-    and end of the fragment in the consensus).
+    Base codes; the bit of the consensus's base at each of them (any base where bases were inserted); and (divergence,
+    start and end of the fragment in the consensus).
     """
     spread = biology.DIVERGENCE_SPREAD
     divergence = family.divergence * rng.uniform(1 - spread, 1 + spread)
@@ -381,20 +376,21 @@ def te_copy(
     copy = np.where(substituted, (model + rng.integers(1, 4, length)) % 4, model)
     copy = np.where(inserted, rng.integers(0, 4, length), copy).astype(np.uint8)
     end = min(int(start + position[-1] + 1), len(family.consensus))
-    return copy, np.where(inserted, NO_TEMPLATE, model).astype(np.uint8), (divergence, start, end)
+    return copy, np.where(inserted, ANY_BASE, 1 << model).astype(np.uint8), (divergence, start, end)
 
 
 # Truth read back from the sequence
 
 
 def find_words(sequence: np.ndarray, words: tuple[str, ...]) -> np.ndarray:
-    """Starts of the exact occurrences of any of `words`, on either strand, sorted."""
+    """Starts of the occurrences of any of the IUPAC `words`, on either strand, sorted."""
+    bits = np.left_shift(1, sequence).astype(np.uint8)
     starts = []
-    for word in words:
-        for codes in (biology.encode(word), biology.reverse_complement(biology.encode(word))):
-            match = np.ones(len(sequence) - len(codes) + 1, bool)
-            for offset, base in enumerate(codes):
-                match &= sequence[offset : offset + len(match)] == base
+    for word in biology.encode_words(words):
+        for allowed in (word, biology.reverse_complement_bits(word)):
+            match = np.ones(len(sequence) - len(allowed) + 1, bool)
+            for offset, letter in enumerate(allowed):
+                match &= (bits[offset : offset + len(match)] & letter) > 0
             starts.append(np.flatnonzero(match))
     return np.sort(np.concatenate(starts))
 

@@ -82,12 +82,14 @@ def _eqtl(
     genome: SimulatedGenome, locus: Locus, place: int, slope: float, causal: bool, rng: np.random.Generator
 ) -> dict[str, Any]:
     ref = int(genome.contigs[locus.chrom][place])
+    allowed = int(genome.templates[locus.chrom][place]) if causal else 0
+    others = [base for base in range(4) if base != ref and not allowed >> base & 1]
     z = (9 if causal else 6) + rng.normal()
     return {
         "chrom": locus.chrom,
         "pos": place + 1,
         "ref": BASES[ref],
-        "alt": BASES[(ref + rng.integers(1, 4)) % 4],
+        "alt": BASES[others[rng.integers(len(others))]],
         "gene_id": locus.gene_id,
         "gene_name": locus.gene,
         "slope": round(slope + rng.normal(0, 0.002), 5),

@@ -86,14 +86,17 @@ class TrackWindows:
     def __init__(
         self, codes: Codes, tracks: Mapping[str, np.ndarray], sites: Sequence[Site], settings: EnformerTraining
     ):
-        self._codes, self._tracks, self._bin = codes, tracks, settings.bin
-        half = settings.window // 2 + settings.shift
-        self.sites = [(c, p) for c, p in sites if c in codes and half <= p < len(codes[c]) - half]
+        # A window may reach past its contig: what lies there is N without signal, as in scoring.
+        spare = settings.window // 2 + settings.shift
+        self._codes = {name: np.pad(array, spare, constant_values=N_CODE) for name, array in codes.items()}
+        self._tracks = {name: np.pad(tracks[name], ((0, 0), (spare, spare))) for name in codes}
+        self._spare, self._bin = spare, settings.bin
+        self.sites = [(contig, tss) for contig, tss in sites if contig in codes and 0 <= tss < len(codes[contig])]
 
     def cut(self, contig: str, start: int, length: int, flip: bool) -> tuple[np.ndarray, np.ndarray]:
         """Base codes, shape (length,), and summed tracks, shape (bins, tracks)."""
-        codes = self._codes[contig][start : start + length]
-        tracks = self._tracks[contig][:, start : start + length]
+        where = slice(start + self._spare, start + self._spare + length)
+        codes, tracks = self._codes[contig][where], self._tracks[contig][:, where]
         bins = tracks.reshape(len(tracks), -1, self._bin).sum(axis=2).T
         return (reverse_complement_codes(codes), bins[::-1]) if flip else (codes, bins)
 
@@ -128,9 +131,7 @@ def train_enformer(
     """
     for name, windows in (("training", training), ("held-out", held_out)):
         if not windows.sites:
-            raise InputError.at(
-                "--tss", f"leaves no {name} TSS with a whole window", "use longer contigs or other TSSs"
-            )
+            raise InputError.at("--tss", f"has no TSS on the {name} contigs", "give TSSs on both kinds of contigs")
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
     first = train_tower(model, training, budget(settings.tower_share), settings, rng, report)
