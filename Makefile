@@ -24,11 +24,11 @@ setup: .venv/.ready .nextflow-dist/.ready ## install what everything below needs
 
 demo: setup demo-data/truth.json ## the main job on a simulated genome whose truth is known
 	@nextflow run . -profile demo --outdir results/demo -resume
-	@python3 setup/show_results.py results/demo
+	@python3 setup/show_results.py results/demo demo-data/truth.json
 
 demo-null: setup demo-data-null/truth.json ## the same where nothing is planted: nothing may be found
 	@nextflow run . -profile demo --simulated demo-data-null --outdir results/demo-null -resume
-	@python3 setup/show_results.py results/demo-null
+	@python3 setup/show_results.py results/demo-null demo-data-null/truth.json
 
 demo-data/truth.json: | .venv/.ready
 	@python3 bin/simulate_genome.py --out demo-data

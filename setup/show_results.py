@@ -1,7 +1,12 @@
 #!/usr/bin/env python3
-"""Print the verdicts of a run, and where its report is: `show_results.py results/demo`. Standard library only."""
+"""Print the verdicts of a run, and where its report is: `show_results.py results/demo [demo-data/truth.json]`.
+
+With the truth of a simulated genome, planted is compared with found, and a disagreement exits with 1.
+Standard library only.
+"""
 
 import csv
+import json
 import sys
 from pathlib import Path
 
@@ -28,5 +33,24 @@ def shorten(cell: str) -> str:
         return cell
 
 
+def disagreements(outdir: Path, truth: Path) -> list[str]:
+    """What was planted and not found, or found where nothing was planted; one sentence each."""
+    planted = json.loads(truth.read_text())
+    claims = json.loads((outdir / "diagnosis" / "diagnosis.json").read_text())["claims"]
+    found = {(claim["claim"], claim["model"]): claim["verdict"] for claim in claims}
+    if not planted["planted"]:
+        survivors = [f"{claim} of {model}" for (claim, model), verdict in found.items() if verdict == "survives"]
+        return [f"nothing was planted, and yet {name} survives" for name in survivors]
+    return [
+        f"{one['claim']} of {one['model']} should be {one['verdict']!r}, found {found.get(key)!r}"
+        for one in planted["expected"]
+        if found.get(key := (one["claim"], one["model"])) != one["verdict"]
+    ]
+
+
 if __name__ == "__main__":
     main(Path(sys.argv[1]))
+    if len(sys.argv) > 2:
+        wrong = disagreements(Path(sys.argv[1]), Path(sys.argv[2]))
+        print("\n".join(f"DISAGREES  {sentence}" for sentence in wrong) or "planted    and found agree")
+        sys.exit(1 if wrong else 0)
