@@ -55,13 +55,17 @@ workflow REGULOME {
         code,
     )
 
-    ch_versions = channel.topic('versions').unique().toList().map { versions -> versions_yaml(versions) }
+    ch_versions = channel.topic('versions').unique().toList().map { rows -> versions_yaml(rows) }
     MULTIQC(REPORT_SECTIONS.out.sections, multiqc_config, ch_versions)
 
+    report = MULTIQC.out.report
+    diagnosis = DIAGNOSE.out.diagnosis
+    versions = ch_versions.combine(MULTIQC.out.versions.toList().map { rows -> versions_yaml(rows) })
+
     emit:
-    report = MULTIQC.out.report // report.html
-    diagnosis = DIAGNOSE.out.diagnosis // diagnosis.json
-    versions = ch_versions.combine(MULTIQC.out.versions.toList().map { versions -> versions_yaml(versions) }) // YAML texts
+    report // report.html
+    diagnosis // diagnosis.json
+    versions // YAML texts
 }
 
 /** The cards of the models that have one. */

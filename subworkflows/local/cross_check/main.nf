@@ -19,7 +19,10 @@ workflow CROSS_CHECKS {
 
     CROSS_CHECK(ch_checks, elements, ris, loci, code)
 
-    emit:
     json = CROSS_CHECK.out.json.toSortedList { left, right -> left.name <=> right.name }
     figures = CROSS_CHECK.out.figures.toSortedList { left, right -> left.name <=> right.name }
+
+    emit:
+    json
+    figures
 }

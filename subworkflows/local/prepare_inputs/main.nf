@@ -39,19 +39,17 @@ workflow PREPARE_INPUTS {
 
     // The rest waits for the check, but does not depend on its output: another model must not rebuild the elements.
     ch_fasta = CHECK_INPUTS.out.checked.map { _checked -> inputs.fasta }
-    if (indexed) {
-        ch_reference = ch_fasta.map { fasta -> [fasta, indices] }
-    }
-    else {
+    reference = ch_fasta.map { fasta -> [fasta, indices] }
+    if (!indexed) {
         INDEX_FASTA(ch_fasta)
-        ch_reference = INDEX_FASTA.out.index.map { index -> [inputs.fasta, [index].flatten()] }
+        reference = INDEX_FASTA.out.index.map { index -> [inputs.fasta, [index].flatten()] }
     }
 
-    PREPARE_LOCI(inputs.loci, inputs.gtf, ch_reference, code)
+    PREPARE_LOCI(inputs.loci, inputs.gtf, reference, code)
 
     BUILD_ELEMENTS(
         PREPARE_LOCI.out.loci,
-        ch_reference,
+        reference,
         inputs.gtf,
         inputs.regulatory,
         inputs.repeats,
@@ -60,16 +58,21 @@ workflow PREPARE_INPUTS {
         code,
     )
 
-    ch_names = PREPARE_LOCI.out.loci
+    names = PREPARE_LOCI.out.loci
         .combine(BUILD_ELEMENTS.out.failed)
-        .flatMap { placed, failed -> column(placed, 'locus') - column(failed, 'locus') }
+        .flatMap { placed, empty -> column(placed, 'locus') - column(empty, 'locus') }
+
+    // Emitted by their bare names: Nextflow 25.04 with the strict parser does not see others.
+    loci = PREPARE_LOCI.out.loci
+    failed = PREPARE_LOCI.out.failed.combine(BUILD_ELEMENTS.out.failed)
+    elements = BUILD_ELEMENTS.out.elements
 
     emit:
-    reference = ch_reference // value: [fasta, [fai, gzi]]
-    loci = PREPARE_LOCI.out.loci // value: loci.tsv
-    failed = PREPARE_LOCI.out.failed.combine(BUILD_ELEMENTS.out.failed) // [failed_loci.tsv, failed_elements.tsv]
-    names = ch_names // name of each locus that has elements
-    elements = BUILD_ELEMENTS.out.elements // value: elements.parquet
+    reference // value: [fasta, [fai, gzi]]
+    loci // value: loci.tsv
+    failed // [failed_loci.tsv, failed_elements.tsv]
+    names // name of each locus that has elements
+    elements // value: elements.parquet
 }
 
 /** One column of a TSV with a header, as a list. */

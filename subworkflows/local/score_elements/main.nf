@@ -30,7 +30,7 @@ workflow SCORE_LOCI {
     ch_scores = SCORE_ELEMENTS.out.scores
         .toSortedList { left, right -> task_name(left[0]) <=> task_name(right[0]) }
 
-    ch_failed = ch_tasks
+    failed = ch_tasks
         .map { meta, _weights -> [task_name(meta), meta] }
         .join(SCORE_ELEMENTS.out.scores.map { meta, _effects, _reference -> [task_name(meta), true] }, remainder: true)
         .filter { _name, _meta, scored -> !scored }
@@ -45,9 +45,11 @@ workflow SCORE_LOCI {
         code,
     )
 
+    ris = POOL_RIS.out.ris
+
     emit:
-    ris = POOL_RIS.out.ris // value: ris.parquet
-    failed = ch_failed // value: list of meta maps of the tasks that failed
+    ris // value: ris.parquet
+    failed // value: list of meta maps of the tasks that failed
 }
 
 def task_name(meta) {
