@@ -163,7 +163,8 @@ def _held_out_batches(causal: bool, windows: np.ndarray, settings: LanguageTrain
 
 def _decay_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Weight decay on matrices only; never on what a model marks (A_log, D, biases, filters' frequencies)."""
-    decayed, free = [], []
+    decayed: list[torch.nn.Parameter] = []
+    free: list[torch.nn.Parameter] = []
     for parameter in model.parameters():
         if parameter.requires_grad:
             marked = getattr(parameter, "_no_weight_decay", False) or parameter.ndim < 2

@@ -26,18 +26,17 @@ def probe_card(
 
 
 def _windows_at(held_out: Codes, bed: Path, length: int) -> tuple[np.ndarray, np.ndarray]:
-    intervals = pd.read_csv(bed, sep="\t", header=None, usecols=[0, 1, 2], names=["chrom", "start", "end"], comment="#")
+    table = pd.read_csv(bed, sep="\t", header=None, usecols=[0, 1, 2], comment="#", dtype={0: str, 1: int, 2: int})
+    intervals = [row for row in zip(*(table[i].tolist() for i in range(3)), strict=True) if row[0] in held_out]
     marks = {name: np.zeros(len(codes), dtype=bool) for name, codes in held_out.items()}
-    intervals = intervals[intervals["chrom"].isin(list(held_out))]
-    for row in intervals.itertuples():
-        marks[row.chrom][row.start : row.end] = True
-    chosen = intervals.iloc[:: max(1, len(intervals) // PROBED_WINDOWS)].head(PROBED_WINDOWS)
+    for contig, start, end in intervals:
+        marks[contig][start:end] = True
     windows, inside = [], []
-    for row in chosen.itertuples():
-        start = (row.start + row.end - length) // 2
-        if start >= 0 and start + length <= len(held_out[row.chrom]):
-            windows.append(held_out[row.chrom][start : start + length])
-            inside.append(marks[row.chrom][start : start + length])
+    for contig, start, end in intervals[:: max(1, len(intervals) // PROBED_WINDOWS)][:PROBED_WINDOWS]:
+        first = (start + end - length) // 2
+        if first >= 0 and first + length <= len(held_out[contig]):
+            windows.append(held_out[contig][first : first + length])
+            inside.append(marks[contig][first : first + length])
     if not windows:
         raise InputError.at(bed, "has no interval on a held-out contig", "give intervals on the contigs of --holdout")
     return np.stack(windows), np.stack(inside)

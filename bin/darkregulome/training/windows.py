@@ -34,7 +34,7 @@ def read_codes(fastas: Sequence[Path]) -> dict[str, np.ndarray]:
                         raise InputError.at(
                             path, f"contig {record.name!r} is given twice", "rename or drop one of them"
                         )
-                    codes[record.name] = encode_bases(record.sequence or "")
+                    codes[str(record.name)] = encode_bases(record.sequence or "")
         except OSError as error:
             raise InputError.at(path, f"cannot be read ({error})", "give a FASTA file, plain or gzipped") from error
     if not codes:
