@@ -21,7 +21,9 @@ def main(
     models: Annotated[list[str], typer.Option(help="Models by name, repeated or comma-separated.")],
     out: Annotated[Path, typer.Option(help="Where to write the estimate (JSON).")],
     registry: Annotated[Path | None, typer.Option(help="Another registry of models (YAML).")] = None,
-    sites: Annotated[int, typer.Option(min=1, help="Sites substituted in an element.")] = 8,
+    sites: Annotated[
+        int | None, typer.Option(min=1, help="Sites substituted in an element; by default each model's own number.")
+    ] = None,
     replicates: Annotated[int, typer.Option(min=1, help="Shuffles of an element.")] = 1,
     device: Annotated[str, typer.Option(help="cpu (2 cores), cuda (one H100), or auto: both are shown.")] = "auto",
     price_per_hour: Annotated[float | None, typer.Option(min=0, help="Price of an hour of the device.")] = None,
@@ -45,7 +47,14 @@ def main(
         size = read_size(folder / (entry.weights or "."), entry.architecture)
         costs += [
             estimate_cost(
-                name, entry, size, table, sites=sites, replicates=replicates, device=at, price_per_hour=price_per_hour
+                name,
+                entry,
+                size,
+                table,
+                sites=sites or entry.sites,
+                replicates=replicates,
+                device=at,
+                price_per_hour=price_per_hour,
             )
             for at in devices
         ]

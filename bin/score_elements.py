@@ -35,7 +35,9 @@ def main(
     perturbation: Annotated[
         str, typer.Option(help="substitution, shuffle, mask (N), or auto: the model's own.")
     ] = "auto",
-    sites: Annotated[int, typer.Option(min=1, help="Sites substituted in an element.")] = 8,
+    sites: Annotated[
+        int | None, typer.Option(min=1, help="Sites substituted in an element; by default the model's own number.")
+    ] = None,
     alternatives: Annotated[
         int | None, typer.Option(help="Bases tried at a site, 1 or 3; by default 3 for masked models, else 1.")
     ] = None,
@@ -80,11 +82,12 @@ def main(
         readout=_auto(readout, entry.readout),
         perturbation=_auto(perturbation, entry.perturbation),
         window=_number("--window", window) or min(entry.window or loaded.context, loaded.context),
-        sites=sites,
+        sites=sites or entry.sites,
         replicates=replicates,
         alternatives=alternatives,
         seed=seed,
     )
+    parameters |= {"sites": settings.sites, "window": settings.window}
     with Reference(fasta) as genome, _bar(progress, model) as report:
         scores = score_loci(
             loaded,

@@ -41,6 +41,8 @@ class ModelEntry(BaseModel):
     file : name of the file of weights, for an architecture whose folder holds several models.
     context : longest window in bases; of an output model the exact one.
     window : window used for scoring, if shorter.
+    sites : sites substituted in an element, unless told otherwise. A causal model tries one base at a site and reads
+        it in a whole window, so it needs more of them than a masked model, which tries three.
     tracks : tracks of an output model: name -> index in its head.
     n_reads_as : token of N: ``pad`` where training replaced N by PAD, ``n`` where it kept it.
     """
@@ -55,6 +57,7 @@ class ModelEntry(BaseModel):
     file: str | None = None
     context: PositiveInt | None = None
     window: PositiveInt | None = None
+    sites: PositiveInt = 8
     readout: Literal["llr", "loglik", "dependency", "track"] | None = None
     perturbation: Literal["substitution", "shuffle", "deletion", "mask", "insertion"] | None = None
     tracks: dict[str, int] | None = None
