@@ -76,6 +76,7 @@ def main(
         report,
     )
     card["tracks"] = [path.name for path in tracks]
+    card["model"] = out.name
     card["command"] = cli.command_line("train_enformer.py")
     save_checkpoint(model, model_config, out, card)
     write_json({"curve": curve}, out / "training_curve.json")

@@ -68,6 +68,7 @@ def main(
     card = train_language_model(model, causal, training, held_out, Budget(steps, minutes), settings, report)
     if probe is not None:
         card["motif_loss"] = probe_card(model, causal, held_out, probe, settings)
+    card |= {"model": out.name, "window": window}
     card["command"] = cli.command_line("train_lm.py")
     if start is not None:
         card["started_from"] = read_card(start)
