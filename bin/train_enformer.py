@@ -39,9 +39,9 @@ def main(
     if (steps is None) == (minutes is None):
         raise InputError.at("train_enformer.py", "takes either --steps or --minutes", "give one of the two")
     import torch
-    from darkregulome.models.checkpoint import save_checkpoint
 
     from darkregulome.io.tables import write_json
+    from darkregulome.models.checkpoint import save_checkpoint
     from darkregulome.training.build import build_enformer
     from darkregulome.training.enformer import EnformerTraining, TrackWindows, read_sites, read_tracks, train_enformer
     from darkregulome.training.schedule import Budget

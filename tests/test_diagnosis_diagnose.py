@@ -248,3 +248,18 @@ def test_residual_table_holds_the_score_its_residual_and_the_features(regulation
     features = [name for name in table.columns if name.startswith("feature_")]
     assert len(features) == 6
     assert pd.api.types.is_float_dtype(table["residual"])
+
+
+def test_ccre_discrimination_does_not_change_when_scores_are_stretched():
+    """An AUC is of ranks: exponentiating the scores may change neither the raw nor the residual one."""
+    elements = make_elements(2, rho=0.3)
+    ris = make_ris(elements, 2, Truth(class_effect=0.5, predictability=1.0), rho=0.3)
+    stretched = ris.assign(ris=np.exp(2 * ris["ris"] / ris["ris"].std()))
+    settings = Settings(permutations=199, bootstrap=100)
+    for first, second in zip(
+        *(diagnose(elements, table, settings).record["claims"] for table in (ris, stretched)), strict=True
+    ):
+        if first["claim"] == "ccre_discrimination":
+            for side in ("raw", "residual"):
+                assert first[side]["statistic"] == pytest.approx(second[side]["statistic"], abs=1e-6)
+                assert first[side]["p"] == second[side]["p"]

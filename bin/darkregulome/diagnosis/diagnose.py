@@ -17,7 +17,7 @@ from darkregulome.stats.claims import NotTestable, Setting, Tested
 from darkregulome.stats.features import expand
 from darkregulome.stats.loci import Floats, Loci
 from darkregulome.stats.nulls import Null
-from darkregulome.stats.residual import Residualization, commonality, cross_fit
+from darkregulome.stats.residual import Residualization, commonality, cross_fit, normal_scores
 
 MINIMUM_ELEMENTS = 20
 """A model with fewer scored elements is not diagnosed, and said so."""
@@ -240,15 +240,31 @@ def _baseline(one: Prepared, settings: Settings) -> ClaimResult:
 
 def _ccre(one: Prepared, settings: Settings) -> ClaimResult:
     positive = one.scores.classes == "cCRE"
-    sides = {side: claims.discrimination(values, positive, one.setting) for side, values in _both(one)}
+    ranked = _of_ranks(one, settings)
+    sides = {
+        side: claims.discrimination(ranked[side], positive, one.setting, contrast_of=values)
+        for side, values in _both(one)
+    }
     free = [(name, null) for name, null in one.beside if name != "stratified"]
     details = {
         "other_nulls": {
             side: claims.shuffles_beside(np.argsort(np.argsort(values)), positive.astype(float), free)
-            for side, values in _both(one)
+            for side, values in ranked.items()
         }
     }
     return _result("ccre_discrimination", one, sides["raw"], sides["residual"], settings, details)
+
+
+def _of_ranks(one: Prepared, settings: Settings) -> dict[str, Floats]:
+    """Raw and residual normal scores of the ranks, for a claim that is of ranks.
+
+    An AUC does not change under a monotone transformation of the scores, and what is left of it must not either.
+    Least squares on the scores themselves would let a few large ones decide how the many small ones rank.
+    """
+    scores = one.scores
+    values = normal_scores(scores.raw)
+    fit = cross_fit(values, expand(scores.features.values, settings.basis), scores.loci, scores.folds)
+    return {"raw": scores.loci.standardise(values)[0], "residual": scores.loci.standardise(fit.residual)[0]}
 
 
 def _lists(language: Prepared, output: Prepared, settings: Settings) -> ClaimResult:

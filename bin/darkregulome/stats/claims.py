@@ -235,8 +235,15 @@ def _class_power(draws: Floats, counts: NDArray, total: float, drawn_eta: Floats
     return float((_eta_squared(draws + planted, counts, total) > critical).mean())
 
 
-def discrimination(scores: Floats, positive: Bools, setting: Setting) -> Tested:
-    """AUC of the scores for `positive` elements against the others (for cCREs: do they score differently?)."""
+def discrimination(scores: Floats, positive: Bools, setting: Setting, contrast_of: NDArray | None = None) -> Tested:
+    """AUC of the scores for `positive` elements against the others (for cCREs: do they score differently?).
+
+    Parameters
+    ----------
+    scores : shape (n,). positive : shape (n,).
+    contrast_of : shape (n,), scores whose mean is compared inside and outside `positive` (for a natural unit).
+    """
+    third = scores if contrast_of is None else contrast_of
     loci = setting.loci
     n_positive, n_negative = int(positive.sum()), int((~positive).sum())
     if min(n_positive, n_negative) < MINIMUM_GROUP:
@@ -258,7 +265,7 @@ def discrimination(scores: Floats, positive: Bools, setting: Setting) -> Tested:
         neutral=0.5,
         sign=float(np.sign(auc - center)),
         power=power_of(reference, float(null.sd[0]), setting.alpha),
-        contrast=float(scores[positive].mean() - scores[~positive].mean()),
+        contrast=float(third[positive].mean() - third[~positive].mean()),
         draws=null.draws[:, 0] - offset,
         details={"n_positive": n_positive, "n_negative": n_negative, "null_mean": center},
     )

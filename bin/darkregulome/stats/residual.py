@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm, rankdata
 
 from darkregulome.stats.loci import Floats, Ints, Loci
 
@@ -89,6 +90,11 @@ def cross_fit(scores: NDArray, features: Floats, loci: Loci, folds: Folds) -> Re
         coefficients=everything / sd,
         unit=folds.unit,
     )
+
+
+def normal_scores(scores: NDArray) -> Floats:
+    """Rank-based inverse normal transform (Blom 1958): the normal quantiles of the ranks, ties sharing theirs."""
+    return np.asarray(norm.ppf((rankdata(scores) - 0.375) / (len(scores) + 0.25)), dtype=np.float64)
 
 
 def r_squared(centred: Floats, predicted: Floats) -> float:
