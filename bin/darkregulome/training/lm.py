@@ -47,14 +47,19 @@ def codes_to_tokens(codes: np.ndarray) -> torch.Tensor:
     return tokens.masked_fill(tokens == FIRST_BASE_TOKEN + N_CODE, PAD_TOKEN)
 
 
-def mask_tokens(tokens: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+def mask_tokens(
+    tokens: torch.Tensor,
+    generator: torch.Generator,
+    masked_fraction: float = MASKED_FRACTION,
+    replaced_fraction: float = REPLACED_FRACTION,
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Masked inputs and targets (IGNORE where there is none), both of the shape of `tokens`."""
     draw = torch.rand(tokens.shape, generator=generator)
     is_target = (draw < TARGET_FRACTION) & (tokens >= FIRST_BASE_TOKEN)
     how = torch.rand(tokens.shape, generator=generator)
     other = torch.randint(FIRST_BASE_TOKEN, FIRST_BASE_TOKEN + 4, tokens.shape, generator=generator)
-    inputs = torch.where(is_target & (how < MASKED_FRACTION), MASK_TOKEN, tokens)
-    replaced = is_target & (how >= MASKED_FRACTION) & (how < MASKED_FRACTION + REPLACED_FRACTION)
+    inputs = torch.where(is_target & (how < masked_fraction), MASK_TOKEN, tokens)
+    replaced = is_target & (how >= masked_fraction) & (how < masked_fraction + replaced_fraction)
     inputs = torch.where(replaced, other, inputs)
     return inputs, torch.where(is_target, tokens, IGNORE)
 
@@ -158,7 +163,8 @@ def _held_out_batches(causal: bool, windows: np.ndarray, settings: LanguageTrain
     generator = torch.Generator().manual_seed(settings.seed + 1)
     for start in range(0, len(windows), settings.batch):
         tokens = codes_to_tokens(windows[start : start + settings.batch])
-        yield next_tokens(tokens) if causal else mask_tokens(tokens, generator)
+        # Every target is masked here: a base that is shown, or shown wrong, says nothing of what the model predicts.
+        yield next_tokens(tokens) if causal else mask_tokens(tokens, generator, 1.0, 0.0)
 
 
 def _decay_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
