@@ -10,10 +10,9 @@ import pytest
 import torch
 
 from darkregulome.errors import InputError
+from darkregulome.models.letters import MASK, A
 from darkregulome.training.lm import (
-    FIRST_BASE_TOKEN,
     IGNORE,
-    MASK_TOKEN,
     LanguageTraining,
     codes_to_tokens,
     mask_tokens,
@@ -78,10 +77,10 @@ def test_masking_hides_eighty_percent_of_fifteen_percent_and_never_a_pad():
     tokens = codes_to_tokens(np.random.default_rng(0).integers(0, 5, (64, 512), dtype=np.uint8))
     inputs, targets = mask_tokens(tokens, torch.Generator().manual_seed(0))
     is_target = targets != IGNORE
-    known = tokens >= FIRST_BASE_TOKEN
+    known = tokens >= A
     assert not (is_target & ~known).any()
     assert float(is_target.sum() / known.sum()) == pytest.approx(0.15, abs=0.01)
-    assert float((inputs[is_target] == MASK_TOKEN).float().mean()) == pytest.approx(0.8, abs=0.02)
+    assert float((inputs[is_target] == MASK).float().mean()) == pytest.approx(0.8, abs=0.02)
     assert (inputs[~is_target] == tokens[~is_target]).all()
     assert (targets[is_target] == tokens[is_target]).all()
 

@@ -20,8 +20,6 @@ UNITS = {
     "conservation": "rank correlation",
 }
 
-CLAIMS = tuple(UNITS)
-
 
 @dataclass(frozen=True)
 class ClaimResult:

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from darkregulome.stats.loci import Floats
 
-FEATURES = ("log_length", "gc", "cpg_oe", "complexity", "repeat_fraction", "predictability")
-
 
 @dataclass(frozen=True)
 class FeatureMatrix:

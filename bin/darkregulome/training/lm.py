@@ -12,15 +12,11 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
+from darkregulome.models.letters import MASK, PAD, A, N
 from darkregulome.training.markov import markov_losses
 from darkregulome.training.schedule import Budget, set_learning_rate
-from darkregulome.training.windows import N_CODE, Codes, WindowSampler, evenly_spaced_windows
+from darkregulome.training.windows import Codes, WindowSampler, evenly_spaced_windows
 
-FIRST_BASE_TOKEN = 7
-"""Token of A in the vocabulary that Caduceus and HyenaDNA share; C, G, T and N follow."""
-
-MASK_TOKEN = 3
-PAD_TOKEN = 4
 IGNORE = -100
 TARGET_FRACTION, MASKED_FRACTION, REPLACED_FRACTION = 0.15, 0.8, 0.1
 
@@ -43,8 +39,8 @@ Report = Callable[[Mapping[str, Any]], None]
 
 def codes_to_tokens(codes: np.ndarray) -> torch.Tensor:
     """Base codes (0 to 3, N 4) to tokens; N becomes PAD, as in the official pre-training of Caduceus."""
-    tokens = torch.from_numpy(codes.astype(np.int64)) + FIRST_BASE_TOKEN
-    return tokens.masked_fill(tokens == FIRST_BASE_TOKEN + N_CODE, PAD_TOKEN)
+    tokens = torch.from_numpy(codes.astype(np.int64)) + A
+    return tokens.masked_fill(tokens == N, PAD)
 
 
 def mask_tokens(
@@ -55,10 +51,10 @@ def mask_tokens(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Masked inputs and targets (IGNORE where there is none), both of the shape of `tokens`."""
     draw = torch.rand(tokens.shape, generator=generator)
-    is_target = (draw < TARGET_FRACTION) & (tokens >= FIRST_BASE_TOKEN)
+    is_target = (draw < TARGET_FRACTION) & (tokens >= A)
     how = torch.rand(tokens.shape, generator=generator)
-    other = torch.randint(FIRST_BASE_TOKEN, FIRST_BASE_TOKEN + 4, tokens.shape, generator=generator)
-    inputs = torch.where(is_target & (how < masked_fraction), MASK_TOKEN, tokens)
+    other = torch.randint(A, A + 4, tokens.shape, generator=generator)
+    inputs = torch.where(is_target & (how < masked_fraction), MASK, tokens)
     replaced = is_target & (how >= masked_fraction) & (how < masked_fraction + replaced_fraction)
     inputs = torch.where(replaced, other, inputs)
     return inputs, torch.where(is_target, tokens, IGNORE)
@@ -68,7 +64,7 @@ def next_tokens(tokens: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Inputs and targets of a causal model: position t predicts token t + 1."""
     targets = torch.full_like(tokens, IGNORE)
     targets[:, :-1] = tokens[:, 1:]
-    return tokens, targets.masked_fill(targets < FIRST_BASE_TOKEN, IGNORE)
+    return tokens, targets.masked_fill(targets < A, IGNORE)
 
 
 def loss_per_base(model: torch.nn.Module, inputs: torch.Tensor, targets: torch.Tensor, causal: bool) -> torch.Tensor:
@@ -76,8 +72,8 @@ def loss_per_base(model: torch.nn.Module, inputs: torch.Tensor, targets: torch.T
 
     Of A, C, G, T only: the other tokens never are targets, and every reader renormalises over the four bases.
     """
-    logits = model(inputs)[..., FIRST_BASE_TOKEN : FIRST_BASE_TOKEN + 4].float()
-    bases = torch.where(targets == IGNORE, IGNORE, targets - FIRST_BASE_TOKEN)
+    logits = model(inputs)[..., A : A + 4].float()
+    bases = torch.where(targets == IGNORE, IGNORE, targets - A)
     return cross_entropy(logits.transpose(1, 2), bases, ignore_index=IGNORE, reduction="none")
 
 
