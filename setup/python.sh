@@ -18,4 +18,5 @@ if ! .venv/bin/python -c '' >/dev/null 2>&1; then
         say "$python cannot make a virtual environment; install its venv module (on Debian: apt-get install python3-venv)."
 fi
 .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r setup/uv.lock
-.venv/bin/uv pip sync --quiet --python .venv/bin/python --require-hashes requirements.lock
+# Compiled once here: where Python may not write bytecode, each task would compile PyTorch anew, for 2 to 7 seconds.
+.venv/bin/uv pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes requirements.lock
