@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bar
 
 from darkregulome import cli
-from darkregulome.errors import InputError
+from darkregulome.errors import InputError, Problem, raise_all
 
 app = cli.script(
     help="Score elements by in-silico mutagenesis with one model; write every effect, a status and the predictability.",
@@ -30,7 +30,9 @@ def main(
     loci: Annotated[Path | None, typer.Option(help="Table of loci; output models need it.")] = None,
     weights: Annotated[Path | None, typer.Option(help="Checkpoint folder instead of the registry's.")] = None,
     registry: Annotated[Path | None, typer.Option(help="Another registry of models (YAML).")] = None,
-    locus: Annotated[str | None, typer.Option(help="Score the elements of this locus only.")] = None,
+    locus: Annotated[
+        list[str] | None, typer.Option(help="Score the elements of these loci only; repeated or comma-separated.")
+    ] = None,
     readout: Annotated[str, typer.Option(help="llr, loglik, track, or auto: the model's own.")] = "auto",
     perturbation: Annotated[
         str, typer.Option(help="substitution, shuffle, mask (N), or auto: the model's own.")
@@ -102,7 +104,7 @@ def main(
         notes = genome.notes
     for note in notes:
         cli.console.print(f"note: {note}", markup=False)
-    _tell(scores.rejected)
+    _tell(scores)
     source = checkpoint_folder(model, weights, registry)
     source = source if source.is_file() else source / entry.file if entry.file else find_weights(source)
     checkpoint = {"revision": entry.revision, "weights": source.name, "sha256": sha256_file(source)}
@@ -119,15 +121,22 @@ def main(
     )
 
 
-def _select(table, path: Path, locus: str | None):
-    """The elements of one locus, or all."""
-    if locus is not None:
-        table = table[table["locus"] == locus]
-        if table.empty:
-            raise InputError.at(path, f"has no element of the locus {locus!r}", "check --locus")
+def _select(table, path: Path, loci: list[str] | None):
+    """The elements of the loci named, or all. Loci without elements are told of, unless none has any."""
     if table.empty:
         raise InputError.at(path, "has no element", "give a table with at least one element")
-    return table
+    known = set(table["locus"])
+    # A name may hold a comma itself.
+    wanted = [part for name in loci or [] for part in ([name] if name in known else name.split(",")) if part]
+    if not wanted:
+        return table
+    absent = [name for name in dict.fromkeys(wanted) if name not in known]
+    problems = [Problem(str(path), f"has no element of the locus {name!r}", "check --locus") for name in absent]
+    if known.isdisjoint(wanted):
+        raise_all(problems)
+    for problem in problems:
+        cli.console.print(f"warning: {problem}", markup=False)
+    return table[table["locus"].isin(wanted)]
 
 
 def _tracks(given: list[str] | None) -> tuple[list[str], dict[str, int] | None]:
@@ -153,10 +162,12 @@ def _number(option: str, value: str) -> int | None:
     return int(value)
 
 
-def _tell(rejected) -> None:
-    """Elements without a score, the first of each status by name."""
+def _tell(scores) -> None:
+    """Loci that failed, and elements without a score: the first of each status by name."""
+    for name, reason in scores.failed_loci.items():
+        cli.console.print(f"warning: the locus {name} failed: {reason}", markup=False)
     by_status: dict[str, list] = {}
-    for target in rejected:
+    for target in scores.rejected:
         by_status.setdefault(target.status, []).append(target)
     for status, targets in by_status.items():
         cli.console.print(

@@ -402,6 +402,20 @@ def test_an_output_model_needs_the_locus_and_a_language_model_does_not(genome, m
         assert len(score_loci(make(), ELEMENTS, None, genome, Settings()).effects)
 
 
+def test_a_locus_that_fails_does_not_take_the_others_with_it(genome):
+    table = pd.concat([element_table((170, 185), locus="gone"), ELEMENTS, element_table((160, 175), locus="lost")])
+    scores = score_loci(LinearOutput(), table, locus_table(), genome, Settings())
+    assert scores.reference["status"].tolist() == ["failed", "ok", "ok", "ok", "failed"]
+    assert scores.failed_loci.keys() == {"gone", "lost"}
+    reasons = scores.reference["reason"].tolist()
+    assert "no locus 'gone'" in reasons[0]
+    assert reasons[1] == ""
+    alone = score_loci(LinearOutput(), ELEMENTS, locus_table(), genome, Settings())
+    pd.testing.assert_frame_equal(scores.effects, alone.effects)
+    with pytest.raises(InputError, match=r"(?s)no locus 'gone'.*no locus 'lost'"):
+        score_loci(LinearOutput(), table[table["locus"] != "L"], locus_table(), genome, Settings())
+
+
 @pytest.mark.parametrize(
     ("make", "settings", "option"),
     [

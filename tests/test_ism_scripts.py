@@ -149,6 +149,21 @@ def test_a_locus_alone_scores_as_it_does_among_all(scored):
     pd.testing.assert_frame_equal(effects, parts, atol=1e-5)
 
 
+@pytest.mark.parametrize("given", [["--locus", "L1,L2"], ["--locus", "L2", "--locus", "L1"]])
+def test_several_loci_in_one_task_score_as_each_alone(scored, given):
+    score(scored, "tiny-hyena", "group", *given, "--sites", 4)
+    effects, reference = read(scored, "group")
+    parts = [read(scored, f"{locus}.tiny-hyena") for locus in ("L1", "L2")]
+    pd.testing.assert_frame_equal(effects, pd.concat([part[0] for part in parts], ignore_index=True), atol=1e-5)
+    pd.testing.assert_frame_equal(reference, pd.concat([part[1] for part in parts], ignore_index=True), atol=1e-5)
+
+
+def test_a_locus_without_elements_is_told_of_and_the_others_are_scored(scored):
+    done = score(scored, "tiny-hyena", "some", "--locus", "nowhere,L2", "--sites", 4)
+    assert "no element of the locus 'nowhere'" in done.stderr
+    assert set(read(scored, "some")[1]["element"]) == {"e3"}
+
+
 @pytest.mark.parametrize("style", ["repeated", "listed", "commas"])
 def test_pooled_tables_and_bigwigs(scored, style, tmp_path):
     names = [f"{locus}.{model}" for model in ("tiny-caduceus", "tiny-hyena") for locus in ("L1", "L2")]

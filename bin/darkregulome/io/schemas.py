@@ -126,6 +126,7 @@ REFERENCE = TableSchema(
                 float, "Mean log-likelihood per base of the reference (nats); empty for output models.", nullable=True
             ),
             "status": _column(str, "'ok', or why there are no effects.", pa.Check.isin(STATUSES)),
+            "reason": _column(str, "Why, in words; empty where scored.", nullable=True, required=False),
         },
         unique=["element", "model"],
         strict=False,

@@ -15,7 +15,7 @@ track (output models)
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -24,7 +24,18 @@ import torch
 
 from darkregulome.errors import InputError
 from darkregulome.ism.perturb import BASES, Perturbation
-from darkregulome.ism.plan import READOUT_OF_KIND, Genome, LanguagePlan, OutputPlan, Settings, Target, make_plan
+from darkregulome.ism.plan import (
+    READOUT_OF_KIND,
+    Genome,
+    LanguagePlan,
+    OutputPlan,
+    Settings,
+    Target,
+    make_plan,
+    reject,
+    resolve,
+    targets_of,
+)
 from darkregulome.models.protocol import LanguageModel, OutputModel
 
 PSEUDO_COUNT = 1.0
@@ -43,13 +54,14 @@ _CODE[np.frombuffer(BASES.encode(), dtype=np.uint8)] = np.arange(4)
 
 @dataclass(frozen=True)
 class Scores:
-    """Tables EFFECTS and REFERENCE, and the targets that could not be scored, with their reasons."""
+    """Tables EFFECTS and REFERENCE; targets that could not be scored, and loci that failed whole, with their reasons."""
 
     effects: pd.DataFrame
     reference: pd.DataFrame
     rejected: list[Target]
     forwards: int
     tokens: int
+    failed_loci: dict[str, str] = field(default_factory=dict)
 
 
 def score_loci(
@@ -63,7 +75,7 @@ def score_loci(
     tracks: Sequence[str] | None = None,
     progress: Progress | None = None,
 ) -> Scores:
-    """Score every element, locus by locus.
+    """Score every element, locus by locus. A locus that fails does not take the others with it.
 
     Parameters
     ----------
@@ -75,22 +87,37 @@ def score_loci(
     Raises
     ------
     InputError
-        Settings that do not fit the model, a locus that is not in `loci`, or a window that does not fit into memory.
+        Settings that do not fit the model; or every locus failed: it is not in `loci`, a window does not fit into
+        memory.
     """
-    parts = []
+    resolve(settings, model)
+    if model.kind == "output":
+        _tracks(cast(OutputModel, model), tracks)
+        if loci is None:
+            raise InputError.at("--loci", f"{model.name} is placed by the TSS, which is not known", "give --loci")
+    parts: list[Scores] = []
+    failures: dict[str, InputError] = {}
     done = 0
-    for name, group in elements.groupby("locus", sort=False):
+    groups = list(elements.groupby("locus", sort=False))
+    for name, group in groups:
         size = len(group)
         report = None if progress is None else _share(progress, done, size, len(elements))
-        locus = None if model.kind != "output" else _locus(loci, str(name))
-        parts.append(score_locus(model, group, genome, settings, locus, batch_size, tracks, report))
+        try:
+            locus = None if model.kind != "output" else _locus(loci, str(name))
+            parts.append(score_locus(model, group, genome, settings, locus, batch_size, tracks, report))
+        except InputError as error:
+            failures[str(name)] = error
+            parts.append(_failed(model, group, settings, error))
         done += size
+    if len(failures) == len(groups):
+        raise InputError(*dict.fromkeys(problem for error in failures.values() for problem in error.problems))
     return Scores(
         _concatenate([part.effects for part in parts]),
         _concatenate([part.reference for part in parts]),
         [target for part in parts for target in part.rejected],
         sum(part.forwards for part in parts),
         sum(part.tokens for part in parts),
+        {name: str(error) for name, error in failures.items()},
     )
 
 
@@ -111,6 +138,15 @@ def score_locus(
     else:
         results = run_language(cast(LanguageModel, model), plan, batch_size, report)
     return _tables(model, plan, *results)
+
+
+def _failed(
+    model: LanguageModel | OutputModel, elements: pd.DataFrame, settings: Settings, error: InputError
+) -> Scores:
+    """The scores of a locus that failed: none, and why."""
+    reason = "; ".join(f"{problem.where}: {problem.what}" for problem in error.problems)
+    plan = LanguagePlan([reject(target, "failed", reason) for target in targets_of(elements)], settings)
+    return _tables(model, plan, np.zeros(0), np.full(len(plan.targets), np.nan), [])
 
 
 def run_language(
@@ -338,6 +374,7 @@ def _tables(
             "readout": readout,
             "predictability": np.where(scored, predictability, np.nan),
             "status": [target.status for target in targets],
+            "reason": pd.Series([target.reason for target in targets], dtype=str),
         }
     )
     rejected = [target for target in targets if target.status != "ok"]

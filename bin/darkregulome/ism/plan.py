@@ -240,23 +240,23 @@ def make_plan(
 def _plan_language(model: LanguageModel, elements: pd.DataFrame, genome: Genome, settings: Settings) -> LanguagePlan:
     plan = LanguagePlan([], settings)
     builder = _Passes(plan, both_strands=not model.equivariant)
-    for target in _targets(elements):
+    for target in targets_of(elements):
         try:
             reference = _Stretch(genome, target, settings.window or 0)
         except _Unusable as unusable:
-            plan.targets.append(_reject(target, "failed", str(unusable)))
+            plan.targets.append(reject(target, "failed", str(unusable)))
             continue
         sequence = reference.read(target.start, target.end)
         number = len(plan.targets)
         rng = named_generator(settings.seed, model.name, target.element)
         if not sequence.strip("N"):
-            plan.targets.append(_reject(target, "n_masked", "holds no A, C, G or T"))
+            plan.targets.append(reject(target, "n_masked", "holds no A, C, G or T"))
             continue
         if model.kind == "masked":
             added = _add_masked(builder, number, target, reference, settings, rng)
         else:
             added = _add_causal(builder, number, target, reference, settings, rng)
-        plan.targets.append(target if added else _reject(target, "no_effects", "every edit equals the reference"))
+        plan.targets.append(target if added else reject(target, "no_effects", "every edit equals the reference"))
     return plan
 
 
@@ -333,22 +333,22 @@ def _plan_output(
     sequence = clean(genome.fetch(chrom, start, end))
     plan = OutputPlan([], settings, start, sequence, flipped)
     length = genome.length(chrom)
-    for target in _targets(elements):
+    for target in targets_of(elements):
         if target.chrom != chrom or target.start < start or target.end > end:
-            plan.targets.append(_reject(target, "outside_context", f"not inside {chrom}:{start}-{end}"))
+            plan.targets.append(reject(target, "outside_context", f"not inside {chrom}:{start}-{end}"))
             continue
         if target.end > length:
-            plan.targets.append(_reject(target, "failed", f"ends past the end of {chrom} ({length})"))
+            plan.targets.append(reject(target, "failed", f"ends past the end of {chrom} ({length})"))
             continue
         inside = sequence[target.start - start : target.end - start]
         if not inside.strip("N"):
-            plan.targets.append(_reject(target, "n_masked", "holds no A, C, G or T"))
+            plan.targets.append(reject(target, "n_masked", "holds no A, C, G or T"))
             continue
         rng = named_generator(settings.seed, model.name, target.element)
         sites = sample_sites(inside, settings.sites, rng)
         edits = list(_edits(inside, target.start, sites, settings, rng))
         plan.edits += [(len(plan.targets), edit) for edit in edits]
-        plan.targets.append(target if edits else _reject(target, "no_effects", "every edit equals the reference"))
+        plan.targets.append(target if edits else reject(target, "no_effects", "every edit equals the reference"))
     return plan
 
 
@@ -413,11 +413,13 @@ def _letters(window: Window, edit: Perturbation | None, reverse: bool) -> str:
     return reverse_complement(sequence) if reverse else sequence
 
 
-def _targets(elements: pd.DataFrame) -> Iterator[Target]:
+def targets_of(elements: pd.DataFrame) -> Iterator[Target]:
+    """The elements of a table as targets, all of them ``"ok"``."""
     columns: Sequence[pd.Series] = [elements[name] for name in ("element", "chrom", "start", "end")]
     for element, chrom, start, end in zip(*columns, strict=True):
         yield Target(str(element), str(chrom), int(start), int(end))
 
 
-def _reject(target: Target, status: str, reason: str) -> Target:
+def reject(target: Target, status: str, reason: str) -> Target:
+    """`target` with why it cannot be scored."""
     return Target(target.element, target.chrom, target.start, target.end, status, reason)
