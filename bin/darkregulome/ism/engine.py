@@ -54,7 +54,7 @@ _CODE[np.frombuffer(BASES.encode(), dtype=np.uint8)] = np.arange(4)
 
 @dataclass(frozen=True)
 class Scores:
-    """Tables EFFECTS and REFERENCE; targets that could not be scored, and loci that failed whole, with their reasons."""
+    """Tables EFFECTS and REFERENCE; with reasons, targets that could not be scored and loci that failed whole."""
 
     effects: pd.DataFrame
     reference: pd.DataFrame
