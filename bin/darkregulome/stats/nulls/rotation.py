@@ -1,4 +1,4 @@
-"""Null distributions: rotation within the locus (the default), free and stratified shuffles.
+"""Rotation within the locus, the default null.
 
 Neighbouring elements resemble each other, so shuffling them within a locus pretends to more independent data than
 there are. Rotating each locus's scores along its elements, with random reflection, keeps their autocorrelation and
@@ -13,12 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 from darkregulome.stats.loci import Floats, Ints, Loci
-
-_TOLERANCE = 1e-9
-"""FFT noise relative to the statistic's scale: the identity rotation must count as at least as extreme."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +79,7 @@ class RotationNull:
 
     def draw(self, scores: NDArray, weights: NDArray) -> NullDraws:
         """The null of ``weights.T @ scores``; `weights` has shape (n,) or (n, k)."""
-        scores, weights = np.asarray(scores, dtype=float), _columns(weights, self.loci.n)
+        scores, weights = np.asarray(scores, dtype=float), as_columns(weights, self.loci.n)
         draws = np.zeros((self.permutations, weights.shape[1]))
         mean, variance, observed = (np.zeros(weights.shape[1]) for _ in range(3))
         for locus, part in enumerate(self.loci.slices()):
@@ -103,61 +99,6 @@ class RotationNull:
         return rotated
 
 
-class ShuffleNull:
-    """Shuffles within strata, shown beside the rotation: anti-conservative where neighbours resemble each other.
-
-    Parameters
-    ----------
-    loci : layout of the elements.
-    strata : shape (n,), scores are exchanged only between elements of the same locus and stratum; None for the free
-        shuffle within the locus.
-    permutations : number of draws.
-    rng : source of the seed; every call then draws the same shuffles, as `RotationNull` does.
-    """
-
-    def __init__(self, loci: Loci, strata: NDArray | None, permutations: int, rng: np.random.Generator):
-        self.loci = loci
-        self.strata = np.zeros(loci.n, dtype=int) if strata is None else np.unique(strata, return_inverse=True)[1]
-        self.permutations = permutations
-        self._seed = int(rng.integers(2**63))
-
-    @property
-    def log10_distinct(self) -> float:
-        """log10 of the number of distinct shuffles."""
-        _, counts = np.unique(self.loci.codes * (self.strata.max() + 1) + self.strata, return_counts=True)
-        return float(gammaln(counts + 1.0).sum() / np.log(10.0))
-
-    def locus_draws(self, scores: NDArray, weights: NDArray) -> Iterator[Floats]:
-        """``weights.T @ shuffled scores`` of each locus in turn: shape (permutations, k)."""
-        rng = np.random.default_rng(self._seed)
-        for part in self.loci.slices():
-            total = np.zeros((self.permutations, weights.shape[1]))
-            for stratum in np.unique(self.strata[part]):
-                members = part.start + np.flatnonzero(self.strata[part] == stratum)
-                block = np.broadcast_to(scores[members], (self.permutations, len(members)))
-                total += rng.permuted(block, axis=1) @ weights[members]
-            yield total
-
-    def draw(self, scores: NDArray, weights: NDArray) -> NullDraws:
-        """The null of ``weights.T @ scores``; mean and SD are those of the draws."""
-        scores, weights = np.asarray(scores, dtype=float), _columns(weights, self.loci.n)
-        draws = np.zeros((self.permutations, weights.shape[1]))
-        for locus_draws in self.locus_draws(scores, weights):
-            draws += locus_draws
-        return NullDraws(weights.T @ scores, draws, draws.mean(axis=0), draws.std(axis=0))
-
-
-Null = RotationNull | ShuffleNull
-
-
-def _columns(weights: NDArray, n: int) -> Floats:
+def as_columns(weights: NDArray, n: int) -> Floats:
+    """Weights of shape (n,) or (n, k) as (n, k)."""
     return np.asarray(weights, dtype=float).reshape(n, -1)
-
-
-def empirical_p(observed: float, draws: NDArray, center: float = 0.0, two_sided: bool = True) -> float:
-    """``(1 + exceedances) / (1 + permutations)``, two-sided about `center` unless told otherwise."""
-    draws = np.asarray(draws, dtype=float)
-    if two_sided:
-        observed, draws = abs(observed - center), np.abs(draws - center)
-    slack = _TOLERANCE * max(abs(observed), float(np.abs(draws).max(initial=0.0)), 1e-300)
-    return float((1 + np.count_nonzero(draws >= observed - slack)) / (1 + len(draws)))
