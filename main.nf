@@ -26,6 +26,7 @@ workflow {
             file(params.registry, checkIfExists: true),
             file("${projectDir}/assets/multiqc_config.yml", checkIfExists: true),
             params.device,
+            params.loci_per_task as Integer,
             code_hash("${projectDir}/bin"),
         )
 

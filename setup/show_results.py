@@ -36,7 +36,9 @@ def shorten(cell: str) -> str:
 def disagreements(outdir: Path, truth: Path) -> list[str]:
     """What was planted and not found, or found where nothing was planted; one sentence each."""
     planted = json.loads(truth.read_text())
-    claims = json.loads((outdir / "diagnosis" / "diagnosis.json").read_text())["claims"]
+    checks = sorted((outdir / "cross_checks").glob("**/cross_check_*.json"))
+    records = [outdir / "diagnosis" / "diagnosis.json", *checks]
+    claims = [claim for record in records for claim in json.loads(record.read_text())["claims"]]
     found = {(claim["claim"], claim["model"]): claim["verdict"] for claim in claims}
     if not planted["planted"]:
         survivors = [f"{claim} of {model}" for (claim, model), verdict in found.items() if verdict == "survives"]

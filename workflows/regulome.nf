@@ -17,6 +17,7 @@ workflow REGULOME {
     registry // file: models.yml
     multiqc_config // file
     device // string: auto, cpu, cuda, cuda:INDEX
+    loci_per_task // integer: loci that one scoring task takes
     code // string: SHA-256 of the scripts and the package
 
     main:
@@ -31,6 +32,7 @@ workflow REGULOME {
         models,
         registry,
         device,
+        loci_per_task,
         code,
     )
     ch_ris = SCORE_LOCI.out.ris

@@ -4,6 +4,7 @@ Exit 0: done. Exit 2: bad input, one sentence a problem on stderr, no traceback.
 the traceback is shown only with DARKREGULOME_DEBUG=1.
 """
 
+import errno
 import os
 import sys
 import traceback
@@ -19,6 +20,18 @@ from darkregulome.errors import InputError
 
 # Newer typers carry a click of their own, whose ClickException is BadParameter's grandparent.
 _USAGE_ERRORS: Any = (click.ClickException, typer.BadParameter.__mro__[2])
+
+_REMEDY_OF_ERRNO = {
+    errno.EACCES: "check the permissions, or give another place",
+    errno.EPERM: "check the permissions, or give another place",
+    errno.EROFS: "give an output folder that can be written",
+    errno.EISDIR: "give the name of a file",
+    errno.ENOTDIR: "give a folder where a folder is needed",
+    errno.ENOSPC: "free some space, or give an output folder on another disk",
+    errno.EDQUOT: "free some space, or give an output folder on another disk",
+    errno.ENAMETOOLONG: "give a shorter name",
+}
+"""What the file system refuses that the user can mend."""
 
 console = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -76,6 +89,10 @@ def run(app: typer.Typer | Callable[[], Any]) -> None:
     except BrokenPipeError:
         sys.exit(1)
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in _REMEDY_OF_ERRNO:
+            where = error.filename or "the output"
+            console.print(f"error: {where}: {error.strerror}; {_REMEDY_OF_ERRNO[error.errno]}.", markup=False)
+            sys.exit(2)
         console.print(
             f"error: internal fault: {type(error).__name__}: {error}. Please report it; set DARKREGULOME_DEBUG=1 "
             "for the traceback.",

@@ -43,6 +43,8 @@ CLASS_SHARES = {"cCRE": 15 / 30, "conserved": 5 / 30, "lncRNA_exon": 4 / 30, "ot
 """Shares of the classes among the elements that are not TEs: the same at every distance."""
 TE_SHARE_NEAR = 0.30
 TE_SHARE_FAR = 0.50
+SILENT_CCRE_SHARE = 1 / 3
+"""Share of the cCREs that are not at work in the tissue: they speak structural words, and do not drive expression."""
 CCRE_SHARE_RANGE = (0.15, 0.85)
 """Range over genes of the cCREs' share among near elements that are not TEs; its mean is `CLASS_SHARES["cCRE"]`."""
 
@@ -128,12 +130,12 @@ def families() -> tuple[Family, ...]:
     return tuple(made)
 
 
-def lexicon(element_class: str) -> np.ndarray:
-    """Words of a class: shape (3, WORD_LENGTH), each place a sum of the bits of `IUPAC`.
+def lexicon(active: bool) -> np.ndarray:
+    """Words of an element: shape (3, WORD_LENGTH), each place a sum of the bits of `IUPAC`.
 
-    cCREs speak activators, every other class structural words.
+    Active cCREs speak activators, silent ones and every other class structural words.
     """
-    return encode_words(ACTIVATORS if element_class == "cCRE" else STRUCTURALS)
+    return encode_words(ACTIVATORS if active else STRUCTURALS)
 
 
 def encode_words(words: tuple[str, ...]) -> np.ndarray:

@@ -45,6 +45,7 @@ class Element:
     locus: str
     gene: str
     distance: int
+    active: bool
     strict: bool
     words: int
     intact: int
@@ -67,8 +68,9 @@ class SimulatedGenome:
     loci : one row a gene: locus, gene, gene_id, chrom, tss, strand, start, end (the window), activation (sum of the
         near cCREs' weighted strengths), level (expected CAGE counts) and cage (the counts observed).
     elements : one row an element, sorted: chrom, start, end, strand, class, subclass, locus, gene, distance (signed,
-        strand-aware, nearest edge), strict, words, intact, strength, weight (of its strength at the TSS), effect
-        (expected log2 change of CAGE when it is deleted), divergence and consensus_start, consensus_end (TEs).
+        strand-aware, nearest edge), active (a cCRE that speaks activator words), strict, words, intact, strength,
+        weight (of its strength at the TSS), effect (expected log2 change of CAGE when it is deleted), divergence and
+        consensus_start, consensus_end (TEs).
     cage, dnase : counts per base (float32) of each contig; a bin's sum is its counts.
     templates : bases that the word or consensus allows at each place (bits of `biology.IUPAC`); any in the background.
     """
@@ -165,6 +167,8 @@ def _simulate_contig(chrom: str, numbers: np.ndarray, seed: int, flank: int, nul
     for locus in each_locus(loci):
         _write_core_promoter(sequence, locus.tss, locus.strand)
     template = np.full(len(sequence), ANY_BASE, np.uint8)
+    awake = stream(seed, null, chrom, "awake").random(len(elements)) >= biology.SILENT_CCRE_SHARE
+    elements["active"] = (elements["class"] == "cCRE") & awake
     elements = _write_elements(sequence, template, elements, rng, null)
     elements = _measure_words(sequence, elements)
     loci, elements = _express(loci, elements, rng, null)
@@ -296,8 +300,8 @@ def _write_elements(
     families = biology.families()
     low, high = biology.KEPT_NEAR
     subclass, kept, copies = [], [], []
-    columns = (elements[name].tolist() for name in ("start", "end", "strand", "class", "near"))
-    for start, end, strand, element_class, near in zip(*columns, strict=True):
+    columns = (elements[name].tolist() for name in ("start", "end", "strand", "class", "near", "active"))
+    for start, end, strand, element_class, near, active in zip(*columns, strict=True):
         place = sequence[start:end] if strand == "+" else 3 - sequence[start:end][::-1]
         copy, share = NOT_A_COPY, np.nan
         if element_class == "TE":
@@ -309,7 +313,7 @@ def _write_elements(
             share = rng.uniform(low, high) if near else biology.KEPT_FAR
             model = np.full(len(place), ANY_BASE, np.uint8)
             if not null:
-                model = word_tile(biology.lexicon(element_class), len(place), rng)
+                model = word_tile(biology.lexicon(active), len(place), rng)
                 is_kept = (model != ANY_BASE) & (rng.random(len(place)) < share)
                 place = np.where(is_kept, biology.draw_allowed(model, rng), place)
         sequence[start:end] = place if strand == "+" else biology.reverse_complement(place)
@@ -399,14 +403,13 @@ def _measure_words(sequence: np.ndarray, elements: pd.DataFrame) -> pd.DataFrame
     """Count the intact words of every element's own lexicon, as the finished sequence has them."""
     length = elements["end"] - elements["start"]
     elements["words"] = np.where(elements["kept"].notna(), (length + biology.SPACER_LENGTH) // PITCH, 0)
-    is_ccre = elements["class"] == "cCRE"
     intact = np.where(
-        is_ccre,
+        elements["active"],
         _count_within(find_words(sequence, biology.ACTIVATORS), elements),
         _count_within(find_words(sequence, biology.STRUCTURALS), elements),
     )
     elements["intact"] = np.where(elements["class"] == "TE", 0, intact)
-    elements["strength"] = np.where(is_ccre, elements["intact"] / biology.WORDS_OF_UNIT_STRENGTH, 0.0)
+    elements["strength"] = np.where(elements["active"], elements["intact"] / biology.WORDS_OF_UNIT_STRENGTH, 0.0)
     return elements
 
 
@@ -427,7 +430,7 @@ def _express(
     loci: pd.DataFrame, elements: pd.DataFrame, rng: np.random.Generator, null: bool
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Expected CAGE of each gene, and each element's part in it."""
-    elements["weight"] = 0.0 if null else decay(elements["distance"].to_numpy()) * (elements["class"] == "cCRE")
+    elements["weight"] = 0.0 if null else decay(elements["distance"].to_numpy()) * elements["active"]
     part = elements["strength"] * elements["weight"]
     elements["effect"] = 0.0 - biology.CAGE_GAIN * part / np.log(2)
     loci["activation"] = part.groupby(elements["locus"]).sum().reindex(loci["locus"]).to_numpy()
@@ -449,7 +452,7 @@ def _cage_track(length: int, loci: pd.DataFrame, rng: np.random.Generator) -> np
 
 
 def _dnase_track(sequence: np.ndarray, elements: pd.DataFrame, rng: np.random.Generator, null: bool) -> np.ndarray:
-    """DNase counts: about every intact activator word of a cCRE, or, where nothing is planted, about random places."""
+    """DNase counts about every intact activator word of active cCREs; where nothing is planted, about random places."""
     steps = -(-len(sequence) // biology.SIGNAL_STEP)
     if null:
         open_elements = elements[rng.random(len(elements)) < 0.2]
@@ -458,7 +461,7 @@ def _dnase_track(sequence: np.ndarray, elements: pd.DataFrame, rng: np.random.Ge
         middles = (open_elements["start"].to_numpy()[:, None] + spread * length[:, None]).ravel()
     else:
         starts = find_words(sequence, biology.ACTIVATORS)
-        ccres = elements[elements["class"] == "cCRE"]
+        ccres = elements[elements["active"]]
         owner = np.searchsorted(ccres["start"], starts, side="right") - 1
         inside = (owner >= 0) & (starts + WORD_LENGTH <= ccres["end"].to_numpy()[np.maximum(owner, 0)])
         middles = starts[inside] + WORD_LENGTH / 2

@@ -15,8 +15,9 @@ EXPECTED = (
     {"claim": "class_hierarchy", "model": "demo-caduceus", "verdict": "collapses"},
     {"claim": "class_hierarchy", "model": "demo-hyena", "verdict": "collapses"},
     {"claim": "ccre_discrimination", "model": "demo-enformer", "verdict": "survives"},
+    {"claim": "eqtl", "model": "demo-enformer", "verdict": "survives"},
 )
-"""Verdicts that the diagnosis must reach where something is planted. Where nothing is, nothing may survive."""
+"""Verdicts that a run must reach where something is planted. Where nothing is, no claim may survive."""
 
 
 def truth(genome: SimulatedGenome, facts: dict[str, Any]) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def measure(genome: SimulatedGenome) -> dict[str, Any]:
     zones = {"near": elements["near"], "far": ~elements["near"]}
     is_te = elements["class"] == "TE"
     others = [name for name in CLASSES if name != "TE"]
-    strict_ccres = (elements["strict"] & (elements["class"] == "cCRE")).groupby(elements["locus"]).sum()
+    drivers = (elements["strict"] & elements["active"]).groupby(elements["locus"]).sum()
     return {
         "loci": len(loci),
         "contigs": len(genome.contigs),
@@ -55,8 +56,8 @@ def measure(genome: SimulatedGenome) -> dict[str, Any]:
             for zone, inside in zones.items()
         },
         "intact_words_share": {zone: _intact_share(elements[inside & ~is_te]) for zone, inside in zones.items()},
-        "strict_ccres_and_log_cage_correlation": _correlation(
-            strict_ccres.reindex(loci["locus"]).to_numpy(), np.log1p(loci["cage"])
+        "active_ccres_and_log_cage_correlation": _correlation(
+            drivers.reindex(loci["locus"]).to_numpy(), np.log1p(loci["cage"])
         ),
     }
 

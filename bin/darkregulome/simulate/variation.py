@@ -19,8 +19,9 @@ TAXON = 9999
 def eqtls(genome: SimulatedGenome) -> pd.DataFrame:
     """eQTLs in the terms of GTEx's tables.
 
-    Planted: `EQTL_CAUSAL_SHARE` of a gene's eQTLs change a base of an intact activator word in one of its near cCREs,
-    drawn by the square of the cCRE's effect; the others lie in far elements, or in near ones of another gene.
+    Planted: `EQTL_CAUSAL_SHARE` of a gene's eQTLs change a base of an intact activator word in one of its near
+    active cCREs, drawn by the square of the cCRE's effect; the others lie in far elements, or in near ones of
+    another gene.
     Nothing planted: all lie in elements drawn at random.
 
     Returns

@@ -28,6 +28,7 @@ ELEMENT_COLUMNS = [
     "locus",
     "gene",
     "distance",
+    "active",
     "strict",
     "words",
     "intact",

@@ -1,4 +1,4 @@
-// Edit the elements of one locus in silico, and read the effects from one model.
+// Edit the elements of one or more loci in silico, and read the effects from one model.
 process SCORE_ELEMENTS {
     tag "${meta.id} ${meta.model}"
     label 'process_medium'
@@ -30,7 +30,7 @@ process SCORE_ELEMENTS {
         --elements ${elements} \\
         --loci ${loci} \\
         --fasta ${fasta} \\
-        --locus '${meta.id}' \\
+        --locus '${meta.loci.join(',')}' \\
         --model '${meta.model}' \\
         ${weights ? "--weights ${weights}" : ''} \\
         --registry ${registry} \\

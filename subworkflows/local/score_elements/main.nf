@@ -1,5 +1,5 @@
 //
-// One task a locus and model; a task that fails is reported and does not take the others with it.
+// One task a model and `loci_per_task` loci; a task that fails is reported and does not take the others with it.
 //
 
 include { ESTIMATE_COST  } from '../../../modules/local/estimate_cost'
@@ -15,14 +15,17 @@ workflow SCORE_LOCI {
     models // list of maps: name, weights
     registry // file: models.yml
     device // string
+    loci_per_task // integer
     code // string
 
     main:
     ESTIMATE_COST(elements, models.collect { model -> model.name }, registry, device, code)
 
     ch_tasks = names
+        .collate(loci_per_task)
+        .map { group -> [group] }
         .combine(channel.fromList(models))
-        .map { locus, model -> [[id: locus, model: model.name], model.weights] }
+        .map { group, model -> [[id: group_name(group), loci: group, model: model.name], model.weights] }
 
     SCORE_ELEMENTS(ch_tasks, elements, loci, reference, registry, device, code)
 
@@ -34,7 +37,7 @@ workflow SCORE_LOCI {
         .map { meta, _weights -> [task_name(meta), meta] }
         .join(SCORE_ELEMENTS.out.scores.map { meta, _effects, _reference -> [task_name(meta), true] }, remainder: true)
         .filter { _name, _meta, scored -> !scored }
-        .map { _name, meta, _scored -> meta }
+        .flatMap { _name, meta, _scored -> meta.loci.collect { locus -> [id: locus, model: meta.model] } }
         .toSortedList { left, right -> task_name(left) <=> task_name(right) }
 
     POOL_RIS(
@@ -49,7 +52,12 @@ workflow SCORE_LOCI {
 
     emit:
     ris // value: ris.parquet
-    failed // value: list of meta maps of the tasks that failed
+    failed // value: list of maps of id and model, one a locus of a task that failed
+}
+
+/** A group of loci by its first and last. */
+def group_name(group) {
+    group.size() == 1 ? group[0] : "${group[0]}..${group[-1]}".toString()
 }
 
 def task_name(meta) {
