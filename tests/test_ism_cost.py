@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from darkregulome.ism.cost import PUBLISHED_SIZES, count_forwards, estimate_cost, read_size
+from darkregulome.ism.cost import count_forwards, estimate_cost, read_size
 from darkregulome.ism.plan import Settings, make_plan
+from darkregulome.models.architecture import find_architecture
 from fake_models import LinearOutput, MarkovCausal, MarkovMasked
 from test_ism_engine import MemoryGenome, element_table, locus_table, random_dna
 
@@ -49,7 +50,7 @@ def test_hours_agree_with_the_published_estimates_within_a_factor_of_two(archite
     entry = SimpleNamespace(kind=kind, architecture=architecture, window=window, context=None, perturbation="shuffle")
     if kind == "masked":
         entry.perturbation = "substitution"
-    size = PUBLISHED_SIZES[architecture]
+    size = find_architecture(architecture).size
     cost = estimate_cost("x", entry, size, table, sites=2 if kind == "masked" else 1, device="cpu", price_per_hour=2.0)
     assert cost.forwards == 60_896
     assert days / 2 < cost.hours / 24 < 2 * days
@@ -57,4 +58,4 @@ def test_hours_agree_with_the_published_estimates_within_a_factor_of_two(archite
 
 
 def test_a_checkpoint_that_is_not_at_hand_is_taken_at_its_published_size(tmp_path):
-    assert read_size(tmp_path, "enformer") == PUBLISHED_SIZES["enformer"]
+    assert read_size(tmp_path, "enformer") == find_architecture("enformer").size

@@ -4,13 +4,16 @@ import math
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
 from darkregulome.models import letters
 from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, RcpsEmbedding
+from darkregulome.models.checkpoint import save_checkpoint
 from darkregulome.models.hyenadna import HyenaConfig, HyenaDNAForCausalLM
 from darkregulome.models.language import UNIFORM, LetterLanguageModel
 from darkregulome.models.protocol import LanguageModel
+from darkregulome.models.registry import load_model
 
 SEQUENCE = "ACGTTGCATTAGGCCATACCGATTACAGATTTACGGA"
 COMPLEMENTED = SEQUENCE.translate(str.maketrans("ACGT", "TGCA"))[::-1]
@@ -38,7 +41,7 @@ def hyena(**changes):
 def model(request):
     torch.manual_seed(1)
     if request.param == "hyena":
-        return LetterLanguageModel("hyena", hyena(), kind="causal", context=66, n_id=letters.N)
+        return LetterLanguageModel("hyena", hyena(), kind="causal", context=66, alphabet=letters.CHARACTERS)
     rcps = request.param != "ph"
     network = caduceus(rcps=rcps, fused_add_norm=request.param != "ps_unfused")
     return LetterLanguageModel(request.param, network, kind="masked", context=128, equivariant=rcps)
@@ -91,6 +94,42 @@ def test_tokens_are_the_official_ones():
     tokens = letters.tokenize(["ACGTNacgtnRY-"])[0].tolist()
     assert tokens == [7, 8, 9, 10, 11, 7, 8, 9, 10, 11, 6, 6, 6]
     assert letters.tokenize(["AN"], n_id=letters.PAD)[0].tolist() == [7, 4]
+
+
+PLANT = {
+    "model_type": "caduceus",
+    "architectures": ["Caduceus"],
+    "d_model": 16,
+    "n_layer": 2,
+    "vocab_size": 8,
+    "ssm_cfg": {"d_state": 4},
+    "rcps": True,
+    "residual_in_fp32": True,
+    "complement_map": {"0": 0, "1": 1, "2": 2, "3": 6, "4": 5, "5": 4, "6": 3, "7": 7},
+}
+
+
+@pytest.mark.parametrize("bare", [False, True])
+@pytest.mark.parametrize("mapped", [False, True])
+def test_plant_caduceus_reads_lower_case_letters_and_is_equivariant(tmp_path, bare, mapped):
+    """PlantCaduceus: PS with the vocabulary of GPN; its files are of the network with the head, or of the bare one."""
+    torch.manual_seed(1)
+    fields = PLANT if mapped else {name: value for name, value in PLANT.items() if name != "complement_map"}
+    network = caduceus(**fields)
+    save_checkpoint(network, fields, tmp_path / "plant")
+    if bare:
+        tensors = load_file(tmp_path / "plant" / "model.safetensors")
+        tensors = {k.removeprefix("caduceus."): v for k, v in tensors.items() if k.startswith("caduceus.")}
+        save_file(tensors, tmp_path / "plant" / "model.safetensors")
+    model = load_model("plant", weights=tmp_path / "plant")
+    assert model.encode(["ACGTacgtNR"])[0].tolist() == [3, 4, 5, 6, 3, 4, 5, 6, 2, 2]
+    tokens = model.encode([SEQUENCE])
+    assert model.mask(tokens, torch.tensor([4]))[0, 4] == 1
+    with torch.inference_mode():
+        torch.testing.assert_close(model.log_probs(tokens), network(tokens)[..., 3:7].log_softmax(-1))
+    reverse = model.log_probs(model.encode([COMPLEMENTED])).flip((1, 2))
+    torch.testing.assert_close(model.log_probs(tokens), reverse, rtol=0, atol=1e-4)
+    assert model.equivariant
 
 
 def test_sequences_of_several_lengths_are_refused():

@@ -1,15 +1,18 @@
 """Names, devices and precisions: what they become, and what is said when they become nothing."""
 
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 import yaml
 
+from darkregulome import models
 from darkregulome.errors import InputError
 from darkregulome.models import registry
+from darkregulome.models.architecture import architecture_names, architecture_of_type, find_architecture
 from darkregulome.models.protocol import LanguageModel, OutputModel
-from darkregulome.models.registry import KIND_OF_ARCHITECTURE, load_model, model_problems, read_registry
+from darkregulome.models.registry import load_model, model_problems, read_registry
 
 GOLDEN = Path(__file__).parent / "golden"
 ENTRIES = read_registry()
@@ -36,7 +39,7 @@ def told(*args, **kwargs):
 def test_every_entry_is_complete():
     assert {"demo-caduceus", "demo-hyena", "demo-enformer", "xpresso-k562", "enformer-official"} <= ENTRIES.keys()
     for name, entry in ENTRIES.items():
-        assert entry.kind == KIND_OF_ARCHITECTURE[entry.architecture], name
+        assert entry.kind == find_architecture(entry.architecture).kind, name
         assert entry.readout == {"masked": "llr", "causal": "loglik", "output": "track"}[entry.kind], name
         assert entry.window <= entry.context, name
         assert entry.licence or entry.source, name
@@ -59,6 +62,54 @@ def test_entry_reads_its_folder_beside_the_registry(write_registry):
     (path.parent / "models" / "mine").symlink_to(GOLDEN / "caduceus_ps")
     model = load_model("mine", registry=path)
     assert (model.kind, model.context, model.equivariant, model.revision) == ("masked", 64, True, None)
+
+
+NEW_ARCHITECTURE = """
+from types import SimpleNamespace
+
+from darkregulome.models.architecture import Architecture, ModelSize
+
+ARCHITECTURE = Architecture(
+    "causal",
+    lambda checkpoint: SimpleNamespace(name=checkpoint.name, context=checkpoint.entry.context, **checkpoint.settings),
+    ModelSize(1, 1, 1),
+    model_types=("uniform",),
+)
+"""
+
+
+def test_new_architecture_needs_one_file_and_one_entry(write_registry, tmp_path, monkeypatch):
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "uniform.py").write_text(NEW_ARCHITECTURE)
+    monkeypatch.setattr(models, "__path__", [*models.__path__, str(tmp_path / "plugins")])
+    monkeypatch.delitem(sys.modules, "darkregulome.models.uniform", raising=False)
+    path = write_registry(mine={"kind": "causal", "architecture": "uniform", "context": 77})
+    model = load_model("mine", weights=tmp_path, registry=path)
+    assert (model.name, model.context, model.precision) == ("mine", 77, "fp32")
+    (tmp_path / "config.json").write_text('{"model_type": "uniform"}')
+    assert load_model("by-its-folder", weights=tmp_path).context is None
+
+
+def test_entry_of_another_kind_than_its_architecture_is_refused(write_registry):
+    path = write_registry(mine={"kind": "causal", "architecture": "caduceus"})
+    assert "is 'causal', but caduceus is 'masked'" in told("mine", weights=GOLDEN / "caduceus_ph", registry=path)
+
+
+def test_every_architecture_declares_itself():
+    names = architecture_names()
+    assert {"caduceus", "hyenadna", "enformer", "xpresso", "gpn"} <= set(names)
+    types = [known for name in names for known in find_architecture(name).model_types]
+    assert len(types) == len(set(types))
+    for name in names:
+        for known in find_architecture(name).model_types:
+            assert architecture_of_type(known) == name
+    assert architecture_of_type("gpt2") is None
+
+
+def test_misspelt_architecture_is_answered_with_the_nearest(write_registry):
+    assert "no such architecture, did you mean 'caduceus'" in told(
+        "a", registry=write_registry(a=LETTERS | {"architecture": "caducus"})
+    )
 
 
 def test_registry_of_the_environment_is_used(write_registry, monkeypatch):

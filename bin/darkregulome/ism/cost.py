@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 
 from darkregulome.ism.engine import OUTPUT_BASES_PER_BATCH, TOKENS_PER_BATCH
 from darkregulome.ism.plan import PERTURBATION_OF_KIND, tiles
+from darkregulome.models.architecture import ModelSize, find_architecture
 
 BYTES_PER_PARAMETER = 4
 RUNTIME_BYTES = 0.6e9
@@ -27,30 +28,6 @@ NANOSECONDS = {"cpu": {"masked": 80.0, "causal": 155.0}, "cuda": {"masked": 0.15
 CPU cores (measured at 8 kb) and on one H100 (estimated)."""
 OUTPUT_FLOPS_PER_SECOND = {"cpu": 34e9, "cuda": 15e12}
 """Throughput on Enformer: 2 CPU cores (measured), one H100 (estimated)."""
-
-ENFORMER_FLOPS = 3.28e12
-ENFORMER_EDIT_FLOPS = 0.78e12
-"""A forward of the published Enformer (width 1,536, 196,608 bases), and an edit spliced into it."""
-ENFORMER_WIDTH, ENFORMER_CONTEXT = 1536, 196_608
-XPRESSO_FLOPS = 9.1e7
-
-
-@dataclass(frozen=True)
-class ModelSize:
-    """Width, layers and parameters of a network."""
-
-    channels: int
-    layers: int
-    parameters: int
-
-
-PUBLISHED_SIZES = {
-    "caduceus": ModelSize(256, 16, 7_700_000),
-    "hyenadna": ModelSize(256, 8, 6_600_000),
-    "enformer": ModelSize(1536, 11, 251_000_000),
-    "xpresso": ModelSize(128, 2, 113_000),
-}
-"""Assumed where the checkpoint is not at hand."""
 
 
 @dataclass(frozen=True)
@@ -153,15 +130,20 @@ def count_forwards(
 
 def read_size(folder: str | Path, architecture: str) -> ModelSize:
     """Size of a checkpoint from its config.json and the header of its weights; the published one where it is absent."""
-    published = PUBLISHED_SIZES[architecture]
+    published = find_architecture(architecture).size
     try:
         config = json.loads((Path(folder) / "config.json").read_text())
         with safe_open(Path(folder) / "model.safetensors", framework="numpy") as weights:
             parameters = sum(int(np.prod(weights.get_slice(key).get_shape())) for key in weights.keys())  # noqa: SIM118
     except (OSError, ValueError, SafetensorError):
         return published
-    channels = int(config.get("d_model") or config.get("dim") or published.channels)
-    return ModelSize(channels, int(config.get("n_layer") or config.get("depth") or published.layers), parameters)
+    channels = _first(config, ("d_model", "dim", "hidden_size"), published.channels)
+    layers = _first(config, ("n_layer", "depth", "n_layers", "num_hidden_layers"), published.layers)
+    return ModelSize(channels, layers, parameters)
+
+
+def _first(config: dict[str, Any], names: tuple[str, ...], otherwise: int) -> int:
+    return next((int(config[name]) for name in names if config.get(name)), otherwise)
 
 
 def assumptions() -> dict[str, Any]:
@@ -176,7 +158,7 @@ def assumptions() -> dict[str, Any]:
 
 
 def _output_flops(architecture: str, size: ModelSize, window: int, references: int, edits: int) -> float:
-    if architecture == "xpresso":
-        return XPRESSO_FLOPS * (references + edits)
-    scale = (size.channels / ENFORMER_WIDTH) ** 2 * window / ENFORMER_CONTEXT
-    return scale * (ENFORMER_FLOPS * references + ENFORMER_EDIT_FLOPS * edits)
+    counted = find_architecture(architecture).flops
+    if counted is None:
+        return 2.0 * size.parameters * window * (references + edits)
+    return counted(size, window, references, edits)

@@ -12,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator,
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from darkregulome.models.letters import COMPLEMENT, VOCABULARY_SIZE, padded_size
+from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
+from darkregulome.models.checkpoint import find_weights, load_weights, read_config
+from darkregulome.models.language import LetterLanguageModel
+from darkregulome.models.letters import CHARACTERS, LOWER_CASE, VOCABULARY_SIZE, Alphabet, padded_size
 from darkregulome.models.scan import selective_scan_rows
 
 
@@ -76,7 +79,7 @@ class CaduceusConfig(BaseModel):
     @model_validator(mode="after")
     def _pad_vocabulary(self) -> "CaduceusConfig":
         self.vocab_size = padded_size(self.vocab_size, self.pad_vocab_size_multiple)
-        known = self.complement_map or COMPLEMENT
+        known = self.complement_map or alphabet_of(self).complement
         self.complement_map = {i: known.get(i, i) for i in range(self.vocab_size)}
         return self
 
@@ -388,3 +391,30 @@ class CaduceusForMaskedLM(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         logits = self.lm_head(self.hidden(tokens))
         return logits if logits.dtype == torch.float64 else logits.float()
+
+
+CONTEXT = 131_072
+"""Longest window of the published checkpoints; the architecture itself has no limit."""
+
+
+def alphabet_of(config: CaduceusConfig) -> Alphabet:
+    """The vocabulary of a checkpoint, which its size tells: PlantCaduceus has 7 tokens, padded to 8."""
+    return LOWER_CASE if config.vocab_size <= 8 else CHARACTERS
+
+
+def _build(checkpoint: Checkpoint) -> LetterLanguageModel:
+    config, entry = CaduceusConfig.model_validate(read_config(checkpoint.folder)), checkpoint.entry
+    network = CaduceusForMaskedLM(config)
+    load_weights(network, find_weights(checkpoint.folder), base="caduceus.")
+    return LetterLanguageModel(
+        checkpoint.name,
+        network,
+        kind=entry.kind,
+        context=entry.context or entry.window or CONTEXT,
+        equivariant=config.rcps,
+        alphabet=alphabet_of(config).reading_n_as(entry.n_reads_as),
+        **checkpoint.settings,
+    )
+
+
+ARCHITECTURE = Architecture("masked", _build, ModelSize(256, 16, 7_700_000), model_types=("caduceus",))

@@ -94,10 +94,11 @@ def aliases_of(module: nn.Module) -> dict[str, str]:
     return own() if callable(own) else {}
 
 
-def load_weights(module: nn.Module, path: str | Path, ignore: tuple[str, ...] = ()) -> None:
+def load_weights(module: nn.Module, path: str | Path, ignore: tuple[str, ...] = (), base: str = "") -> None:
     """Load a file of weights into `module`, every key accounted for.
 
-    Keys that start with one of `ignore` are passed over, in the file and in the module.
+    Keys that start with one of `ignore` are passed over, in the file and in the module. `base` is the place of the
+    bare network in a model with a head: a file of the bare network lacks it, as well as a head that is tied.
 
     Raises
     ------
@@ -105,6 +106,9 @@ def load_weights(module: nn.Module, path: str | Path, ignore: tuple[str, ...] = 
         the architecture ties) not equal.
     """
     tensors = read_tensors(path)
+    if base and not any(name.startswith(base) for name in tensors):
+        tensors = {base + name: tensor for name, tensor in tensors.items()}
+        ignore = (*ignore, *(name for name, _ in module.named_buffers() if not name.startswith(base)))
     aliases = aliases_of(module)
     expected = {name: tensor for name, tensor in module.state_dict().items() if not name.startswith(ignore or ("\0",))}
     found = {name: tensor for name, tensor in tensors.items() if not name.startswith(ignore or ("\0",))}

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darkregulome.errors import InputError
-from darkregulome.models.checkpoint import load_weights
+from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
+from darkregulome.models.checkpoint import find_weights, load_weights, read_card, read_config
 from darkregulome.models.letters import one_hot
 from darkregulome.models.numerics import numerics
 
@@ -237,3 +238,36 @@ def full_tracks(network: nn.Module, sequences: Sequence[str], head: str) -> Tens
     """All tracks in all bins by enformer-pytorch's own forward, without any shortcut: (batch, bins, tracks)."""
     with torch.inference_mode():
         return network(one_hot(sequences).to(next(network.parameters()).device), head=head)
+
+
+def _build(checkpoint: Checkpoint) -> EnformerModel:
+    config, entry, folder = read_config(checkpoint.folder), checkpoint.entry, checkpoint.folder
+    network = load_enformer(config, find_weights(folder), entry.use_tf_gamma)
+    settled = network.config
+    tracks = checkpoint.tracks or entry.tracks or _tracks_of_card(folder, settled.output_heads.get(entry.head, 0))
+    context = entry.context or int(config.get("context") or settled.target_length * 2**settled.num_downsamples)
+    return EnformerModel(
+        checkpoint.name, network, context=context, tracks=tracks, head=entry.head, **checkpoint.settings
+    )
+
+
+def _tracks_of_card(folder: Path, size: int) -> dict[str, int]:
+    """Names of the tracks by the model card, where it names every one of them; else numbers."""
+    named = read_card(folder).get("tracks")
+    if not isinstance(named, list) or len(named) != size:
+        named = [f"track_{index}" for index in range(size)]
+    return {Path(str(track)).stem: index for index, track in enumerate(named)}
+
+
+PUBLISHED = ModelSize(1536, 11, 251_000_000)
+PUBLISHED_CONTEXT = 196_608
+FORWARD_FLOPS, EDIT_FLOPS = 3.28e12, 0.78e12
+"""A forward of the published model, and an edit spliced into it."""
+
+
+def _flops(size: ModelSize, window: int, references: int, edits: int) -> float:
+    scale = (size.channels / PUBLISHED.channels) ** 2 * window / PUBLISHED_CONTEXT
+    return scale * (FORWARD_FLOPS * references + EDIT_FLOPS * edits)
+
+
+ARCHITECTURE = Architecture("output", _build, PUBLISHED, model_types=("enformer",), flops=_flops)

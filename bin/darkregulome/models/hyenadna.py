@@ -12,7 +12,10 @@ from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from darkregulome.models.letters import VOCABULARY_SIZE, padded_size
+from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
+from darkregulome.models.checkpoint import find_weights, load_weights, read_config
+from darkregulome.models.language import LetterLanguageModel
+from darkregulome.models.letters import CHARACTERS, VOCABULARY_SIZE, padded_size
 
 DECAY_TARGET, DECAY_FAST, DECAY_SLOW, DECAY_SHIFT = 1e-2, 0.3, 1.5, 0.05
 """Modulation of the filters: what a decay reaches, at which fraction of the window, and the floor added to it."""
@@ -293,3 +296,20 @@ class HyenaDNAForCausalLM(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         logits = self.lm_head(self.hidden(tokens))
         return logits if logits.dtype == torch.float64 else logits.float()
+
+
+def _build(checkpoint: Checkpoint) -> LetterLanguageModel:
+    config, entry = HyenaConfig.model_validate(read_config(checkpoint.folder)), checkpoint.entry
+    network = HyenaDNAForCausalLM(config)
+    load_weights(network, find_weights(checkpoint.folder))
+    return LetterLanguageModel(
+        checkpoint.name,
+        network,
+        kind=entry.kind,
+        context=min(entry.context or config.max_seq_len, config.max_seq_len),
+        alphabet=CHARACTERS.reading_n_as(entry.n_reads_as),
+        **checkpoint.settings,
+    )
+
+
+ARCHITECTURE = Architecture("causal", _build, ModelSize(256, 8, 6_600_000), model_types=("hyenadna",))

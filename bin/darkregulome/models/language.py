@@ -11,13 +11,16 @@ from darkregulome.models import letters
 from darkregulome.models.numerics import numerics
 
 UNIFORM = -math.log(len(letters.BASE_IDS))
+"""Log-probability of a base of which nothing is known."""
+
+CADUCEUS = letters.CHARACTERS.reading_n_as("pad")
 
 
 class LetterLanguageModel:
-    """A Caduceus or HyenaDNA network behind `protocol.LanguageModel`.
+    """A network that reads letter by letter behind `protocol.LanguageModel`.
 
-    N reads as `n_id`: PAD for Caduceus, whose pre-training replaced N by PAD, so that the embedding of N is untrained;
-    the letter N for the official HyenaDNA. IUPAC letters are [UNK] for both.
+    `alphabet` says what N reads as: PAD for Caduceus, whose pre-training replaced N by PAD, so that the embedding of N
+    is untrained; the letter N for the official HyenaDNA. IUPAC letters are [UNK] for all.
     """
 
     def __init__(
@@ -28,7 +31,7 @@ class LetterLanguageModel:
         kind: str,
         context: int,
         equivariant: bool = False,
-        n_id: int = letters.PAD,
+        alphabet: letters.Alphabet = CADUCEUS,
         device: torch.device = torch.device("cpu"),
         precision: str = "fp32",
         revision: str | None = None,
@@ -36,19 +39,19 @@ class LetterLanguageModel:
         self.name, self.kind, self.context, self.equivariant = name, kind, context, equivariant
         self.device, self.precision, self.revision = device, precision, revision
         self.network = network.to(device).eval().requires_grad_(False)
-        self._n_id = n_id
-        self._bases = torch.tensor(letters.BASE_IDS, device=device)
+        self.alphabet = alphabet
+        self._bases = torch.tensor(alphabet.bases, device=device)
 
     def encode(self, sequences: Sequence[str]) -> Tensor:
         """Token ids of equally long sequences: int64, shape (batch, length)."""
-        return letters.tokenize(sequences, self._n_id).to(self.device)
+        return self.alphabet.tokenize(sequences).to(self.device)
 
     def mask(self, tokens: Tensor, positions: Tensor) -> Tensor:
         """A copy of `tokens` in which row i is [MASK] at ``positions[i]``. Masked models only."""
         if self.kind != "masked":
             raise ValueError(f"{self.name} is a {self.kind} model: it has no [MASK]")
         masked = tokens.clone()
-        masked[torch.arange(len(tokens), device=tokens.device), positions.to(tokens.device)] = letters.MASK
+        masked[torch.arange(len(tokens), device=tokens.device), positions.to(tokens.device)] = self.alphabet.mask
         return masked
 
     def log_probs(self, tokens: Tensor) -> Tensor:

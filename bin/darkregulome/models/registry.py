@@ -8,26 +8,25 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
 
 from darkregulome.errors import InputError, Problem
-from darkregulome.models.checkpoint import find_weights, load_weights, read_card, read_config
+from darkregulome.models.architecture import (
+    Checkpoint,
+    Kind,
+    architecture_names,
+    architecture_of_type,
+    find_architecture,
+    known_model_types,
+)
+from darkregulome.models.checkpoint import read_card, read_config
 from darkregulome.models.numerics import check_precision, resolve_device
-from darkregulome.models.protocol import LanguageModel, OutputModel
 
 REGISTRY_VARIABLE = "DARKREGULOME_MODELS"
 """Environment variable with the path of another registry."""
 
 HUB_FILES = ("config.json", "*.safetensors", "pytorch_model.bin")
 """What is fetched from the hub: data only, never code."""
-
-CONTEXT_OF_CADUCEUS = 131_072
-"""Longest window of the published Caduceus checkpoints; the architecture itself has no limit."""
-
-ARCHITECTURE_OF_TYPE = {"caduceus": "caduceus", "hyenadna": "hyenadna", "enformer": "enformer"}
-"""`model_type` of an official config.json -> architecture."""
-
-KIND_OF_ARCHITECTURE = {"caduceus": "masked", "hyenadna": "causal", "enformer": "output", "xpresso": "output"}
 
 
 class ModelEntry(BaseModel):
@@ -45,12 +44,14 @@ class ModelEntry(BaseModel):
         it in a whole window, so it needs more of them than a masked model, which tries three.
     tracks : tracks of an output model: name -> index in its head.
     n_reads_as : token of N: ``pad`` where training replaced N by PAD, ``n`` where it kept it.
+    species : token that stands before the sequence, for models that were trained with one.
+    sha256 : checksum of the file of weights, verified where they are fetched.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    kind: Literal["masked", "causal", "output"]
-    architecture: Literal["caduceus", "hyenadna", "enformer", "xpresso"]
+    kind: Kind
+    architecture: str
     weights: str | None = None
     repo: str | None = None
     revision: str | None = Field(default=None, pattern=r"^[0-9a-f]{40}$")
@@ -64,8 +65,19 @@ class ModelEntry(BaseModel):
     head: str = "human"
     use_tf_gamma: bool | None = None
     n_reads_as: Literal["pad", "n"] = "pad"
+    species: str | None = None
+    sha256: str | None = Field(default=None, pattern=r"^[0-9a-f]{64}$")
     licence: str | None = None
     source: str | None = None
+
+    @field_validator("architecture")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        if name not in architecture_names():
+            near = difflib.get_close_matches(name, architecture_names(), n=1)
+            hint = f"did you mean {near[0]!r}" if near else f"use {', '.join(architecture_names())}"
+            raise ValueError(f"no such architecture, {hint}")
+        return name
 
 
 def default_registry() -> Path:
@@ -133,16 +145,19 @@ def find_entry(name: str, weights: str | Path | None = None, registry: str | Pat
 
 def _entry_of_folder(folder: Path) -> ModelEntry:
     declared = read_config(folder).get("model_type")
-    architecture = ARCHITECTURE_OF_TYPE.get(str(declared))
+    architecture = architecture_of_type(str(declared))
     if architecture is None:
         raise InputError.at(
             folder / "config.json",
-            f"`model_type` is {declared!r}, which is none of {', '.join(ARCHITECTURE_OF_TYPE)}",
+            f"`model_type` is {declared!r}, which is none of {', '.join(known_model_types())}",
             "give a checkpoint of a supported architecture",
         )
     window = read_card(folder).get("window")
-    fields: dict[str, Any] = {"kind": KIND_OF_ARCHITECTURE[architecture], "architecture": architecture}
-    return ModelEntry(**fields, window=window if isinstance(window, int) else None)
+    return ModelEntry(
+        kind=find_architecture(architecture).kind,
+        architecture=architecture,
+        window=window if isinstance(window, int) else None,
+    )
 
 
 def load_model(
@@ -178,9 +193,15 @@ def load_model(
     folder = Path(weights) if weights is not None else _folder_of(name, entry, registry)
     if not folder.exists():
         raise InputError.at(folder, f"does not exist (weights of {name})", "check --weights, or make the checkpoint")
-    settings = {"device": place, "precision": precision, "revision": entry.revision if weights is None else None}
+    architecture = find_architecture(entry.architecture)
+    if entry.kind != architecture.kind:
+        raise InputError.at(
+            f"model {name}", f"is {entry.kind!r}, but {entry.architecture} is {architecture.kind!r}", "mend `kind`"
+        )
+    revision = entry.revision if weights is None else None
+    checkpoint = Checkpoint(name, entry, folder, place, precision, revision, None if tracks is None else dict(tracks))
     try:
-        return _BUILDERS[entry.architecture](name, entry, folder, tracks, settings)
+        return architecture.build(checkpoint)
     except ValidationError as error:
         raise InputError(*_problems_of(error, str(folder / "config.json"))) from error
 
@@ -224,71 +245,3 @@ def _fetch(repo: str, revision: str) -> Path:
         raise InputError.at(
             f"{repo}@{revision[:12]}", f"could not be fetched ({reason})", "check the network, or give --weights DIR"
         ) from error
-
-
-def _caduceus(
-    name: str, entry: ModelEntry, folder: Path, tracks: Mapping[str, int] | None, settings: dict
-) -> LanguageModel:
-    from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
-
-    config = CaduceusConfig.model_validate(read_config(folder))
-    network = CaduceusForMaskedLM(config)
-    load_weights(network, find_weights(folder))
-    context = entry.context or entry.window or CONTEXT_OF_CADUCEUS
-    return _letter_model(name, entry, network, context, config.rcps, settings)
-
-
-def _hyenadna(
-    name: str, entry: ModelEntry, folder: Path, tracks: Mapping[str, int] | None, settings: dict
-) -> LanguageModel:
-    from darkregulome.models.hyenadna import HyenaConfig, HyenaDNAForCausalLM
-
-    config = HyenaConfig.model_validate(read_config(folder))
-    network = HyenaDNAForCausalLM(config)
-    load_weights(network, find_weights(folder))
-    context = min(entry.context or config.max_seq_len, config.max_seq_len)
-    return _letter_model(name, entry, network, context, False, settings)
-
-
-def _letter_model(
-    name: str, entry: ModelEntry, network: Any, context: int, equivariant: bool, settings: dict
-) -> LanguageModel:
-    from darkregulome.models import letters
-    from darkregulome.models.language import LetterLanguageModel
-
-    n_id = letters.PAD if entry.n_reads_as == "pad" else letters.N
-    return LetterLanguageModel(
-        name, network, kind=entry.kind, context=context, equivariant=equivariant, n_id=n_id, **settings
-    )
-
-
-def _enformer(
-    name: str, entry: ModelEntry, folder: Path, tracks: Mapping[str, int] | None, settings: dict
-) -> OutputModel:
-    from darkregulome.models.enformer import EnformerModel, load_enformer
-
-    config = read_config(folder)
-    network = load_enformer(config, find_weights(folder), entry.use_tf_gamma)
-    chosen = tracks or entry.tracks or _tracks_of_card(folder, network.config.output_heads.get(entry.head, 0))
-    settled = network.config
-    context = entry.context or int(config.get("context") or settled.target_length * 2**settled.num_downsamples)
-    return EnformerModel(name, network, context=context, tracks=chosen, head=entry.head, **settings)
-
-
-def _tracks_of_card(folder: Path, size: int) -> dict[str, int]:
-    """Names of the tracks by the model card, where it names every one of them; else numbers."""
-    named = read_card(folder).get("tracks")
-    if not isinstance(named, list) or len(named) != size:
-        named = [f"track_{index}" for index in range(size)]
-    return {Path(str(track)).stem: index for index, track in enumerate(named)}
-
-
-def _xpresso(
-    name: str, entry: ModelEntry, folder: Path, tracks: Mapping[str, int] | None, settings: dict
-) -> OutputModel:
-    from darkregulome.models.xpresso import XpressoModel, load_xpresso
-
-    return XpressoModel(name, load_xpresso(folder, entry.file), **settings)
-
-
-_BUILDERS = {"caduceus": _caduceus, "hyenadna": _hyenadna, "enformer": _enformer, "xpresso": _xpresso}

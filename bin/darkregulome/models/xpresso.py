@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darkregulome.errors import InputError
+from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
 from darkregulome.models.checkpoint import load_weights
 from darkregulome.models.letters import one_hot
 from darkregulome.models.numerics import numerics
@@ -92,3 +93,18 @@ def load_xpresso(weights: Path, file_name: str | None = None) -> Xpresso:
     network = Xpresso()
     load_weights(network, weights)
     return network
+
+
+def _build(checkpoint: Checkpoint) -> XpressoModel:
+    network = load_xpresso(checkpoint.folder, checkpoint.entry.file)
+    return XpressoModel(checkpoint.name, network, **checkpoint.settings)
+
+
+FORWARD_FLOPS = 9.1e7
+
+ARCHITECTURE = Architecture(
+    "output",
+    _build,
+    ModelSize(128, 2, 113_000),
+    flops=lambda size, window, references, edits: FORWARD_FLOPS * (references + edits),
+)
