@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""How often does a claim survive where nothing is planted? `benchmarks/null_seeds.py --seeds 20 --out null_seeds.tsv`.
+"""How often does a claim survive where nothing is planted? `benchmarks/null_seeds.py --seeds 20 --folder null_seeds`.
 
 The demo's stages, with the demo's settings and shipped models, on one simulated genome a seed in which nothing is
-planted. One row a claim, model and seed; seeds that the table holds already are not run again. At the end: in how
-many seeds any claim survived, and the claims whose residual q alone is below 0.05, whatever their floors say.
+planted. What scoring gave is kept in the folder, so that a second call repeats the statistics alone. At the end: in how
+many seeds any claim survived, and the claims whose residual q alone is below 0.05, whatever their floors say; all
+claims of all seeds are in claims.tsv of the folder.
 """
 
 import argparse
 import importlib
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -27,44 +29,57 @@ FLANK, SEED, PERMUTATIONS = 24_000, 1, 10_000
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=20, help="number of genomes, seeds 0 upwards")
-    parser.add_argument("--out", type=Path, default=Path("null_seeds.tsv"), help="table of claims by seed")
+    parser.add_argument("--folder", type=Path, default=Path("null_seeds"), help="where scores and claims are kept")
     given = parser.parse_args()
+    parts = []
     for seed in range(given.seeds):
-        if given.out.exists() and seed in set(pd.read_csv(given.out, sep="\t")["seed"]):
-            continue
         started = time.perf_counter()
-        with tempfile.TemporaryDirectory() as folder:
-            rows = pd.DataFrame(claims_of(seed, Path(folder)))
-        rows.to_csv(given.out, sep="\t", mode="a", header=not given.out.exists(), index=False)
+        kept = given.folder / f"seed_{seed}"
+        if not (kept / "ris.parquet").exists():
+            score(seed, kept)
+        rows = pd.DataFrame(claims_of(seed, kept))
         survivors = rows.loc[rows["verdict"] == "survives", ["claim", "model"]].agg(" of ".join, axis=1).tolist()
         took = time.perf_counter() - started
         print(f"seed {seed}: {', '.join(survivors) or 'nothing survives'} ({took:.0f} s)", flush=True)
-    report(pd.read_csv(given.out, sep="\t"))
+        parts.append(rows)
+    table = pd.concat(parts)
+    table.to_csv(given.folder / "claims.tsv", sep="\t", index=False)
+    report(table)
 
 
-def claims_of(seed: int, folder: Path) -> list[dict]:
-    """Run the stages on the null genome of `seed`; a row a claim."""
-    genome = folder / "genome"
-    script("simulate_genome", "--null", seed=seed, out=genome)
-    fasta, gtf, loci = genome / "genome.fa.gz", genome / "genes.gtf.gz", folder / "loci.tsv"
-    script("prepare_loci", loci=genome / "loci.csv", gtf=gtf, fasta=fasta, flank=FLANK, out=loci)
-    annotation = {"regulatory": "regulatory.bed.gz", "repeats": "rmsk.txt.gz", "conserved": "conserved.bed.gz"}
-    given = {option: genome / name for option, name in annotation.items()} | {"class_map": genome / "class_map.csv"}
-    script("build_elements", loci=loci, fasta=fasta, gtf=gtf, **given, outdir=folder)
-    elements = next(folder.glob("**/elements.parquet"))
-    tables = []
-    for model in MODELS:
-        effects, reference = folder / f"{model}.effects.parquet", folder / f"{model}.reference.parquet"
-        options = {"elements": elements, "loci": loci, "fasta": fasta, "model": model, "seed": SEED}
-        script("score_elements", "--no-progress", **options, out=effects, reference_out=reference)
-        tables += [f"--effects={effects}", f"--reference={reference}"]
-    script("pool_ris", *tables, elements=elements, outdir=folder)
-    scores = {"elements": elements, "ris": next(folder.glob("**/ris.parquet"))}
-    tests = {"permutations": PERMUTATIONS, "seed": SEED, "outdir": folder / "diagnosis"}
-    script("diagnose", "--no-progress", **scores, **tests)
-    script("cross_check", "eqtl", **scores, **tests, loci=loci, eqtl=genome / "eqtls.tsv.gz")
-    script("cross_check", "conservation", **scores, **tests, bigwig=genome / "phylop.bw")
-    records = [json.loads(path.read_text()) for path in sorted(tests["outdir"].glob("*.json"))]
+def score(seed: int, kept: Path) -> None:
+    """Simulate the null genome of `seed`, score its elements, and keep what the statistics need; the scores last."""
+    kept.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        genome = folder / "genome"
+        script("simulate_genome", "--null", seed=seed, out=genome)
+        fasta, gtf, loci = genome / "genome.fa.gz", genome / "genes.gtf.gz", kept / "loci.tsv"
+        script("prepare_loci", loci=genome / "loci.csv", gtf=gtf, fasta=fasta, flank=FLANK, out=loci)
+        annotation = {"regulatory": "regulatory.bed.gz", "repeats": "rmsk.txt.gz", "conserved": "conserved.bed.gz"}
+        given = {option: genome / file for option, file in annotation.items()} | {"class_map": genome / "class_map.csv"}
+        script("build_elements", loci=loci, fasta=fasta, gtf=gtf, **given, outdir=folder)
+        elements = next(folder.glob("**/elements.parquet"))
+        tables = []
+        for model in MODELS:
+            effects, reference = folder / f"{model}.effects.parquet", folder / f"{model}.reference.parquet"
+            options = {"elements": elements, "loci": loci, "fasta": fasta, "model": model, "seed": SEED}
+            script("score_elements", "--no-progress", **options, out=effects, reference_out=reference)
+            tables += [f"--effects={effects}", f"--reference={reference}"]
+        script("pool_ris", *tables, elements=elements, outdir=folder)
+        for path in (elements, genome / "eqtls.tsv.gz", genome / "phylop.bw", next(folder.glob("**/ris.parquet"))):
+            shutil.copy(path, kept / path.name)
+
+
+def claims_of(seed: int, kept: Path) -> list[dict]:
+    """Diagnose and cross-check the kept scores of one seed; a row a claim."""
+    scores = {"elements": kept / "elements.parquet", "ris": kept / "ris.parquet"}
+    with tempfile.TemporaryDirectory() as folder:
+        tests = {"permutations": PERMUTATIONS, "seed": SEED, "outdir": folder}
+        script("diagnose", "--no-progress", **scores, **tests)
+        script("cross_check", "eqtl", **scores, **tests, loci=kept / "loci.tsv", eqtl=kept / "eqtls.tsv.gz")
+        script("cross_check", "conservation", **scores, **tests, bigwig=kept / "phylop.bw")
+        records = [json.loads(path.read_text()) for path in sorted(Path(folder).glob("*.json"))]
     return [
         {
             "seed": seed,
@@ -90,7 +105,9 @@ def script(name: str, *words: str, **options: object) -> None:
 def report(table: pd.DataFrame) -> None:
     seeds = table["seed"].nunique()
     survives = table[table["verdict"] == "survives"]
-    print(f"\n{survives['seed'].nunique()} of {seeds} seeds have a claim that survives, {len(survives)} of {len(table)}.")
+    print(
+        f"\n{survives['seed'].nunique()} of {seeds} seeds have a claim that survives, {len(survives)} of {len(table)}."
+    )
     print(survives.to_string(index=False) if len(survives) else "None does.")
     small = table[table["residual_q"] < 0.05].groupby(["claim", "model"]).size()
     print(f"\nResidual q below 0.05, whatever the floors, in seeds of {seeds}:")
