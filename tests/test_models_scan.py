@@ -3,9 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from scipy.signal import lfilter
+from scipy.special import expit
 
+from darkregulome.errors import InputError
 from darkregulome.models import scan
-from darkregulome.models.scan import selective_scan
+from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
+from darkregulome.models.scan import convolve_rows, selective_scan, selective_scan_rows
 
 
 def written_out(u, delta, A, B, C):
@@ -34,9 +38,16 @@ def as_float32(arrays):
     return {name: torch.from_numpy(array).float() for name, array in arrays.items()}
 
 
+@pytest.fixture(params=["torch", "llvm"])
+def kernel(request, monkeypatch):
+    """Each kernel that runs on a CPU."""
+    monkeypatch.setenv(scan.VARIABLE, request.param)
+    return request.param
+
+
 @pytest.mark.parametrize("length", [1, 63, 64, 65, 300])
 @pytest.mark.parametrize("scale", [1e-3, 1.0, 1e4])
-def test_scan_is_the_recurrence(length, scale):
+def test_scan_is_the_recurrence(kernel, length, scale):
     arrays = drawn(length, scale)
     wanted, state = written_out(
         *(arrays[name][0] for name in ("u", "delta")), arrays["A"], *(arrays[n][0] for n in "BC")
@@ -46,7 +57,156 @@ def test_scan_is_the_recurrence(length, scale):
     assert np.abs(last[0].numpy() - state).max() <= 1e-5 * np.abs(state).max()
 
 
+def full(length, batch, channels, states, seed=0):
+    """Rows (batch, length, ...) for a scan with everything in it; step sizes from 1e-4 to 50 and gates to +-200."""
+    rng = np.random.default_rng(seed)
+    shape = (batch, length, channels)
+    arrays = {
+        "u": rng.normal(size=shape),
+        "delta": rng.choice([-9.0, -2.0, 0.5, 4.0, 50.0], size=shape) + rng.normal(size=shape),
+        "A": -np.exp(rng.normal(size=(channels, states))),
+        "B": rng.normal(size=(batch, length, states)),
+        "C": rng.normal(size=(batch, length, states)),
+        "D": rng.normal(size=channels),
+        "z": rng.normal(size=shape) * rng.choice([1.0, 200.0], size=shape),
+        "delta_bias": rng.normal(size=channels),
+    }
+    return as_float32(arrays)
+
+
+def full_written_out(given, delta_softplus):
+    """The recurrence with all that goes around it, in float64: y (batch, length, channels) and the last state."""
+    given = {name: None if x is None else x.double().numpy() for name, x in given.items()}
+    delta = given["delta"] + (0 if given["delta_bias"] is None else given["delta_bias"])
+    delta = np.logaddexp(0, delta) if delta_softplus else delta
+    results, states = [], []
+    for u, dt, B, C in zip(given["u"], delta, given["B"], given["C"], strict=True):
+        y, state = written_out(u.T, dt.T, given["A"], B.T, C.T)
+        results.append(y.T)
+        states.append(state)
+    y = np.stack(results)
+    y = y if given["D"] is None else y + given["D"] * given["u"]
+    return (y if given["z"] is None else y * given["z"] * expit(given["z"])), np.stack(states)
+
+
+def assert_near(found, wanted):
+    assert np.abs(found.numpy() - wanted).max() <= 1e-5 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize(
+    ("absent", "shape"),
+    [
+        ((), (2, 16, 8)),
+        ((), (1, 32, 16)),
+        (("D",), (2, 20, 8)),
+        (("z",), (1, 5, 3)),
+        (("delta_bias",), (3, 8, 1)),
+        (("D", "z", "delta_bias"), (1, 48, 4)),
+    ],
+)
+def test_everything_around_the_recurrence(kernel, absent, shape):
+    given = full(70, *shape) | dict.fromkeys(absent)
+    y, last = selective_scan_rows(**given, delta_softplus=True)
+    wanted, state = full_written_out(given, True)
+    assert_near(y, wanted)
+    assert_near(last, state)
+
+
+def test_step_sizes_that_no_softplus_made_may_be_negative(kernel):
+    given = full(40, 2, 16, 4)
+    given["delta"] = given["delta"].clamp(-0.5, 50)
+    given["delta_bias"] = None
+    assert_near(selective_scan_rows(**given)[0], full_written_out(given, False)[0])
+
+
+def test_a_long_sequence(kernel):
+    given = full(3000, 1, 4, 16)
+    y, last = selective_scan_rows(**given, delta_softplus=True)
+    wanted, state = full_written_out(given, True)
+    assert_near(y, wanted)
+    assert_near(last, state)
+
+
+def test_reading_from_the_end_is_reading_the_flipped_sequence(kernel):
+    given = full(50, 2, 16, 8)
+    rows = ("u", "delta", "B", "C", "z")
+    flipped = given | {name: given[name].flip(1) for name in rows}
+    backwards, last = selective_scan_rows(**given, delta_softplus=True, reverse=True)
+    wanted, state = selective_scan_rows(**flipped, delta_softplus=True)
+    torch.testing.assert_close(backwards, wanted.flip(1), rtol=0, atol=0)
+    torch.testing.assert_close(last, state, rtol=0, atol=0)
+
+
+def test_columns_of_a_wider_tensor_are_read_in_place(kernel):
+    given = full(30, 3, 16, 8)
+    both = torch.cat((given["u"], given["z"]), dim=-1)
+    sliced = given | {
+        "u": both[..., :16],
+        "z": both[..., 16:],
+        "B": given["B"].transpose(0, 1).contiguous().transpose(0, 1),
+    }
+    found = (selective_scan_rows(**x, delta_softplus=True)[0] for x in (given, sliced))
+    torch.testing.assert_close(*found, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize(("channels", "taps", "biased"), [(32, 4, True), (7, 2, False), (16, 1, True)])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_convolution_is_that_of_scipy(kernel, channels, taps, biased, reverse):
+    rng = np.random.default_rng(0)
+    x, weight, bias = rng.normal(size=(2, 30, channels)), rng.normal(size=(channels, taps)), rng.normal(size=channels)
+    bias = bias * biased
+    seen = x[:, ::-1] if reverse else x
+    filtered = np.stack([lfilter(w[::-1], 1, seen[..., c], axis=1) for c, w in enumerate(weight)], axis=-1) + bias
+    wanted = filtered * expit(filtered)
+    x, weight, bias = (torch.from_numpy(array).float() for array in (x, weight[:, None], bias))
+    found = convolve_rows(x, weight, bias if biased else None, reverse)
+    assert_near(found, wanted[:, ::-1] if reverse else wanted)
+
+
+def test_the_answer_does_not_depend_on_the_number_of_threads(kernel, monkeypatch):
+    given = full(200, 3, 128, 8)
+    alone = selective_scan_rows(**given, delta_softplus=True)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    assert all(map(torch.equal, alone, selective_scan_rows(**given, delta_softplus=True)))
+
+
+def test_nan_stays_nan(kernel):
+    given = full(20, 1, 16, 4)
+    given["delta"][0, 5, 3] = torch.nan
+    y = selective_scan_rows(**given, delta_softplus=True)[0]
+    assert y[0, 5:, 3].isnan().all()
+    assert not y[0, :5].isnan().any()
+    assert not y[0, :, :3].isnan().any()
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_whole_model_is_the_same_with_either_kernel(monkeypatch, tied):
+    torch.manual_seed(0)
+    config = CaduceusConfig(d_model=16, n_layer=3, bidirectional_weight_tie=tied, ssm_cfg={"d_state": 8})
+    model, tokens = CaduceusForMaskedLM(config).eval(), torch.randint(7, 11, (4, 65))
+    with torch.inference_mode():
+        compiled = model(tokens)
+        monkeypatch.setenv(scan.VARIABLE, "torch")
+        torch.testing.assert_close(model(tokens), compiled, rtol=1e-5, atol=1e-5)
+
+
+def test_an_unknown_kernel_is_refused(monkeypatch):
+    monkeypatch.setenv(scan.VARIABLE, "fortran")
+    with pytest.raises(InputError, match="torch"):
+        selective_scan(**as_float32(drawn(3)))
+
+
+def test_without_llvmlite_pytorch_does_it(monkeypatch):
+    compiled = selective_scan(**as_float32(drawn(30)))
+    monkeypatch.setattr(scan, "_compiled", lambda: None)
+    torch.testing.assert_close(selective_scan(**as_float32(drawn(30))), compiled, rtol=1e-5, atol=1e-5)
+    monkeypatch.setenv(scan.VARIABLE, "llvm")
+    with pytest.raises(InputError, match="llvmlite"):
+        selective_scan(**as_float32(drawn(30)))
+
+
 def test_chunks_side_by_side_equal_the_loop(monkeypatch):
+    monkeypatch.setenv(scan.VARIABLE, "torch")
     tensors = as_float32(drawn(777, batch=2))
     assert scan._chunks_at_once(777, torch.empty(2, 4, 3)) > 1
     in_chunks = selective_scan(**tensors)

@@ -16,7 +16,7 @@ from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
 from darkregulome.models.checkpoint import find_weights, load_weights, read_config
 from darkregulome.models.language import LetterLanguageModel
 from darkregulome.models.letters import CHARACTERS, LOWER_CASE, VOCABULARY_SIZE, Alphabet, padded_size
-from darkregulome.models.scan import selective_scan_rows
+from darkregulome.models.scan import convolve_rows, selective_scan_rows
 
 
 class SsmConfig(BaseModel):
@@ -141,28 +141,14 @@ class Mamba(nn.Module):
         for parameter in (self.A_log, self.D, self.dt_proj.bias):
             parameter._no_weight_decay = True  # type: ignore[attr-defined]
 
-    def mix(self, xz: Tensor) -> Tensor:
+    def mix(self, xz: Tensor, reverse: bool = False) -> Tensor:
         """From the projected input (batch, length, 2 inner) to the gated scan (batch, length, inner)."""
         x, z = xz.chunk(2, dim=-1)
-        x = F.silu(causal_convolution(x, self.conv1d.weight, self.conv1d.bias))
+        x = convolve_rows(x, self.conv1d.weight, self.conv1d.bias, reverse)
         step, B, C = self.x_proj(x).split((self.dt_rank, self.d_state, self.d_state), dim=-1)
         delta = F.linear(step, self.dt_proj.weight)
         A = -torch.exp(self.A_log.float() if self.A_log.dtype == torch.bfloat16 else self.A_log)
-        return selective_scan_rows(x, delta, A, B, C, self.D, z, self.dt_proj.bias, delta_softplus=True)[0]
-
-
-def causal_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """Depthwise causal convolution of x (batch, length, channels) with `weight` (channels, 1, taps).
-
-    A few shifted sums: on a CPU much faster than a grouped convolution, which wants the length last.
-    """
-    taps = weight.shape[-1]
-    padded, length = F.pad(x, (0, 0, taps - 1, 0)), x.shape[1]
-    first = padded[:, :length]
-    y = first * weight[:, 0, 0] if bias is None else torch.addcmul(bias, first, weight[:, 0, 0])
-    for k in range(1, taps):
-        y = torch.addcmul(y, padded[:, k : k + length], weight[:, 0, k])
-    return y
+        return selective_scan_rows(x, delta, A, B, C, self.D, z, self.dt_proj.bias, True, reverse)[0]
 
 
 class BiMamba(nn.Module):
@@ -188,8 +174,7 @@ class BiMamba(nn.Module):
         y = fwd.mix(xz)
         if rev is None:
             return fwd.out_proj(y)
-        xz = xz.flip(1) if self.tied else rev.in_proj(x.flip(1))
-        reverse = rev.mix(xz).flip(1)
+        reverse = rev.mix(xz if self.tied else rev.in_proj(x), reverse=True)
         if self.multiply:
             return fwd.out_proj(y) * rev.out_proj(reverse)
         if self.tied and fwd.out_proj.bias is None:

@@ -1,8 +1,11 @@
-"""The selective scan of Mamba in plain PyTorch: exact, with its gradient, state always in float32 or better.
+"""The selective scan of Mamba, exact, with its gradient, state always in float32 or better.
 
     h[t] = exp(delta[t] A) h[t-1] + delta[t] B[t] u[t],    y[t] = C[t] h[t] + D u[t]
 
-One kernel, a loop over time whose every step is vectorised over (batch, state, channel). Short windows in large
+Two implementations. Where no gradient is wanted, float32 on a CPU runs compiled (`scan_llvm`). All else runs in plain
+PyTorch, the code below; DARKREGULOME_SCAN=torch has everything run so.
+
+In PyTorch it is a loop over time whose every step is vectorised over (batch, state, channel). Short windows in large
 batches fill a step by themselves. A long sequence in a small batch is cut into chunks that run side by side as a
 batch: once from a zero state, to learn what each chunk hands on, and once more from the right state. Every factor is
 an exponential of something not positive, so that nothing overflows, and a factor that underflows to zero is exact.
@@ -10,12 +13,20 @@ an exponential of something not positive, so that nothing overflows, and a facto
 Source of the recurrence: Gu and Dao 2023 (arXiv:2312.00752); tested against `selective_scan_ref` of mamba-ssm.
 """
 
+import os
+from functools import cache
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
+
+from darkregulome.errors import InputError
+
+VARIABLE = "DARKREGULOME_SCAN"
+"""Environment variable that picks the kernel."""
+KERNELS = ("auto", "torch", "llvm")
 
 CHUNK = 64
 """Steps a chunk of a long sequence has; measured best between 32 and 64 on CPUs."""
@@ -75,11 +86,19 @@ def selective_scan_rows(
     z: Tensor | None = None,
     delta_bias: Tensor | None = None,
     delta_softplus: bool = False,
+    reverse: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """`selective_scan` for inputs with one row a position, (batch, length, channels or state): no transposition.
 
-    Returns y (batch, length, channels) and the last state (batch, channels, state).
+    With `reverse` the sequence is read from its end: the result is that of the flipped input, flipped back.
+    Returns y (batch, length, channels) and the state after the last position read (batch, channels, state).
     """
+    if _runs_compiled(u, delta, A, B, C, D, z, delta_bias):
+        return _compiled().scan_rows(u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse)
+    if reverse:
+        u, delta, B, C, z = (None if x is None else x.flip(1) for x in (u, delta, B, C, z))  # type: ignore[assignment]
+        y, last = selective_scan_rows(u, delta, A, B, C, D, z, delta_bias, delta_softplus)
+        return y.flip(1), last
     dtype = torch.float64 if u.dtype == torch.float64 else torch.float32
     given, u, delta = u.dtype, u.to(dtype), delta.to(dtype)
     if delta_bias is not None:
@@ -94,6 +113,66 @@ def selective_scan_rows(
     if z is not None:
         y = y * F.silu(z.to(dtype))
     return y.to(given), last.transpose(1, 2)
+
+
+def convolve_rows(x: Tensor, weight: Tensor, bias: Tensor | None, reverse: bool = False) -> Tensor:
+    """SiLU of the depthwise causal convolution of x (batch, length, channels) with `weight` (channels, 1, taps).
+
+    With `reverse` the sequence is read from its end. In PyTorch it is a few shifted sums: on a CPU much faster than a
+    grouped convolution, which wants the length last.
+    """
+    if _runs_compiled(x, weight, bias):
+        return _compiled().convolve_rows(x, weight, bias, reverse)
+    if reverse:
+        return convolve_rows(x.flip(1), weight, bias).flip(1)
+    taps = weight.shape[-1]
+    padded, length = F.pad(x, (0, 0, taps - 1, 0)), x.shape[1]
+    first = padded[:, :length]
+    y = first * weight[:, 0, 0] if bias is None else torch.addcmul(bias, first, weight[:, 0, 0])
+    for k in range(1, taps):
+        y = torch.addcmul(y, padded[:, k : k + length], weight[:, 0, k])
+    return F.silu(y)
+
+
+def asked_kernel() -> str:
+    """The kernel that the environment variable DARKREGULOME_SCAN asks for.
+
+    Raises
+    ------
+    InputError : it is none of KERNELS, or ``"llvm"`` where llvmlite cannot be loaded.
+    """
+    asked = os.environ.get(VARIABLE, "auto")
+    if asked not in KERNELS:
+        raise InputError.at(VARIABLE, f"{asked!r} is no kernel", f"set it to {', '.join(KERNELS)}, or unset it")
+    if asked == "llvm" and _compiled() is None:
+        raise InputError.at(
+            VARIABLE, "llvmlite, which kernel 'llvm' needs, cannot be loaded", "install it, or use auto"
+        )
+    return asked
+
+
+def _runs_compiled(*tensors: Tensor | None) -> bool:
+    """Whether the compiled kernels take these: float32 on a CPU, no gradient wanted."""
+    if asked_kernel() == "torch":
+        return False
+    given = [x for x in tensors if x is not None]
+    if any(x.device.type != "cpu" or x.dtype != torch.float32 or x.numel() == 0 for x in given):
+        return False
+    if torch.is_grad_enabled() and any(x.requires_grad for x in given):
+        return False
+    return _compiled() is not None
+
+
+@cache
+def _compiled() -> Any:
+    """The module of compiled kernels; None where llvmlite is not installed or knows no code for this CPU."""
+    try:
+        from darkregulome.models import scan_llvm
+
+        scan_llvm.lanes()
+    except (ImportError, OSError, RuntimeError):
+        return None
+    return scan_llvm
 
 
 def _scan(delta: Tensor, u: Tensor, A: Tensor, B: Tensor, C: Tensor) -> tuple[Tensor, Tensor]:

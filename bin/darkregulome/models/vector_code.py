@@ -1,0 +1,240 @@
+"""Kernels over float32 vectors, compiled by LLVM in this process: no compiler and no cache of files is needed.
+
+A kernel is written in Python as arithmetic on `Vector` and compiled for the CPU at hand in some hundredths of a second.
+It runs without the interpreter's lock. llvmlite, which numba brings along, is needed when a kernel is made.
+"""
+
+import ctypes
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import Any
+
+import llvmlite.binding as llvm
+import llvmlite.ir as ir
+import numpy as np
+from numpy.polynomial import Chebyshev, Polynomial
+
+I32, I64, F32 = ir.IntType(32), ir.IntType(64), ir.FloatType()
+POINTER = ir.PointerType()
+LOG2_E = 1 / np.log(2)
+ROUNDING = 1.5 * 2.0**23
+"""Added to a small float32 it leaves the nearest integer in the low bits."""
+LOWEST_EXPONENT = -126.0
+
+
+def _fitted(function: Callable[[np.ndarray], np.ndarray], degree: int, low: float, high: float) -> list[float]:
+    """Coefficients, lowest first, of the polynomial through Chebyshev's points of ``[low, high]``."""
+    return Chebyshev.interpolate(function, degree, domain=[low, high]).convert(kind=Polynomial).coef.tolist()
+
+
+EXP2 = _fitted(lambda r: np.expm1(r * np.log(2)) / r, 5, -0.5, 0.5)
+"""(2^r - 1) / r for r in [-1/2, 1/2], to 1e-8."""
+LOG1P = _fitted(lambda q: 2 * np.arctanh(np.sqrt(q)) / np.sqrt(q), 5, 0.0, 1 / 9)
+"""log(1 + e) / s with s = e / (2 + e), in s^2, for e in [0, 1], to 1e-9."""
+
+
+class Vector:
+    """Lanes of float32 in a kernel that is being written: arithmetic on it appends instructions."""
+
+    def __init__(self, code: "Code", value: Any):
+        self.code, self.value = code, value
+
+    def _with(self, operation: Callable[..., Any], other: "Vector | float") -> "Vector":
+        return Vector(self.code, operation(self.value, self.code.lift(other).value))
+
+    def __add__(self, other: "Vector | float") -> "Vector":
+        return self._with(self.code.builder.fadd, other)
+
+    def __sub__(self, other: "Vector | float") -> "Vector":
+        return self._with(self.code.builder.fsub, other)
+
+    def __mul__(self, other: "Vector | float") -> "Vector":
+        return self._with(self.code.builder.fmul, other)
+
+    def __truediv__(self, other: "Vector | float") -> "Vector":
+        return self._with(self.code.builder.fdiv, other)
+
+    def __neg__(self) -> "Vector":
+        return Vector(self.code, self.code.builder.fneg(self.value))
+
+
+class Code:
+    """A kernel that is being written: ``kernel(table, first, last)``, `table` an array of int64 named by `fields`.
+
+    A field is a number or an address. The kernel works on the items from `first` up to `last`.
+    """
+
+    def __init__(self, name: str, width: int, fields: Sequence[str]):
+        self.width, self.fields = width, list(fields)
+        self.vector = ir.VectorType(F32, width)
+        self.module = ir.Module(name)
+        kind = ir.FunctionType(ir.VoidType(), (POINTER, I64, I64))
+        self.function = ir.Function(self.module, kind, name)
+        self.builder = ir.IRBuilder(self.function.append_basic_block())
+        self.table, self.first, self.last = self.function.args
+
+    def field(self, name: str) -> Any:
+        """The number called `name`, int64."""
+        return self._slot(name, I64)
+
+    def address(self, name: str) -> Any:
+        """The address called `name`."""
+        return self._slot(name, POINTER)
+
+    def _slot(self, name: str, kind: Any) -> Any:
+        at = self.builder.gep(self.table, [I64(self.fields.index(name))], source_etype=I64)
+        return self.builder.load(at, typ=kind)
+
+    def lift(self, value: Vector | float) -> Vector:
+        """A constant in every lane."""
+        return value if isinstance(value, Vector) else Vector(self, ir.Constant(self.vector, [value] * self.width))
+
+    def move(self, address: Any, floats: Any) -> Any:
+        """`address` moved on by a number of float32, int or int64."""
+        return self.builder.gep(address, [I64(floats) if isinstance(floats, int) else floats], source_etype=F32)
+
+    def load(self, address: Any) -> Vector:
+        """The lanes that begin at `address`."""
+        return Vector(self, self.builder.load(address, typ=self.vector, align=4))
+
+    def load_scalar(self, address: Any) -> Vector:
+        """The one number at `address` in every lane."""
+        b, undefined = self.builder, ir.Constant(self.vector, ir.Undefined)
+        first = b.insert_element(undefined, b.load(address, typ=F32, align=4), I32(0))
+        zeros = ir.Constant(ir.VectorType(I32, self.width), [0] * self.width)
+        return Vector(self, b.shuffle_vector(first, undefined, zeros))
+
+    def store(self, value: Vector, address: Any) -> None:
+        """Write the lanes from `address` on."""
+        self.builder.store(value.value, address, align=4)
+
+    def fma(self, a: Vector, b: Vector | float, c: Vector | float) -> Vector:
+        """``a * b + c``, in one rounding where the CPU can."""
+        return self._intrinsic("fmuladd", a, b, c)
+
+    def _intrinsic(self, name: str, *arguments: Vector | float) -> Vector:
+        """LLVM's own operation on vectors."""
+        full = f"llvm.{name}.v{self.width}f32"
+        kind = ir.FunctionType(self.vector, [self.vector] * len(arguments))
+        function = self.module.globals.get(full) or ir.Function(self.module, kind, full)
+        return Vector(self, self.builder.call(function, [self.lift(x).value for x in arguments]))
+
+    def larger(self, least: float, x: Vector) -> Vector:
+        """max(least, x), NaN where x is NaN."""
+        low = self.lift(least).value
+        return Vector(self, self.builder.select(self.builder.fcmp_ordered(">", low, x.value), low, x.value))
+
+    def smaller(self, most: float, x: Vector) -> Vector:
+        """min(most, x), NaN where x is NaN."""
+        high = self.lift(most).value
+        return Vector(self, self.builder.select(self.builder.fcmp_ordered("<", high, x.value), high, x.value))
+
+    def polynomial(self, coefficients: Sequence[float], x: Vector) -> Vector:
+        """The polynomial at `x`; coefficients lowest first."""
+        *rest, top = coefficients
+        value = self.lift(top)
+        for coefficient in reversed(rest):
+            value = self.fma(value, x, coefficient)
+        return value
+
+    def exp2(self, x: Vector) -> Vector:
+        """2^x to 1e-7 for x below 127; 2^-126 for whatever is below -126."""
+        x = self.larger(LOWEST_EXPONENT, x)
+        shifted = x + ROUNDING
+        rest = x - (shifted - ROUNDING)
+        value = self.fma(self.polynomial(EXP2, rest), rest, 1.0)
+        bits = ir.VectorType(I32, self.width)
+        power = self.builder.shl(self.builder.bitcast(shifted.value, bits), ir.Constant(bits, [23] * self.width))
+        scaled = self.builder.add(self.builder.bitcast(value.value, bits), power)
+        return Vector(self, self.builder.bitcast(scaled, self.vector))
+
+    def sigmoid(self, x: Vector) -> Vector:
+        """1 / (1 + exp(-x))."""
+        return self.lift(1.0) / (self.exp2(-self.larger(LOWEST_EXPONENT, x * LOG2_E)) + 1.0)
+
+    def softplus(self, x: Vector) -> Vector:
+        """log(1 + exp(x)), to 1e-7 of itself."""
+        e = self.exp2(self._intrinsic("fabs", x) * -LOG2_E)
+        s = e / (e + 2.0)
+        return self.fma(self.polynomial(LOG1P, s * s), s, self.larger(0.0, x))
+
+    def repeat(
+        self, first: Any, last: Any, carried: Sequence[Any], body: Callable[[Any, list[Any]], Sequence[Any]]
+    ) -> list[Any]:
+        """``for i in range(first, last): carried = body(i, carried)``, which runs at least once."""
+        b, before = self.builder, self.builder.block
+        head, after = self.function.append_basic_block(), self.function.append_basic_block()
+        b.branch(head)
+        b.position_at_end(head)
+        index = b.phi(I64)
+        index.add_incoming(first, before)
+        phis = []
+        for value in carried:
+            raw = value.value if isinstance(value, Vector) else value
+            phi = b.phi(raw.type)
+            phi.add_incoming(raw, before)
+            phis.append(phi)
+        results = body(
+            index, [Vector(self, p) if isinstance(v, Vector) else p for p, v in zip(phis, carried, strict=True)]
+        )
+        for phi, value in zip(phis, results, strict=True):
+            phi.add_incoming(value.value if isinstance(value, Vector) else value, b.block)
+        following = b.add(index, I64(1))
+        index.add_incoming(following, b.block)
+        b.cbranch(b.icmp_signed("<", following, last), head, after)
+        b.position_at_end(after)
+        return list(results)
+
+    def compile(self) -> "Kernel":
+        """The finished kernel."""
+        self.builder.ret_void()
+        return Kernel(str(self.module), self.function.name, self.fields)
+
+
+class Kernel:
+    """Compiled code. ``kernel(items, threads, **fields)`` works on items 0 up to `items`."""
+
+    def __init__(self, text: str, name: str, fields: list[str]):
+        machine = _machine()
+        module = llvm.parse_assembly(text)
+        builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
+        builder.getModulePassManager().run(module, builder)
+        self._engine = llvm.create_mcjit_compiler(module, machine)
+        self._engine.finalize_object()
+        self.assembly = machine.emit_assembly(module)
+        self._fields = fields
+        address = self._engine.get_function_address(name)
+        self._call = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(address)
+
+    def __call__(self, items: int, threads: int, **fields: int) -> None:
+        table = np.array([fields[name] for name in self._fields], dtype=np.int64)
+        at, threads = table.ctypes.data, min(threads, items)
+        if threads <= 1:
+            self._call(at, 0, items)
+            return
+        edges = [items * part // threads for part in range(threads + 1)]
+        list(_pool(threads, os.getpid()).map(lambda part: self._call(at, edges[part], edges[part + 1]), range(threads)))
+
+
+@cache
+def _machine() -> Any:
+    """LLVM for the CPU at hand."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    target = llvm.Target.from_default_triple()
+    features = llvm.get_host_cpu_features().flatten()
+    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=3, jit=True)
+
+
+@cache
+def lanes() -> int:
+    """Lanes of float32 in a register of the CPU at hand; 8 where it does not say."""
+    return 16 if llvm.get_host_cpu_features().get("avx512f") else 8
+
+
+@cache
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    """Threads that are kept, anew in a forked process."""
+    return ThreadPoolExecutor(threads)
