@@ -138,7 +138,7 @@ def hold_code(folder):
         (lambda folder: (folder / "config.json").unlink(), r"config.json: does not exist"),
         (lambda folder: (folder / "config.json").write_text("{"), r"config.json:1: is not JSON"),
         (lambda folder: (folder / "config.json").write_text("[]"), r"config.json: is not a JSON object"),
-        (lambda folder: (folder / "config.json").write_text('{"model_type": "bert"}'), r"`model_type` is 'bert'"),
+        (lambda folder: (folder / "config.json").write_text('{"model_type": "gpt2"}'), r"`model_type` is 'gpt2'"),
         (
             lambda folder: (folder / "config.json").write_text('{"model_type": "caduceus", "d_model": -1}'),
             r"config.json.d_model: .*greater than 0",
