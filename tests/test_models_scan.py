@@ -1,5 +1,12 @@
 """The selective scan against its own recurrence, written out, and its gradient against finite differences."""
 
+import importlib
+import os
+import subprocess
+import sys
+import types
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +17,8 @@ from darkregulome.errors import InputError
 from darkregulome.models import scan
 from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
 from darkregulome.models.scan import convolve_rows, selective_scan, selective_scan_rows
+
+BIN = Path(__file__).parents[1] / "bin"
 
 
 def written_out(u, delta, A, B, C):
@@ -196,13 +205,100 @@ def test_an_unknown_kernel_is_refused(monkeypatch):
         selective_scan(**as_float32(drawn(3)))
 
 
+def test_a_kernel_that_is_not_installed_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "mamba_ssm", None)
+    monkeypatch.setenv(scan.VARIABLE, "mamba")
+    scan._module.cache_clear()
+    with pytest.raises(InputError, match="mamba-ssm"):
+        selective_scan(**as_float32(drawn(3)))
+    scan._module.cache_clear()
+
+
 def test_without_llvmlite_pytorch_does_it(monkeypatch):
     compiled = selective_scan(**as_float32(drawn(30)))
-    monkeypatch.setattr(scan, "_compiled", lambda: None)
+    monkeypatch.setattr(scan, "_module", lambda name: None)
     torch.testing.assert_close(selective_scan(**as_float32(drawn(30))), compiled, rtol=1e-5, atol=1e-5)
     monkeypatch.setenv(scan.VARIABLE, "llvm")
     with pytest.raises(InputError, match="llvmlite"):
         selective_scan(**as_float32(drawn(30)))
+
+
+INTERPRETED = """
+import sys, numpy as np, torch
+from darkregulome.models.scan_triton import scan_rows
+
+for path in sys.argv[1:]:
+    given = {name: torch.from_numpy(array) for name, array in np.load(path).items()}
+    reverse = bool(given.pop("reverse"))
+    given = dict.fromkeys(("D", "z", "delta_bias")) | given
+    y, last = scan_rows(**given, delta_softplus=True, reverse=reverse)
+    np.savez(path, y=y, last=last)
+"""
+
+
+def test_triton_kernel_is_the_recurrence(tmp_path):
+    """On a CPU, by Triton's interpreter, which has to be asked for before Triton is imported."""
+    pytest.importorskip("triton", reason="Triton is for Linux")
+    wanted = {}
+    cases = [((), (2, 40, 8)), (("D", "delta_bias"), (1, 5, 3)), (("z",), (1, 32, 16))]
+    for number, (absent, shape) in enumerate(cases):
+        for reverse in (False, True):
+            given = {name: x for name, x in full(12, *shape).items() if name not in absent}
+            path = tmp_path / f"{number}-{reverse}.npz"
+            np.savez(path, reverse=reverse, **given)
+            seen = {n: x.flip(1) if reverse and n in ("u", "delta", "B", "C", "z") else x for n, x in given.items()}
+            y, state = full_written_out(dict.fromkeys(absent) | seen, True)
+            wanted[path] = y[:, ::-1] if reverse else y, state
+    environment = os.environ | {"TRITON_INTERPRET": "1", "PYTHONPATH": str(BIN)}
+    subprocess.run([sys.executable, "-c", INTERPRETED, *wanted], check=True, env=environment)
+    for path, (y, state) in wanted.items():
+        found = np.load(path)
+        assert np.abs(found["y"] - y).max() <= 1e-5 * np.abs(y).max()
+        assert np.abs(found["last"] - state).max() <= 1e-5 * np.abs(state).max()
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize("reverse", [False, True])
+def test_triton_kernel_on_a_gpu(reverse):
+    from darkregulome.models import scan_triton
+
+    given = full(300, 3, 80, 16)
+    wanted, state = selective_scan_rows(**given, delta_softplus=True, reverse=reverse)
+    on_gpu = {name: x.cuda() for name, x in given.items()}
+    y, last = scan_triton.scan_rows(**on_gpu, delta_softplus=True, reverse=reverse)
+    assert_near(y.cpu(), wanted.numpy())
+    assert_near(last.cpu(), state.numpy())
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_mamba_ssm_is_handed_what_it_documents(monkeypatch, reverse):
+    """A stand-in with the signature of mamba-ssm's selective_scan_fn that checks shapes and computes with PyTorch."""
+    given = full(20, 2, 16, 4)
+
+    def selective_scan_fn(
+        u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False, return_last_state=False
+    ):
+        assert u.shape == delta.shape == z.shape == (2, 16, 20)
+        assert B.shape == C.shape == (2, 4, 20)
+        assert A.shape == (16, 4)
+        assert D.shape == delta_bias.shape == (16,)
+        assert all(x.is_contiguous() for x in (u, delta, A, B, C, D, z, delta_bias))
+        assert u.dtype == delta.dtype == B.dtype == C.dtype == z.dtype
+        return selective_scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, return_last_state)
+
+    interface = types.ModuleType("mamba_ssm.ops.selective_scan_interface")
+    interface.selective_scan_fn = selective_scan_fn
+    for name in ("mamba_ssm", "mamba_ssm.ops"):
+        monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
+    monkeypatch.setitem(sys.modules, interface.__name__, interface)
+    monkeypatch.delitem(sys.modules, "darkregulome.models.scan_mamba", raising=False)
+    scan_mamba = importlib.import_module("darkregulome.models.scan_mamba")
+    monkeypatch.delitem(sys.modules, "darkregulome.models.scan_mamba")
+    found = scan_mamba.scan_rows(**given, delta_softplus=True, reverse=reverse)
+    wanted = selective_scan_rows(**given, delta_softplus=True, reverse=reverse)
+    assert_near(found[0], wanted[0].numpy())
+    assert_near(found[1], wanted[1].numpy())
 
 
 def test_chunks_side_by_side_equal_the_loop(monkeypatch):

@@ -2,8 +2,9 @@
 
     h[t] = exp(delta[t] A) h[t-1] + delta[t] B[t] u[t],    y[t] = C[t] h[t] + D u[t]
 
-Two implementations. Where no gradient is wanted, float32 on a CPU runs compiled (`scan_llvm`). All else runs in plain
-PyTorch, the code below; DARKREGULOME_SCAN=torch has everything run so.
+Four implementations. Where no gradient is wanted, float32 on a CPU runs compiled (`scan_llvm`), on a GPU by Triton
+(`scan_triton`). Where mamba-ssm is installed, it does all that is on a GPU. The rest runs in plain PyTorch, the code
+below. The environment variable DARKREGULOME_SCAN asks for one of them; where that cannot take the input, PyTorch does.
 
 In PyTorch it is a loop over time whose every step is vectorised over (batch, state, channel). Short windows in large
 batches fill a step by themselves. A long sequence in a small batch is cut into chunks that run side by side as a
@@ -13,6 +14,7 @@ an exponential of something not positive, so that nothing overflows, and a facto
 Source of the recurrence: Gu and Dao 2023 (arXiv:2312.00752); tested against `selective_scan_ref` of mamba-ssm.
 """
 
+import importlib
 import os
 from functools import cache
 from typing import Any, cast
@@ -26,7 +28,10 @@ from darkregulome.errors import InputError
 
 VARIABLE = "DARKREGULOME_SCAN"
 """Environment variable that picks the kernel."""
-KERNELS = ("auto", "torch", "llvm")
+NEEDED = {"llvm": "llvmlite", "triton": "triton", "mamba": "mamba-ssm"}
+"""Kernels beside PyTorch's own, and the package that each needs."""
+ON_DEVICE = {"cpu": ("llvm",), "cuda": ("mamba", "triton")}
+"""Which are tried, in this order, where none is asked for."""
 
 CHUNK = 64
 """Steps a chunk of a long sequence has; measured best between 32 and 64 on CPUs."""
@@ -93,8 +98,9 @@ def selective_scan_rows(
     With `reverse` the sequence is read from its end: the result is that of the flipped input, flipped back.
     Returns y (batch, length, channels) and the state after the last position read (batch, channels, state).
     """
-    if _runs_compiled(u, delta, A, B, C, D, z, delta_bias):
-        return _compiled().scan_rows(u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse)
+    kernel = _kernel(u, delta, A, B, C, D, z, delta_bias)
+    if kernel is not None:
+        return kernel.scan_rows(u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse)
     if reverse:
         u, delta, B, C, z = (None if x is None else x.flip(1) for x in (u, delta, B, C, z))  # type: ignore[assignment]
         y, last = selective_scan_rows(u, delta, A, B, C, D, z, delta_bias, delta_softplus)
@@ -121,8 +127,9 @@ def convolve_rows(x: Tensor, weight: Tensor, bias: Tensor | None, reverse: bool 
     With `reverse` the sequence is read from its end. In PyTorch it is a few shifted sums: on a CPU much faster than a
     grouped convolution, which wants the length last.
     """
-    if _runs_compiled(x, weight, bias):
-        return _compiled().convolve_rows(x, weight, bias, reverse)
+    kernel = _kernel(x, weight, bias)
+    if hasattr(kernel, "convolve_rows"):
+        return kernel.convolve_rows(x, weight, bias, reverse)
     if reverse:
         return convolve_rows(x.flip(1), weight, bias).flip(1)
     taps = weight.shape[-1]
@@ -139,40 +146,47 @@ def asked_kernel() -> str:
 
     Raises
     ------
-    InputError : it is none of KERNELS, or ``"llvm"`` where llvmlite cannot be loaded.
+    InputError : it is no kernel, or what it needs cannot be loaded.
     """
     asked = os.environ.get(VARIABLE, "auto")
-    if asked not in KERNELS:
-        raise InputError.at(VARIABLE, f"{asked!r} is no kernel", f"set it to {', '.join(KERNELS)}, or unset it")
-    if asked == "llvm" and _compiled() is None:
-        raise InputError.at(
-            VARIABLE, "llvmlite, which kernel 'llvm' needs, cannot be loaded", "install it, or use auto"
-        )
+    known = ("auto", "torch", *NEEDED)
+    if asked not in known:
+        raise InputError.at(VARIABLE, f"{asked!r} is no kernel", f"set it to {', '.join(known)}, or unset it")
+    if asked in NEEDED and _module(asked) is None:
+        missing = f"{NEEDED[asked]}, which kernel {asked!r} needs, cannot be loaded"
+        raise InputError.at(VARIABLE, missing, "install it, or use auto")
     return asked
 
 
-def _runs_compiled(*tensors: Tensor | None) -> bool:
-    """Whether the compiled kernels take these: float32 on a CPU, no gradient wanted."""
-    if asked_kernel() == "torch":
-        return False
+def _kernel(*tensors: Tensor | None) -> Any:
+    """The module whose kernels take these tensors; None for PyTorch."""
+    asked = asked_kernel()
     given = [x for x in tensors if x is not None]
-    if any(x.device.type != "cpu" or x.dtype != torch.float32 or x.numel() == 0 for x in given):
+    wanted = ON_DEVICE.get(given[0].device.type, ()) if asked == "auto" else (asked,)
+    gradient = torch.is_grad_enabled() and any(x.requires_grad for x in given)
+    for name in wanted:
+        if name in NEEDED and _takes(name, given, gradient):
+            module = _module(name)
+            if module is not None:
+                return module
+    return None
+
+
+def _takes(name: str, given: list[Tensor], gradient: bool) -> bool:
+    device = "cpu" if name == "llvm" else "cuda"
+    types = (torch.float32,) if name == "llvm" else (torch.float32, torch.bfloat16)
+    if gradient and name != "mamba":
         return False
-    if torch.is_grad_enabled() and any(x.requires_grad for x in given):
-        return False
-    return _compiled() is not None
+    return all(x.device.type == device and x.dtype in types and x.numel() > 0 for x in given)
 
 
 @cache
-def _compiled() -> Any:
-    """The module of compiled kernels; None where llvmlite is not installed or knows no code for this CPU."""
+def _module(name: str) -> Any:
+    """The kernels of one kind; None where what they need is not installed or does not know this machine."""
     try:
-        from darkregulome.models import scan_llvm
-
-        scan_llvm.lanes()
+        return importlib.import_module(f"darkregulome.models.scan_{name}")
     except (ImportError, OSError, RuntimeError):
         return None
-    return scan_llvm
 
 
 def _scan(delta: Tensor, u: Tensor, A: Tensor, B: Tensor, C: Tensor) -> tuple[Tensor, Tensor]:
