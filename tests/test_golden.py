@@ -23,6 +23,7 @@ from darkregulome.models.enformer import EnformerModel, full_tracks, load_enform
 from darkregulome.models.hyenadna import HyenaConfig, HyenaDNAForCausalLM
 from darkregulome.models.registry import load_model
 from darkregulome.models.scan import selective_scan
+from darkregulome.seq2exp import mask as seq2exp
 
 GOLDEN = Path(os.environ.get("GOLDEN_DIR", Path(__file__).parent / "golden"))
 CASES = sorted(path.parent for path in GOLDEN.glob("*/config.json"))
@@ -45,18 +46,19 @@ def test_golden_case_is_reproduced(case):
         "ConvNet": _check_gpn,
         "GPN": _check_gpn,
         "selective_scan": _check_scan,
+        "seq2exp": _check_seq2exp,
     }
     config = json.loads((case / "config.json").read_text())
     model_config = config
     if "model_case" in config:
         model_config = json.loads((case.parent / config["model_case"] / "config.json").read_text())
     kind = model_config.get("model_type") or model_config.get("kind")
+    if config and all(isinstance(group, dict) and "marginal_mean" in group for group in config.values()):
+        kind = "seq2exp"
     check = checks.get(kind)
     if model_config is not config:
         check = _check_enformer_edits if kind == "enformer" else _check_dependency
     if check is None:
-        if config and all(isinstance(group, dict) and "marginal_mean" in group for group in config.values()):
-            pytest.skip("planned: Seq2Exp")
         pytest.fail(f"{case}: no loader knows this case (kind {kind!r})")
     with torch.inference_mode():
         check(case)
@@ -325,3 +327,66 @@ def _check_enformer_edits(case):
         changed = expected[f"changed_bins_{row}"]
         assert low <= changed.min()
         assert changed.max() < high
+
+
+def _check_seq2exp(case):
+    inputs, expected = _arrays(case)
+    logits, signals = torch.from_numpy(inputs["logits"]), torch.from_numpy(inputs["signals"])
+    for name, given in read_config(case).items():
+        settings = _published_mask(given)
+        found = {"seq": seq2exp.sequence_beta(logits, settings.floor)}
+        each = seq2exp.signal_beta(signals, settings.signal_betas, settings.floor, settings.signal_scale)
+        for index in range(signals.shape[-1]):
+            found[f"prior{index}"] = torch.distributions.Beta(
+                each.concentration1[..., index], each.concentration0[..., index]
+            )
+        mask = seq2exp.mask_beta(logits, signals, settings)
+        found["z"] = mask
+        mean = mask.mean * given["z_scale"]
+        for key, beta in found.items():
+            for part, values in (("alpha", beta.concentration1), ("beta", beta.concentration0)):
+                if f"{name}__{key}_{part}" in expected.files:
+                    _assert_relative(values, expected, f"{name}__{key}_{part}")
+        _assert_relative(mean, expected, f"{name}__mean_z")
+        kl = seq2exp.kl_loss(mask, signals, settings)
+        _assert_relative(kl, expected, f"{name}__kl_loss")
+        masks = {
+            "soft": mean,
+            "hard": seq2exp.hard_mask(mean, settings.threshold),
+            "top": seq2exp.top_mask(mean, given["test_top_percent"]),
+        }
+        for kind, values in masks.items():
+            kept = seq2exp.keep_centre(values, settings.centre)
+            _assert_relative(kept, expected, f"{name}__mask_{kind}")
+            steps = seq2exp.continuity(kept)
+            _assert_relative(steps, expected, f"{name}__continuity_{kind}")
+            total, prediction = seq2exp.total_loss(
+                torch.from_numpy(inputs["pred"]),
+                torch.from_numpy(inputs["target"]),
+                kl,
+                steps,
+                given["kl_loss_weight"],
+                given["continuity_weight"],
+            )
+            _assert_relative(prediction, expected, f"{name}__pred_loss")
+            _assert_relative(total, expected, f"{name}__total_loss_{kind}")
+
+
+def _published_mask(given):
+    """Our settings for one configuration of the published implementation."""
+    prior_beta = given["marginal_scale"] * (1 - given["marginal_mean"]) / given["marginal_mean"]
+    return seq2exp.MaskSettings(
+        combination="published" if given["decouple_x"] else "sequence",
+        floor=given["beta_min"],
+        signal_scale=given["prior_scale_factor"],
+        signal_weights=[float(weight) for weight in given["prior_weight"].split(",")],
+        signal_betas=[float(beta) for beta in given["prior_beta"].split(",")],
+        prior=(given["marginal_scale"], prior_beta),
+        threshold=given["sample_threshold"],
+        centre=given["center_len"],
+    )
+
+
+def _assert_relative(found, expected, name):
+    """Within 2e-6 of the value: five times the case's distance between float32 and float64."""
+    np.testing.assert_allclose(np.asarray(found), expected[name], rtol=2e-6, atol=1e-7, err_msg=name)

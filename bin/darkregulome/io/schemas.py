@@ -158,4 +158,64 @@ RIS = TableSchema(
     ),
 )
 
-ALL = (LOCI, ELEMENTS, EFFECTS, REFERENCE, RIS)
+EXPRESSION = TableSchema(
+    "expression",
+    "gene (input of Seq2Exp)",
+    pa.DataFrameSchema(
+        {
+            "gene": _column(str, "Gene symbol or id; unique."),
+            "chrom": _column(str, "Contig."),
+            "tss": _column(int, "Transcription start site, 0-based position of its base.", _not_negative),
+            "strand": _column(str, "Strand of the gene.", _strand),
+            "expression": _column(float, "CAGE counts; log10(x + 1) is predicted.", _not_negative, nullable=True),
+        },
+        unique=["gene"],
+        strict=False,
+    ),
+)
+
+SEQ2EXP_METRICS = TableSchema(
+    "seq2exp_metrics",
+    "fold x seed x evaluation",
+    pa.DataFrameSchema(
+        {
+            "fold": _column(int, "Fold whose contigs were the test.", _not_negative),
+            "seed": _column(int, "Seed of the training.", _not_negative),
+            "evaluation": _column(
+                str,
+                "'mask': under the model's own mask; 'top': its highest positions alone.",
+                pa.Check.isin(["mask", "top"]),
+            ),
+            "genes": _column(int, "Test genes."),
+            "mse": _column(float, "Mean squared error of log10(expression + 1).", _not_negative),
+            "mae": _column(float, "Mean absolute error of it.", _not_negative),
+            "pearson": _column(float, "Pearson correlation of predicted and measured.", nullable=True),
+            "mask_ratio": _column(
+                float, "Mean of the mask as the predictor saw it, the kept centre included.", _fraction
+            ),
+            "continuity": _column(float, "Mean absolute step of the mask between neighbours.", _fraction),
+        },
+        strict=False,
+    ),
+)
+
+SEQ2EXP_PREDICTIONS = TableSchema(
+    "seq2exp_predictions",
+    "gene",
+    pa.DataFrameSchema(
+        {
+            "gene": _column(str, "Gene."),
+            "chrom": _column(str, "Contig."),
+            "tss": _column(int, "Transcription start site, 0-based.", _not_negative),
+            "strand": _column(str, "Strand of the gene.", _strand),
+            "target": _column(float, "Measured log10(expression + 1)."),
+            "prediction": _column(float, "Predicted; the mean over models.", nullable=True),
+            "prediction_sd": _column(float, "Its standard deviation over models; empty for one model.", nullable=True),
+            "mask_ratio": _column(float, "Mean of the mask as the predictor saw it.", nullable=True),
+            "models": _column(int, "Models that spoke of the gene.", _not_negative),
+        },
+        strict=False,
+    ),
+)
+
+ALL = (LOCI, ELEMENTS, EFFECTS, REFERENCE, RIS, EXPRESSION, SEQ2EXP_METRICS, SEQ2EXP_PREDICTIONS)

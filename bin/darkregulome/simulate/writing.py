@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from darkregulome.errors import InputError
 from darkregulome.io.atomic import atomic_folder
 from darkregulome.io.tables import write_json, write_table
 from darkregulome.simulate import biology, truth, variation
+from darkregulome.simulate.expression import PEAK_HEIGHT, SimulatedExpression
 from darkregulome.simulate.genome import SUBCLASSES, Locus, SimulatedGenome, each_element, each_locus
 
 LINE = 80
@@ -39,6 +40,15 @@ ELEMENT_COLUMNS = [
 ]
 
 
+class Contigs(Protocol):
+    """What has sequence: contigs as base codes, and as letters."""
+
+    @property
+    def contigs(self) -> dict[str, np.ndarray]: ...
+
+    def sequence(self, chrom: str, start: int = 0, end: int | None = None) -> str: ...
+
+
 def write_genome(genome: SimulatedGenome, folder: str | Path, formats: str = "all") -> None:
     """Write a genome into `folder`, whole or not at all.
 
@@ -52,8 +62,7 @@ def write_genome(genome: SimulatedGenome, folder: str | Path, formats: str = "al
         `folder` holds something that is not a simulated genome, which would be lost.
     """
     folder = Path(folder)
-    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / "truth.json").is_file())):
-        raise InputError.at(folder, "exists and is not a simulated genome", "give a new or an empty folder")
+    _check_folder(folder)
     with atomic_folder(folder) as partial:
         _write_fasta(genome, partial / "genome.fa.gz")
         write_table(genome.loci[["locus", "gene"]], partial / "loci.csv")
@@ -66,6 +75,42 @@ def write_genome(genome: SimulatedGenome, folder: str | Path, formats: str = "al
         if formats == "all":
             facts = _write_annotation(genome, partial)
         write_json(truth.truth(genome, facts), partial / "truth.json")
+
+
+def write_expression(made: SimulatedExpression, folder: str | Path) -> None:
+    """Write simulated expression into `folder`, whole or not at all: FASTA, one bigWig a signal, expression.tsv,
+    peaks.bed (all of them, causal or not), truth_elements.tsv.gz and truth.json.
+
+    Raises
+    ------
+    InputError
+        `folder` holds something that is not a simulation, which would be lost.
+    """
+    folder = Path(folder)
+    _check_folder(folder)
+    peaks = made.elements[made.elements["kind"].isin(["causal", "silent_peak"])]
+    with atomic_folder(folder) as partial:
+        _write_fasta(made, partial / "genome.fa.gz")
+        for name, tracks in made.signals.items():
+            write_bigwig({chrom: _steps(track) for chrom, track in tracks.items()}, made, partial / f"{name}.bw")
+        genes = made.genes.rename(columns={"cage": "expression"})
+        write_table(genes[["gene", "chrom", "tss", "strand", "expression"]], partial / "expression.tsv")
+        (partial / "peaks.bed").write_text(peaks[["chrom", "start", "end"]].to_csv(sep="\t", header=False, index=False))
+        write_table(made.elements.round({"contact": 4, "effect": 6}), partial / "truth_elements.tsv.gz")
+        facts = {
+            "seed": made.seed,
+            "window": made.window,
+            "genes": len(made.genes),
+            "signals": list(made.signals),
+            "peaks_of": list(PEAK_HEIGHT),
+            "causal_fraction": made.causal_fraction,
+        }
+        write_json(facts, partial / "truth.json")
+
+
+def _check_folder(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / "truth.json").is_file())):
+        raise InputError.at(folder, "exists and is not a simulated genome", "give a new or an empty folder")
 
 
 def _write_annotation(genome: SimulatedGenome, folder: Path) -> dict[str, Any]:
@@ -84,7 +129,7 @@ def _write_annotation(genome: SimulatedGenome, folder: Path) -> dict[str, Any]:
 # Sequence and signals
 
 
-def _write_fasta(genome: SimulatedGenome, path: Path) -> None:
+def _write_fasta(genome: Contigs, path: Path) -> None:
     def lines() -> Iterable[str]:
         for chrom in genome.contigs:
             yield f">{chrom}"
@@ -100,7 +145,7 @@ def _steps(track: np.ndarray) -> tuple[np.ndarray, int]:
     return track[:: biology.SIGNAL_STEP], biology.SIGNAL_STEP
 
 
-def write_bigwig(tracks: dict[str, tuple[np.ndarray, int]], genome: SimulatedGenome, path: Path) -> None:
+def write_bigwig(tracks: dict[str, tuple[np.ndarray, int]], genome: Contigs, path: Path) -> None:
     """Write tracks, each as (values, bases a value); runs of equal values become one interval."""
     with pyBigWig.open(str(path), "w") as bigwig:
         bigwig.addHeader([(chrom, len(sequence)) for chrom, sequence in genome.contigs.items()])

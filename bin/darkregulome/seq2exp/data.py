@@ -1,0 +1,237 @@
+"""Windows around TSSs: one-hot sequence, signals and expression, read from FASTA, bigWigs and a table."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyBigWig
+import torch
+from torch import Tensor
+
+from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.genome.annotation import read_bed
+from darkregulome.genome.contigs import Contigs
+from darkregulome.genome.reference import Reference
+from darkregulome.io.schemas import EXPRESSION
+from darkregulome.io.tables import read_table
+from darkregulome.models.letters import one_hot
+from darkregulome.seq2exp.network import Seq2ExpConfig
+
+CACHE_BYTES = 2**31
+"""Memory for windows that have been read; what does not fit is read again when it is needed."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """What was read around one TSS, in the direction of the genome.
+
+    Attributes
+    ----------
+    sequence : ASCII letters, uint8, (bases,).
+    signals : float32, (signals, bases), not negative; log10(x + 1) already taken where the configuration asks for it.
+    peaks : bool, (bases,), or None.
+    """
+
+    sequence: np.ndarray
+    signals: np.ndarray
+    peaks: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Tensors of some genes: bases (batch, window, 4), signals (batch, window, signals), target (batch,)."""
+
+    bases: Tensor
+    signals: Tensor
+    target: Tensor
+    given: Tensor | None
+
+
+def read_genes(path: str | Path, contigs: Contigs) -> pd.DataFrame:
+    """Genes with their TSS and expression (schema EXPRESSION), contigs as the FASTA names them.
+
+    `target`, log10(expression + 1), is added. Genes without a value are left out.
+
+    Raises
+    ------
+    InputError : the table does not fit, or has contigs or TSSs that the FASTA does not have.
+    """
+    genes = read_table(path, EXPRESSION, dtype={"chrom": str, "gene": str})
+    names = {name: contigs.resolve(str(name)) for name in genes["chrom"].unique()}
+    problems = [
+        Problem(str(path), f"has genes on {name!r}, which {contigs.where} does not have", "use the FASTA's own names")
+        for name, found in names.items()
+        if found is None
+    ]
+    raise_all(problems)
+    genes["chrom"] = genes["chrom"].map(names)
+    outside = genes["tss"] >= genes["chrom"].map(contigs.lengths)
+    if outside.any():
+        first = genes[outside].iloc[0]
+        raise InputError.at(
+            path,
+            f"{outside.sum()} TSSs lie past the end of their contig, such as that of {first['gene']}",
+            "give 0-based positions of this genome's assembly",
+        )
+    genes = genes[genes["expression"].notna()].reset_index(drop=True)
+    if genes.empty:
+        raise InputError.at(path, "has no gene with an expression value", "give at least one")
+    return genes.assign(target=np.log10(genes["expression"] + 1))
+
+
+class ExpressionWindows:
+    """Windows around TSSs, read when they are asked for and kept while memory allows.
+
+    Parameters
+    ----------
+    signals : bigWig of every signal of the configuration, by name.
+    peaks : BED of peaks; needed where the configuration's mask is given.
+    shift : bases by which `batch` may move a window to either side.
+    """
+
+    def __init__(
+        self,
+        reference: Reference,
+        signals: Mapping[str, Path],
+        config: Seq2ExpConfig,
+        peaks: Path | None = None,
+        shift: int = 0,
+    ):
+        _check_signals(signals, config, peaks)
+        self.config, self.shift = config, shift
+        self._reference = reference
+        self._tracks = [_Track(signals[name], reference.contigs) for name in config.signals]
+        self._peaks = None if peaks is None else _by_contig(peaks, reference.contigs)
+        bytes_a_window = (config.window + 2 * shift) * (2 + 4 * len(config.signals))
+        self._room = CACHE_BYTES // bytes_a_window
+        self._cache: dict[tuple[str, int], Window] = {}
+
+    def read(self, chrom: str, tss: int) -> Window:
+        """The window in whose middle the TSS lies, with `shift` bases to spare at both ends; N past the contig."""
+        key = (chrom, tss)
+        if key in self._cache:
+            return self._cache[key]
+        start = tss - self.config.window // 2 - self.shift
+        end = start + self.config.window + 2 * self.shift
+        letters = np.frombuffer(self._reference.fetch(chrom, start, end).encode("ascii", "replace"), np.uint8)
+        values = [track.read(chrom, start, end) for track in self._tracks]
+        for name, track in zip(self.config.signals, values, strict=True):
+            if name in self.config.log10_signals:
+                np.log10(track + 1, out=track)
+        signals = np.stack(values) if values else np.zeros((0, end - start), np.float32)
+        window = Window(letters, signals, None if self._peaks is None else _painted(self._peaks, chrom, start, end))
+        if len(self._cache) < self._room:
+            self._cache[key] = window
+        return window
+
+    def batch(self, genes: pd.DataFrame, rng: np.random.Generator | None = None) -> Batch:
+        """Tensors of some genes, each window read in its gene's direction; with `rng`, shifted and flipped at random.
+
+        Without `rng` the window is the one in whose middle the TSS lies.
+        """
+        rows = [self._row(*row, rng) for row in zip(genes["chrom"], genes["tss"], genes["strand"], strict=True)]
+        sequences, signals, peaks = zip(*rows, strict=True)
+        return Batch(
+            bases=one_hot([letters.tobytes().decode("ascii") for letters in sequences]),
+            signals=torch.from_numpy(np.stack(signals).transpose(0, 2, 1).copy()),
+            target=torch.tensor(genes["target"].to_numpy(), dtype=torch.float32),
+            given=None if self._peaks is None else torch.from_numpy(np.stack(peaks).astype(np.float32)),
+        )
+
+    def _row(self, chrom: str, tss: int, strand: str, rng: np.random.Generator | None):
+        window = self.read(chrom, tss)
+        offset, flip = self.shift, strand == "-"
+        if rng is not None:
+            offset, flip = int(rng.integers(0, 2 * self.shift + 1)), bool(rng.random() < 0.5)
+        here = slice(offset, offset + self.config.window)
+        letters, signals = window.sequence[here], window.signals[:, here]
+        peaks = None if window.peaks is None else window.peaks[here]
+        if not flip:
+            return letters, signals, peaks
+        return _COMPLEMENT[letters][::-1], signals[:, ::-1], None if peaks is None else peaks[::-1]
+
+
+_COMPLEMENT = np.arange(256, dtype=np.uint8)
+_COMPLEMENT[np.frombuffer(b"ACGTacgt", np.uint8)] = np.frombuffer(b"TGCAtgca", np.uint8)
+
+
+class _Track:
+    """A bigWig, read with zeros where it has no value, by the FASTA's names of contigs."""
+
+    def __init__(self, path: Path, contigs: Contigs):
+        try:
+            self._bigwig = pyBigWig.open(str(path))
+        except RuntimeError as error:
+            raise InputError.at(path, "is not a readable bigWig", "give a bigWig file") from error
+        if not self._bigwig.isBigWig():
+            raise InputError.at(path, "is a bigBed, not a bigWig", "give a bigWig file")
+        self.path = path
+        own = Contigs(self._bigwig.chroms(), path)
+        self._names = {name: own.resolve(name) for name in contigs.lengths}
+        self._lengths = own.lengths
+        if not any(self._names.values()):
+            raise InputError.at(path, f"shares no contig with {contigs.where}", "give a signal of this genome")
+
+    def read(self, chrom: str, start: int, end: int) -> np.ndarray:
+        values = np.zeros(end - start, np.float32)
+        name = self._names[chrom]
+        if name is None:
+            return values
+        low, high = max(start, 0), min(end, self._lengths[name])
+        if low < high:
+            values[low - start : high - start] = np.nan_to_num(self._bigwig.values(name, low, high, numpy=True))
+        if values.min(initial=0) < 0:
+            raise InputError.at(
+                self.path, f"has negative values at {chrom}:{start}-{end}", "give a signal of counts or fold changes"
+            )
+        return values
+
+
+def _check_signals(signals: Mapping[str, Path], config: Seq2ExpConfig, peaks: Path | None) -> None:
+    problems = [
+        Problem("--signal", f"{name!r} is not given", f"give --signal {name}=FILE, or leave it out of the config")
+        for name in config.signals
+        if name not in signals
+    ]
+    problems += [
+        Problem("--signal", f"{name!r} is not a signal of the config", f"it has {', '.join(config.signals) or 'none'}")
+        for name in signals
+        if name not in config.signals
+    ]
+    if config.source == "given" and peaks is None:
+        problems.append(Problem("--peaks", "is not given", "a mask of peaks needs a BED of them"))
+    raise_all(problems)
+
+
+def _by_contig(path: Path, contigs: Contigs) -> dict[str, np.ndarray]:
+    """Starts and ends of the intervals of a BED, by contig: (2, intervals)."""
+    table = read_bed(path, contigs).table
+    return {str(name): group[["start", "end"]].to_numpy().T for name, group in table.groupby("chrom")}
+
+
+def _painted(intervals: Mapping[str, np.ndarray], chrom: str, start: int, end: int) -> np.ndarray:
+    covered = np.zeros(end - start, bool)
+    starts, ends = intervals.get(chrom, np.zeros((2, 0), int))
+    for index in np.flatnonzero((starts < end) & (ends > start)).tolist():
+        covered[max(0, starts[index] - start) : ends[index] - start] = True
+    return covered
+
+
+def parse_signals(given: Sequence[str]) -> dict[str, Path]:
+    """``NAME=FILE`` options as a mapping."""
+    problems, parsed = [], {}
+    for item in given:
+        name, equals, path = item.partition("=")
+        if not (name and equals and path):
+            problems.append(Problem("--signal", f"{item!r} is not NAME=FILE", "give the signal's name and its bigWig"))
+        elif name in parsed:
+            problems.append(Problem("--signal", f"{name!r} is given twice", "give each signal once"))
+        else:
+            parsed[name] = Path(path)
+    problems += [
+        Problem(str(path), "does not exist", "check the path") for path in parsed.values() if not path.is_file()
+    ]
+    raise_all(problems)
+    return parsed

@@ -1,0 +1,87 @@
+"""How Seq2Exp is trained: the paper's recipe as defaults, and its learning rate."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from darkregulome.errors import InputError
+from darkregulome.seq2exp.network import Seq2ExpConfig, parse_config, validation_error
+
+
+class Recipe(BaseModel):
+    """Settings of one training. The defaults are the paper's; lengths are in bases.
+
+    Attributes
+    ----------
+    steps, batch, warm_up : optimizer steps, genes a step, and steps over which the learning rate rises.
+    learning_rate, first_rate, last_rate : at its peak, at the first step, at the last step (cosine between).
+    kl_weight, continuity_weight : weights of the two terms beside the prediction loss.
+    kl_ramp : share of the steps over which `kl_weight` rises from 0; a model is selected after it.
+    validate_every : steps between validations; the model with the least validation MSE is kept.
+    shift : largest random shift of a training window.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    steps: PositiveInt = 50_000
+    batch: PositiveInt = 8
+    warm_up: NonNegativeInt = 5_000
+    learning_rate: PositiveFloat = 5e-4
+    first_rate: PositiveFloat = 1e-5
+    last_rate: PositiveFloat = 1e-4
+    weight_decay: NonNegativeFloat = 0.01
+    clip: PositiveFloat = 1.0
+    kl_weight: NonNegativeFloat = 0.01
+    continuity_weight: NonNegativeFloat = 0.0
+    kl_ramp: float = Field(default=0.0, ge=0, lt=1)
+    validate_every: PositiveInt = 500
+    shift: NonNegativeInt = 0
+
+    def rate(self, step: int) -> float:
+        """Learning rate of a step: linear warm-up, then cosine."""
+        if step < self.warm_up:
+            return self.first_rate + (self.learning_rate - self.first_rate) * step / self.warm_up
+        phase = (step - self.warm_up) / max(1, self.steps - 1 - self.warm_up)
+        return self.last_rate + (self.learning_rate - self.last_rate) * 0.5 * (1 + math.cos(math.pi * min(phase, 1.0)))
+
+    def kl_weight_at(self, step: int) -> float:
+        """Weight of the KL at a step."""
+        ramp = self.kl_ramp * self.steps
+        return self.kl_weight * min(1.0, step / ramp) if ramp else self.kl_weight
+
+
+def read_recipe(path: str | Path | None) -> tuple[Seq2ExpConfig, Recipe]:
+    """Model and training settings from a JSON or YAML file with the objects ``model`` and ``training``.
+
+    What the file does not name, or every setting where there is no file, is the paper's.
+
+    Raises
+    ------
+    InputError : the file cannot be read, or has fields that do not exist or do not fit.
+    """
+    content: dict[str, Any] = {}
+    if path is not None:
+        content = _read(Path(path))
+    strange = sorted(set(content) - {"model", "training"})
+    if strange:
+        raise InputError.at(path, f"has the key {strange[0]!r}", "give the objects model and training")
+    config = parse_config(content.get("model") or {}, f"{path}: model")
+    with validation_error(f"{path}: training"):
+        return config, Recipe.model_validate(content.get("training") or {})
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text()
+        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError.at(path, f"cannot be read ({error})", "check the path") from error
+    except (json.JSONDecodeError, yaml.YAMLError) as error:
+        raise InputError.at(path, f"is not JSON or YAML ({str(error).splitlines()[0]})", "mend the file") from error
+    if not isinstance(content, dict):
+        raise InputError.at(path, "is not an object", "give the objects model and training")
+    return content

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Train Seq2Exp: learn from expression which bases around a TSS matter."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from darkregulome import cli
+from darkregulome.errors import InputError
+
+app = cli.script(
+    "Train Seq2Exp on windows around TSSs, over folds of whole contigs and several seeds; writes a checkpoint folder "
+    "for each, and their measures on the contigs left out. Defaults are the paper's recipe.",
+    "train_seq2exp.py --fasta genome.fa.gz --expression expression.tsv --signal h3k27ac=h3k27ac.bw "
+    "--signal dnase=dnase.bw --config recipe.yaml --folds 5 --fold 0 --seeds 3 --out models",
+)
+
+
+@app.command()
+def main(
+    fasta: Annotated[Path, typer.Option(help="FASTA of the genome, plain or bgzipped.")],
+    expression: Annotated[Path, typer.Option(help="Table of genes: gene, chrom, tss, strand, expression.")],
+    out: Annotated[Path, typer.Option(help="Folder for the checkpoints and measures.")],
+    signal: Annotated[
+        list[str] | None, typer.Option(help="NAME=FILE: bigWig of a signal of the config; repeat it for each.")
+    ] = None,
+    peaks: Annotated[Path | None, typer.Option(help="BED of peaks, for a config whose mask is given.")] = None,
+    config: Annotated[Path | None, typer.Option(help="JSON or YAML with the objects model and training.")] = None,
+    folds: Annotated[int, typer.Option(min=3, help="Folds of whole contigs.")] = 5,
+    fold: Annotated[list[int] | None, typer.Option(min=0, help="Test folds to run; by default all.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Seeds a fold, counted from --seed.")] = 1,
+    steps: Annotated[int | None, typer.Option(min=1, help="Steps, instead of the config's.")] = None,
+    top: Annotated[
+        float | None, typer.Option(min=0, max=1, help="Test also with this fraction of highest positions alone.")
+    ] = None,
+    device: cli.Device = "auto",
+    threads: cli.Threads = 1,
+    seed: cli.Seed = 0,
+    progress: cli.Progress = True,
+    version: cli.Version = False,
+) -> None:
+    import torch
+
+    from darkregulome.genome.reference import Reference
+    from darkregulome.io.tables import write_json, write_table
+    from darkregulome.models.checkpoint import save_checkpoint
+    from darkregulome.models.numerics import resolve_device
+    from darkregulome.seq2exp.data import ExpressionWindows, parse_signals, read_genes
+    from darkregulome.seq2exp.folds import metrics_table, summarise, train_folds
+    from darkregulome.seq2exp.recipe import read_recipe
+
+    torch.set_num_threads(threads)
+    model_config, recipe = read_recipe(config)
+    if steps is not None:
+        recipe = recipe.model_copy(update={"steps": steps})
+    which = sorted(set(fold)) if fold else list(range(folds))
+    if which[-1] >= folds:
+        raise InputError.at("--fold", f"{which[-1]} is not one of {folds}", "count folds from 0")
+
+    def report(row) -> None:
+        if progress:
+            shown = " ".join(f"{name} {value:.4g}" for name, value in row.items())
+            cli.console.print(shown, markup=False)
+
+    rows: list[dict] = []
+    with Reference(fasta) as reference:
+        genes = read_genes(expression, reference.contigs)
+        windows = ExpressionWindows(reference, parse_signals(signal or []), model_config, peaks, recipe.shift)
+        for run in train_folds(
+            model_config,
+            recipe,
+            windows,
+            genes,
+            folds,
+            which,
+            range(seed, seed + seeds),
+            top,
+            resolve_device(device),
+            report,
+        ):
+            folder = out / f"fold{run.fold}_seed{run.seed}"
+            card = run.card(cli.command_line("train_seq2exp.py")) | {"recipe": recipe.model_dump()}
+            save_checkpoint(run.trained.model, model_config, folder, card)
+            write_json({"curve": run.trained.curve}, folder / "training_curve.json")
+            rows += run.rows
+    table = metrics_table(rows)
+    write_table(table, out / "metrics.tsv")
+    write_json({"target": "log10(expression + 1)", "summary": summarise(table)}, out / "metrics.json")
+
+
+if __name__ == "__main__":
+    cli.run(app)

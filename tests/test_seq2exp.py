@@ -1,0 +1,492 @@
+"""Seq2Exp: the mask's laws, its gradient, the data, the training."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pyBigWig
+import pysam
+import pytest
+import scipy.stats
+import torch
+from torch.distributions import Beta
+
+from darkregulome.errors import InputError
+from darkregulome.genome.reference import Reference
+from darkregulome.seq2exp import mask as masks
+from darkregulome.seq2exp.data import ExpressionWindows, parse_signals, read_genes
+from darkregulome.seq2exp.folds import folds, split
+from darkregulome.seq2exp.network import Seq2Exp, Seq2ExpConfig, load_seq2exp
+from darkregulome.seq2exp.output import elements_of, write_mask
+from darkregulome.seq2exp.recipe import Recipe, read_recipe
+from darkregulome.seq2exp.train import measures, predict, saliency, train_seq2exp, training_step
+from darkregulome.simulate import expression
+from darkregulome.simulate.expression import simulate_expression
+from darkregulome.simulate.writing import write_expression
+from script_runner import run_script
+
+GRID = np.linspace(0.0005, 0.9995, 1000)
+
+
+# The mask's distribution
+
+
+def _density(beta):
+    return scipy.stats.beta.pdf(GRID, float(beta.concentration1), float(beta.concentration0))
+
+
+def test_product_of_betas_is_the_product_of_their_densities():
+    first, second = (Beta(torch.tensor(a), torch.tensor(b)) for a, b in ((2.5, 4.0), (3.0, 1.5)))
+    ratio = _density(first) * _density(second) / _density(masks.product(first, second))
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
+    published = _density(first) * _density(second) / _density(masks.published_sum(first, second))
+    assert published.max() / published.min() > 10
+
+
+def test_pool_is_the_weighted_geometric_mean_of_the_densities():
+    each = Beta(torch.tensor([2.0, 6.0, 3.0]), torch.tensor([5.0, 2.0, 3.0]))
+    wanted = np.ones_like(GRID)
+    for index, share in enumerate((0.4, 0.4, 0.2)):
+        alpha, beta = float(each.concentration1[index]), float(each.concentration0[index])
+        wanted *= scipy.stats.beta.pdf(GRID, alpha, beta) ** share
+    ratio = wanted / _density(masks.pool(each, (2, 2, 1)))
+    np.testing.assert_allclose(ratio, ratio[0], rtol=1e-4)
+
+
+def test_kl_from_the_prior_is_the_integral():
+    settings = masks.MaskSettings(prior=(10.0, 90.0))
+    found = masks.kl_loss(Beta(torch.tensor([3.0]), torch.tensor([7.0])), torch.zeros(1, 0), settings)
+
+    def integrand(x):
+        p, q = scipy.stats.beta(3, 7), scipy.stats.beta(10, 90)
+        return p.pdf(x) * (p.logpdf(x) - q.logpdf(x))
+
+    assert float(found) == pytest.approx(scipy.integrate.quad(integrand, 0, 1)[0], rel=1e-5)
+
+
+def test_a_mask_at_its_prior_costs_nothing():
+    settings = masks.MaskSettings(prior=(10.0, 90.0))
+    assert float(masks.kl_loss(Beta(torch.tensor([10.0]), torch.tensor([90.0])), torch.zeros(1, 0), settings)) < 1e-6
+
+
+def test_a_stronger_signal_opens_the_mask():
+    signals = torch.tensor([0.0, 1.0, 5.0, 50.0])[:, None]
+    mean = masks.mask_beta(torch.zeros(4, 2), signals, masks.MaskSettings()).mean
+    assert (mean.diff() > 0).all()
+
+
+def test_a_product_that_could_not_be_a_density_is_refused():
+    with pytest.raises(ValueError, match="floor"):
+        masks.MaskSettings(floor=0.1, signal_scale=1.0)
+
+
+# What is made of it
+
+
+def test_hard_mask_is_binary_and_passes_the_gradient_through():
+    soft = torch.tensor([0.1, 0.5, 0.9], requires_grad=True)
+    hard = masks.hard_mask(soft, 0.5)
+    assert hard.tolist() == [0.0, 1.0, 1.0]
+    hard.dot(torch.tensor([1.0, 2.0, 3.0])).backward()
+    assert soft.grad.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_top_mask_keeps_the_highest_and_ties_at_the_edge():
+    assert masks.top_mask(torch.tensor([0.1, 0.9, 0.3, 0.8]), 0.5).tolist() == [0, 1, 0, 1]
+    assert masks.top_mask(torch.tensor([0.5, 0.9, 0.5, 0.1]), 0.5).tolist() == [1, 1, 1, 0]
+    assert masks.top_mask(torch.tensor([0.5, 0.9]), 0.01).tolist() == [0, 1]
+
+
+def test_centre_is_kept_and_the_rest_is_left():
+    kept = masks.keep_centre(torch.zeros(2, 10), 4)
+    assert kept[0].tolist() == [0, 0, 0, 1, 1, 1, 1, 0, 0, 0]
+    assert masks.keep_centre(torch.full((10,), 0.3), 0).tolist() == pytest.approx([0.3] * 10)
+
+
+@pytest.mark.parametrize(("values", "steps"), [([0, 0, 0, 0], 0), ([0, 1, 1, 0], 2), ([1, 0, 1, 0], 3)])
+def test_continuity_counts_the_edges_of_elements(values, steps):
+    assert float(masks.continuity(torch.tensor([values], dtype=torch.float32))) == pytest.approx(steps / 5)
+
+
+# The networks
+
+SMALL = Seq2ExpConfig(
+    signals=("h3k27ac", "dnase"),
+    log10_signals=(),
+    window=1024,
+    d_model=16,
+    n_layer=1,
+    ssm_cfg={"d_state": 4},
+    resolution=32,
+    stem_width=9,
+    mask={"kind": "hard", "centre": 64, "signal_scale": 1.0},
+)
+
+
+def _random_batch(config, genes=2, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    letters = torch.randint(4, (genes, config.window), generator=generator)
+    signals = 4 * torch.rand(genes, config.window, len(config.signals), generator=generator)
+    return torch.nn.functional.one_hot(letters, 4).float(), signals
+
+
+@pytest.mark.parametrize("kind", ["soft", "hard"])
+def test_prediction_loss_alone_reaches_every_weight_of_the_generator(kind):
+    torch.manual_seed(0)
+    model = Seq2Exp(SMALL.model_copy(update={"mask": SMALL.mask.model_copy(update={"kind": kind})}))
+    made = model(*_random_batch(SMALL))
+    if kind == "hard":
+        assert set(made.mask.detach().unique().tolist()) == {0.0, 1.0}
+    (made.prediction - 1).square().mean().backward()
+    gradients = {name: parameter.grad for name, parameter in model.generator.named_parameters()}
+    assert all(gradient is not None and gradient.abs().sum() > 0 for gradient in gradients.values())
+    assert model.logits.weight.grad.abs().sum() > 0
+
+
+def test_a_hard_mask_hides_what_it_closes():
+    torch.manual_seed(0)
+    model = Seq2Exp(SMALL).eval()
+    bases, signals = _random_batch(SMALL)
+    mask = torch.zeros(2, SMALL.window // SMALL.resolution)
+    mask[:, 10:12] = 1
+    other = bases.roll(1, dims=-1)
+    other[:, 320:384] = bases[:, 320:384]  # the two positions that are open
+    with torch.no_grad():
+        first, second = (model.predict(model.inputs(x, signals), mask) for x in (bases, other))
+        third = model.predict(model.inputs(bases.roll(1, dims=-1), signals), mask)
+    assert torch.equal(first, second)
+    assert not torch.equal(first, third)
+
+
+def test_evaluation_draws_nothing_and_training_does():
+    torch.manual_seed(0)
+    model, batch = Seq2Exp(SMALL), _random_batch(SMALL)
+    assert not torch.equal(model(*batch).soft, model(*batch).soft)
+    model.eval()
+    assert torch.equal(model(*batch).soft, model(*batch).soft)
+
+
+def test_paper_settings_are_the_defaults():
+    config, recipe = Seq2ExpConfig(), Recipe()
+    assert (config.n_layer, config.d_model, config.window, config.mask.centre) == (4, 128, 200_000, 2_000)
+    assert config.mask.prior == (10, 90)
+    assert (recipe.steps, recipe.batch) == (50_000, 8)
+    rates = [recipe.rate(step) for step in (0, 5_000, 49_999)]
+    assert rates == pytest.approx([1e-5, 5e-4, 1e-4])
+    assert recipe.rate(27_499) == pytest.approx(3e-4, rel=1e-3)
+
+
+def test_settings_that_do_not_fit_are_told_all_at_once(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("model: {window: 1000, resolution: 0, sauce: 1}\n")
+    with pytest.raises(InputError, match=r"resolution.*sauce|sauce.*resolution"):
+        read_recipe(path)
+    path.write_text("model: {window: 1001, resolution: 2}\n")
+    with pytest.raises(InputError, match="multiples of resolution"):
+        read_recipe(path)
+
+
+# Folds and measures
+
+
+def test_folds_share_no_contig_and_cover_every_gene():
+    genes = pd.DataFrame({"chrom": np.repeat([f"chr{i}" for i in range(7)], [9, 7, 5, 4, 3, 2, 1])})
+    sizes = genes["chrom"].map(folds(genes["chrom"], 3)).value_counts()
+    assert sizes.max() - sizes.min() <= 2
+    tested = []
+    for fold in range(3):
+        parts = split(genes, 3, fold)
+        contigs = [set(part["chrom"]) for part in parts.values()]
+        assert sum(len(part) for part in contigs) == len(set.union(*contigs)) == 7
+        tested += list(parts["test"]["chrom"])
+    assert sorted(tested) == sorted(genes["chrom"])
+    with pytest.raises(InputError, match="--folds"):
+        folds(genes["chrom"], 8)
+
+
+def test_measures_are_numpys():
+    target = pd.Series([1.0, 2.0, 4.0])
+    found = measures(target, pd.DataFrame({"prediction": [1.0, 3.0, 4.5], "mask_ratio": 0.2, "continuity": 0.1}))
+    assert found["mse"] == pytest.approx(1.25 / 3)
+    assert found["mae"] == pytest.approx(0.5)
+    assert found["pearson"] == pytest.approx(scipy.stats.pearsonr(target, [1, 3, 4.5]).statistic)
+
+
+# Data
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    made = simulate_expression(seed=3, genes=24, window=1024, genes_per_contig=6)
+    folder = tmp_path_factory.mktemp("expression") / "simulated"
+    write_expression(made, folder)
+    return made, folder
+
+
+def _windows(folder, config=SMALL, shift=0, peaks=None):
+    reference = Reference(folder / "genome.fa.gz")
+    signals = {name: folder / f"{name}.bw" for name in config.signals}
+    return ExpressionWindows(reference, signals, config, peaks, shift)
+
+
+def _genes(folder):
+    return read_genes(folder / "expression.tsv", Reference(folder / "genome.fa.gz").contigs)
+
+
+def test_windows_hold_what_was_simulated(simulated):
+    made, folder = simulated
+    genes = _genes(folder)
+    batch = _windows(folder).batch(genes)
+    assert batch.bases.shape == (24, 1024, 4)
+    np.testing.assert_allclose(batch.target, np.log10(made.genes["cage"] + 1), rtol=1e-6)
+    for row, gene in enumerate(made.genes.itertuples()):
+        start, end = gene.tss - 512, gene.tss + 512
+        codes, track = made.contigs[gene.chrom][start:end], made.signals["dnase"][gene.chrom][start:end]
+        if gene.strand == "-":
+            codes, track = 3 - codes[::-1], track[::-1]
+        np.testing.assert_array_equal(batch.bases[row].argmax(-1), codes)
+        np.testing.assert_allclose(batch.signals[row, :, 1], track, rtol=1e-6)
+
+
+def test_a_window_past_its_contig_is_n_without_signal(simulated):
+    _, folder = simulated
+    window = _windows(folder).read("chr1", 100)
+    assert window.sequence[:412].tobytes() == b"N" * 412
+    assert window.sequence[412:].tobytes().count(b"N") == 0
+    assert window.signals[:, :412].max() == 0
+
+
+def test_shifted_windows_are_cuts_of_the_longer_one(simulated):
+    _, folder = simulated
+    genes = _genes(folder).iloc[8:9]
+    wide, rng = _windows(folder, shift=16), np.random.default_rng(0)
+    chrom, tss = genes["chrom"].iloc[0], int(genes["tss"].iloc[0])
+    letters = wide.read(chrom, tss).sequence.tobytes().decode()
+    complement = str.maketrans("ACGT", "TGCA")
+    for _ in range(4):
+        drawn = "".join("ACGT"[code] for code in wide.batch(genes, rng).bases[0].argmax(-1).tolist())
+        assert drawn in letters or drawn.translate(complement)[::-1] in letters
+
+
+def test_peaks_come_with_the_window(simulated):
+    made, folder = simulated
+    windows = _windows(folder, SMALL.model_copy(update={"source": "given"}), peaks=folder / "peaks.bed")
+    given = windows.batch(_genes(folder)).given.numpy()
+    wanted = made.elements[made.elements["kind"].isin(["causal", "silent_peak"])]
+    np.testing.assert_array_equal(
+        given.sum(1),
+        (wanted["end"] - wanted["start"]).groupby(wanted["gene"]).sum().reindex(made.genes["gene"], fill_value=0),
+    )
+
+
+def test_faults_of_the_input_are_named(simulated, tmp_path):
+    _, folder = simulated
+    contigs = Reference(folder / "genome.fa.gz").contigs
+    table = pd.read_table(folder / "expression.tsv")
+    for change, message in (
+        ({"chrom": "chr77"}, "chr77"),
+        ({"tss": 10**9}, "past the end"),
+        ({"strand": "?"}, "strand"),
+    ):
+        path = tmp_path / "expression.tsv"
+        table.assign(**change).to_csv(path, sep="\t", index=False)
+        with pytest.raises(InputError, match=message):
+            read_genes(path, contigs)
+    with pytest.raises(InputError, match=r"'dnase' is not given[\s\S]*'rna' is not a signal"):
+        ExpressionWindows(
+            Reference(folder / "genome.fa.gz"), {"h3k27ac": folder / "h3k27ac.bw", "rna": folder / "dnase.bw"}, SMALL
+        )
+    with pytest.raises(InputError, match="NAME=FILE"):
+        parse_signals(["dnase"])
+    broken = tmp_path / "broken.bw"
+    broken.write_text("not a bigWig")
+    with pytest.raises(InputError, match="not a readable bigWig"):
+        ExpressionWindows(
+            Reference(folder / "genome.fa.gz"), {"h3k27ac": folder / "h3k27ac.bw", "dnase": broken}, SMALL
+        )
+
+
+# The simulation
+
+
+def test_expression_follows_causal_elements_and_nothing_else():
+    made = simulate_expression(seed=1, genes=300, window=2048)
+    unexplained = np.log10(made.genes["level"]) - expression.LOG_BASE - made.genes["activation"]
+    assert unexplained.std() == pytest.approx(expression.LOG_NOISE, rel=0.2)
+    assert made.genes["activation"].std() > 3 * expression.LOG_NOISE
+    elements = made.elements[made.elements["kind"] != "causal"]
+    assert (elements["effect"] == 0).all()
+    for _, group in elements.groupby("kind"):
+        count = group.groupby("gene")["contact"].sum().reindex(made.genes["gene"]).fillna(0)
+        assert scipy.stats.pearsonr(count, unexplained).pvalue > 0.001
+
+
+def test_decoys_share_one_property_each_with_the_causal_elements():
+    made = simulate_expression(seed=1, genes=200, window=2048)
+    signal = [
+        made.signals["dnase"][chrom][start:end].mean()
+        for chrom, start, end in zip(*(made.elements[name] for name in ("chrom", "start", "end")), strict=True)
+    ]
+    mean = made.elements.assign(signal=signal).groupby("kind")[["signal", "intact"]].mean()
+    assert mean.loc["silent_peak", "signal"] == pytest.approx(mean.loc["causal", "signal"], rel=0.1)
+    assert mean.loc["closed_motif", "intact"] == pytest.approx(mean.loc["causal", "intact"], rel=0.1)
+    assert mean.loc["silent_peak", "intact"] < 0.2
+    assert max(mean.loc["closed_motif", "signal"], mean.loc["repeat", "signal"]) < 0.5 * mean.loc["causal", "signal"]
+
+
+def test_a_contig_does_not_depend_on_the_others():
+    few, many = (simulate_expression(seed=2, genes=n, window=1024, genes_per_contig=5) for n in (5, 10))
+    np.testing.assert_array_equal(few.contigs["chr1"], many.contigs["chr1"])
+    assert few.genes.equals(many.genes.iloc[:5])
+
+
+# Training
+
+QUICK = Recipe(steps=16, batch=12, warm_up=3, learning_rate=5e-3, last_rate=1e-3, validate_every=8, kl_weight=1e-3)
+
+
+def test_loss_falls_and_the_seed_decides(simulated):
+    _, folder = simulated
+    windows, genes = _windows(folder), _genes(folder)
+    parts = split(genes, 4, 0)
+    first, second = (train_seq2exp(SMALL, QUICK, windows, parts["training"], parts["validation"], 7) for _ in range(2))
+    assert all(torch.equal(a, b) for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True))
+    untrained = train_seq2exp(
+        SMALL, QUICK.model_copy(update={"steps": 1}), windows, parts["training"], parts["validation"], 7
+    )
+    before, after = (
+        measures(parts["training"]["target"], predict(made.model, windows, parts["training"]))["mse"]
+        for made in (untrained, first)
+    )
+    assert after < 0.9 * before
+    kept = min(row["validation_mse"] for row in first.curve)
+    assert measures(parts["validation"]["target"], predict(first.model, windows, parts["validation"]))[
+        "mse"
+    ] == pytest.approx(kept, rel=1e-5)
+
+
+def test_kl_closes_a_mask_that_starts_open(simulated):
+    _, folder = simulated
+    torch.manual_seed(0)
+    model = Seq2Exp(SMALL.model_copy(update={"open_start": 3.0}))
+    recipe = QUICK.model_copy(update={"kl_weight": 1.0})
+    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-2)
+    windows, genes = _windows(folder), _genes(folder)
+    ratios = [training_step(model, optimizer, windows.batch(genes), recipe, step)["mask_ratio"] for step in range(15)]
+    assert ratios[0] > 0.8
+    assert ratios[-1] < 0.5
+
+
+def test_saliency_is_nothing_where_the_mask_is_closed(simulated):
+    _, folder = simulated
+    torch.manual_seed(0)
+    config = SMALL.model_copy(update={"source": "given"})
+    model = Seq2Exp(config).eval()
+    windows = _windows(folder, config, peaks=folder / "peaks.bed")
+    genes = _genes(folder).iloc[:4]
+    with torch.no_grad():
+        batch = windows.batch(genes)
+        mask = model(batch.bases, batch.signals, batch.given).mask.repeat_interleave(32, dim=1).numpy()
+    found = np.stack(saliency(model, windows, genes))
+    assert found[mask == 0].max() == 0
+    assert found[mask == 1].mean() > 0
+
+
+# Scripts
+
+RECIPE = {
+    "model": SMALL.model_dump(mode="json"),
+    "training": {"steps": 4, "batch": 6, "warm_up": 1, "validate_every": 2, "shift": 16},
+}
+
+
+@pytest.fixture(scope="module")
+def trained(simulated):
+    _, folder = simulated
+    (folder / "recipe.json").write_text(json.dumps(RECIPE))
+    ran = run_script("train_seq2exp", *_inputs(folder), *_options(folder), "--fold", 0, "--fold", 1, "--no-progress")
+    assert ran.code == 0, ran.err
+    return folder
+
+
+def _inputs(folder):
+    signals = [word for name in SMALL.signals for word in ("--signal", f"{name}={folder / name}.bw")]
+    return ["--fasta", folder / "genome.fa.gz", "--expression", folder / "expression.tsv", *signals]
+
+
+def _options(folder):
+    return ["--config", folder / "recipe.json", "--folds", 4, "--seeds", 2, "--top", 0.1, "--out", folder / "models"]
+
+
+def test_training_writes_a_checkpoint_and_measures_for_each_fold_and_seed(trained):
+    metrics = pd.read_table(trained / "models" / "metrics.tsv")
+    assert len(metrics) == 2 * 2 * 2
+    top = metrics[metrics["evaluation"] == "top"]
+    # A tenth of 32 positions, and the two of the centre.
+    assert top["mask_ratio"].between(3 / 32, 5 / 32 + 1e-9).all()
+    summary = json.loads((trained / "models" / "metrics.json").read_text())["summary"][0]
+    masked = metrics[metrics["evaluation"] == "mask"]
+    assert summary["mse"]["mean"] == pytest.approx(masked["mse"].mean())
+    assert summary["mse"]["sd"] == pytest.approx(masked.groupby("seed")["mse"].mean().std())
+    card = json.loads((trained / "models" / "fold1_seed1" / "model_card.json").read_text())
+    assert not set(card["contigs"]["test"]) & set(card["contigs"]["training"])
+
+
+def test_masks_elements_and_predictions_agree_with_the_model(trained, tmp_path):
+    checkpoint = trained / "models" / "fold0_seed0"
+    ran = run_script("apply_seq2exp", *_inputs(trained), "--model", checkpoint, "--outdir", tmp_path, "--no-progress")
+    assert ran.code == 0, ran.err
+    genes = _genes(trained)
+    tested = set(json.loads((checkpoint / "model_card.json").read_text())["contigs"]["test"])
+    table = pd.read_table(tmp_path / "predictions.tsv")
+    assert set(table.loc[table["models"] == 1, "chrom"]) == tested
+    spoken = genes[genes["chrom"].isin(tested)]
+    wanted = predict(load_seq2exp(checkpoint), _windows(trained), spoken, masks=True)
+    np.testing.assert_allclose(table["prediction"].dropna(), wanted["prediction"], rtol=1e-5)
+    with pyBigWig.open(str(tmp_path / "mask.bw")) as bigwig:
+        for gene, soft in zip(spoken.itertuples(), wanted["soft"], strict=True):
+            found = bigwig.values(gene.chrom, gene.tss - 512, gene.tss + 512, numpy=True)
+            np.testing.assert_allclose(found, np.repeat(soft if gene.strand == "+" else soft[::-1], 32), rtol=1e-6)
+            for row in pysam.TabixFile(str(tmp_path / "elements.bed.gz")).fetch(gene.chrom, gene.tss - 512, gene.tss):
+                _, start, end, _, score, _, mean, _ = row.split("\t")
+                inside = np.array(bigwig.values(gene.chrom, int(start), int(end)))
+                assert inside.min() >= 0.5
+                assert inside.mean() == pytest.approx(float(mean), abs=1e-4)
+                assert int(score) == pytest.approx(1000 * inside.mean(), abs=0.51)
+
+
+def test_elements_are_the_runs_above_the_threshold():
+    mask = np.array([0.2, 0.6, 0.8, 0.2, 0.9, 0.9, 0.9, 0.1], np.float32)
+    found = elements_of(pd.DataFrame({"gene": ["g"], "chrom": ["c"], "start": [10], "mask": [mask]}), {"c": 16}, 0.5, 2)
+    assert found[["start", "end", "score"]].to_numpy().tolist() == [[11, 13, 700], [14, 16, 900]]
+
+
+def test_overlapping_masks_are_averaged_in_the_bigwig(tmp_path):
+    masks = [np.full(6, value, np.float32) for value in (0.2, 0.6)]
+    frame = pd.DataFrame({"gene": ["a", "b"], "chrom": "c", "start": [-2, 2], "mask": masks})
+    write_mask(frame, {"c": 12, "d": 5}, tmp_path / "mask.bw")
+    with pyBigWig.open(str(tmp_path / "mask.bw")) as bigwig:
+        found = bigwig.values("c", 0, 12, numpy=True)
+        assert bigwig.chroms() == {"c": 12, "d": 5}
+    np.testing.assert_allclose(found, [0.2] * 2 + [0.4] * 2 + [0.6] * 4 + [np.nan] * 4, rtol=1e-6)
+
+
+def test_bad_options_exit_with_2_and_a_remedy(trained, tmp_path):
+    ran = run_script("train_seq2exp", *_inputs(trained), *_options(trained), "--fold", 9)
+    assert (ran.code, "not one of 4" in ran.err) == (2, True)
+    ran = run_script("apply_seq2exp", *_inputs(trained), "--model", trained, "--outdir", tmp_path)
+    assert ran.code == 2
+    assert "Traceback" not in ran.err
+
+
+def test_the_simulation_can_be_made_by_its_script(simulated, tmp_path):
+    made, _ = simulated
+    ran = run_script(
+        "simulate_expression", out=tmp_path / "s", genes=24, window=1024, genes_per_contig=6, seed=made.seed
+    )
+    assert ran.code == 0, ran.err
+    pd.testing.assert_frame_equal(
+        pd.read_table(tmp_path / "s" / "expression.tsv")[["tss", "expression"]],
+        made.genes[["tss", "cage"]].rename(columns={"cage": "expression"}),
+    )
+    assert json.loads((tmp_path / "s" / "truth.json").read_text())["causal_fraction"] == made.causal_fraction
