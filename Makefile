@@ -3,6 +3,8 @@
 
 SHELL := /bin/sh
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/.nextflow-dist:$(PATH)
+# No download of plugins or institutional profiles: the commands below need none, and work without a network.
+export NXF_OFFLINE ?= true
 export DARKREGULOME_SHARED ?= $(abspath $(CURDIR)/../shared)
 
 .DEFAULT_GOAL := help
@@ -54,6 +56,7 @@ lint: setup ## ruff, mypy, nextflow lint
 
 lint-nf-core: setup ## the nf-core community's checks of the pipeline
 	@nf-core --hide-progress pipelines lint
+	@nf-core --hide-progress pipelines schema lint
 
 bench: setup ## time the scoring stage of each shipped model
 	@python3 setup/bench.py

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Starts the Nextflow that `make setup` resolved with Maven. Installed as .nextflow-dist/nextflow.
-# The options are those of Nextflow's own launcher; plugins are never downloaded.
+# The options are those of Nextflow's own launcher. Nothing is downloaded unless NXF_OFFLINE is set to nothing.
 set -eu
 dist=$(cd "$(dirname "$0")" && pwd)
 
@@ -9,7 +9,7 @@ elif [ -n "${JAVA_HOME:-}" ]; then java=$JAVA_HOME/bin/java
 else java=java
 fi
 
-export NXF_OFFLINE="${NXF_OFFLINE:-true}"
+export NXF_OFFLINE="${NXF_OFFLINE-true}"
 [ -t 1 ] || export NXF_ANSI_LOG="${NXF_ANSI_LOG:-false}"
 NXF_CLI="nextflow $*"
 export NXF_CLI

@@ -59,6 +59,7 @@ def nextflow(*words: str, cwd: Path, parser: str = "v1") -> tuple[int, str]:
         **os.environ,
         "PATH": os.pathsep.join([str(ROOT / ".venv" / "bin"), str(ROOT / ".nextflow-dist"), os.environ["PATH"]]),
         "NXF_ANSI_LOG": "false",
+        "NXF_OFFLINE": "true",
         "NXF_SYNTAX_PARSER": parser,
         "OMP_NUM_THREADS": "1",
     }

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from darkregulome import __version__
 from pipeline_runner import MODELS, PARTS, ROOT, Project, Run, copy_project, make_models, nextflow
 
 pytestmark = pytest.mark.pipeline
@@ -110,13 +112,15 @@ def test_a_broken_locus_is_reported_and_the_others_finish(project: Project, tmp_
     # One task is made to fail: what its script is given is not an option of it.
     config = tmp_path / "broken.config"
     arguments = "meta.id == 'locus2' && meta.model == 'demo-hyena' ? '--no-such-option' : '--sites 1 --seed 1'"
-    config.write_text(f"process {{ withName: 'SCORE_ELEMENTS' {{ ext.args = {{ {arguments} }} }} }}")
+    failing = f"process {{ withName: 'SCORE_ELEMENTS' {{ ext.args = {{ {arguments} }} }} }}"
+    config.write_text(f"params.igenomes_base = '/data/igenomes'\n{failing}\n")
     run = project.run("-c", str(config), "--simulated", str(genome), outdir="broken")
     assert run.status == 0, run.output
     report = (run.outdir / "report" / "report.html").read_text()
     failed = (run.outdir / "report" / "failed_scores.tsv").read_text()
     assert "nowhere" in (run.outdir / "elements" / "failed_loci.tsv").read_text()
     assert [line.split("\t")[:2] for line in failed.splitlines()[1:]] == [["locus2", "demo-hyena"]]
+    assert "The parameter igenomes_base, set in a file, is not one of this pipeline." in run.output
     assert "NO_SUCH_GENE" in report
     assert "scoring failed" in report
     statuses = {task["tag"]: task["status"] for task in run.trace() if task["process"] == "SCORE_ELEMENTS"}
@@ -227,5 +231,35 @@ def test_every_module_says_what_it_is():
         assert yaml.safe_load((module / "environment.yml").read_text())["dependencies"]
         text = (module / "main.nf").read_text()
         assert f"process {module.name.upper()} {{" in text
+        # Once, and in the module: a pipeline that includes it has the software too.
+        assert text.count("docker.io/darkregulome/darkregulome:") == text.count("    container ") == 1
+        assert f"darkregulome:{__version__}" in text
         for word in ("label", "input:", "output:", "script:", "stub:", "val('"):
             assert word in text, f"{module.name} lacks {word}"
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("check", [("lint",), ("schema", "lint")])
+def test_nf_core_lint_finds_nothing(check: tuple[str, ...], tmp_path: Path):
+    program = shutil.which("nf-core", path=os.pathsep.join([str(ROOT / ".venv" / "bin"), os.environ["PATH"]]))
+    if program is None:
+        pytest.skip("nf-core is not installed")
+    # A copy of what git knows: the linter writes into what it looks at.
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    if listed.returncode:
+        pytest.skip("this is no git checkout, so what belongs to the pipeline is not known")
+    for name in filter(None, listed.stdout.split("\0")):
+        if (ROOT / name).is_file() and not name.endswith((".safetensors", ".npz")):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(ROOT / name, tmp_path / name)
+    path = os.pathsep.join([str(ROOT / ".nextflow-dist"), os.environ["PATH"]])
+    environment = {**os.environ, "PATH": path, "NFCORE_NO_VERSION_CHECK": "1", "NXF_OFFLINE": "true"}
+    done = subprocess.run(
+        [program, "--hide-progress", "pipelines", *check], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

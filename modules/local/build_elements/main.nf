@@ -4,6 +4,7 @@ process BUILD_ELEMENTS {
     label 'process_low'
 
     conda "${moduleDir}/environment.yml"
+    container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:
     path loci

@@ -4,6 +4,7 @@ process CHECK_INPUTS {
     label 'process_single'
 
     conda "${moduleDir}/environment.yml"
+    container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:
     tuple path(fasta, stageAs: 'reference/*'), path(index, stageAs: 'reference/*')

@@ -4,6 +4,7 @@ process CROSS_CHECK {
     label 'process_low'
 
     conda "${moduleDir}/environment.yml"
+    container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:
     tuple val(check), path(data)

@@ -3,6 +3,7 @@ process DIAGNOSE {
     label 'process_medium'
 
     conda "${moduleDir}/environment.yml"
+    container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:
     path elements

@@ -5,6 +5,7 @@ process ESTIMATE_COST {
     label 'error_ignore'
 
     conda "${moduleDir}/environment.yml"
+    container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:
     path elements

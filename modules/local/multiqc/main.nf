@@ -3,6 +3,7 @@ process MULTIQC {
     label 'process_single'
 
     conda "${moduleDir}/environment.yml"
+    container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:
     path sections, stageAs: 'sections/*'

@@ -3,6 +3,7 @@ process POOL_RIS {
     label 'process_low'
 
     conda "${moduleDir}/environment.yml"
+    container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:
     path elements

@@ -4,6 +4,7 @@ process PREPARE_LOCI {
     label 'process_single'
 
     conda "${moduleDir}/environment.yml"
+    container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:
     path loci

@@ -6,6 +6,7 @@ process SCORE_ELEMENTS {
     label 'error_ignore'
 
     conda "${moduleDir}/environment.yml"
+    container { "docker.io/darkregulome/darkregulome:0.1.0${task.accelerator ? '-gpu' : ''}" }
 
     input:
     tuple val(meta), path(weights, stageAs: 'weights/*')

@@ -18,7 +18,11 @@ def check_parameters(given, schema) {
     def names = given.keySet().findAll { name -> !known.containsKey(name) }
     def unknown = names.findAll { name -> !names.any { other -> other != name && camel_case(other) == name } }
 
-    def problems = unknown.sort().collect { name -> "--${name} is not a parameter; did you mean --${nearest(name, known.keySet())}?" }
+    // An institution's configuration may set parameters for other pipelines too.
+    def typed = unknown.findAll { name -> workflow.commandLine.contains("--${name}") }
+    (unknown - typed).sort().each { name -> log.warn("The parameter ${name}, set in a file, is not one of this pipeline.") }
+
+    def problems = typed.sort().collect { name -> "--${name} is not a parameter; did you mean --${nearest(name, known.keySet())}?" }
     problems += required
         .findAll { name -> is_missing(given[name]) }
         .collect { name -> "--${name} is required: ${known[name].description}" }
