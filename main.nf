@@ -6,6 +6,7 @@
 include { REGULOME                   } from './workflows/regulome'
 include { check_parameters; help_text } from './subworkflows/local/parameters'
 include { models_of; code_hash       } from './subworkflows/local/code_and_models'
+include { record_parameters; write_crate } from './subworkflows/local/provenance'
 
 workflow {
     main:
@@ -33,13 +34,11 @@ workflow {
         REGULOME.out.versions
             .map { stages, report -> stages + report }
             .collectFile(name: 'software_versions.yml', storeDir: "${params.outdir}/pipeline_info")
-    }
-}
 
-/** What the run was given, as JSON, for whoever wants to repeat it. */
-def record_parameters(given, outdir) {
-    def shown = given.findAll { name, _value -> name != 'help' }.sort()
-    def record = file("${outdir}/pipeline_info/params.json")
-    record.parent.mkdirs()
-    record.text = groovy.json.JsonOutput.prettyPrint(groovy.json.JsonOutput.toJson(shown)) + '\n'
+        // The handler does not see `params`.
+        def given = params
+        workflow.onComplete {
+            write_crate(given, inputs, given.outdir)
+        }
+    }
 }

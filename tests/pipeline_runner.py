@@ -39,8 +39,18 @@ class Project:
     genome: Path
     models: dict[str, Path]
 
-    def run(self, *options: str, outdir: str = "out", parser: str = "v1", defaults: bool = True) -> Run:
-        """`nextflow run` in the folder of the copy; by default on the small genome with the small models."""
+    def run(self, *options: str, outdir: str = "out", parser: str = "v1", defaults: bool = True, **given: str) -> Run:
+        """`nextflow run` in the folder of the copy; by default on the small genome with the small models.
+
+        `profile` takes other profiles than `test`; what else is given goes into the environment.
+        """
+        profile = given.pop("profile", "test")
+        words = self.words(outdir, profile) if defaults else []
+        status, output = nextflow("run", "main.nf", *words, *options, cwd=self.folder, parser=parser, **given)
+        return Run(status, output, self.folder / outdir)
+
+    def words(self, outdir: str, profile: str = "test") -> list[str]:
+        """Options of a run on the small genome with the small models."""
         given = {
             "--simulated": str(self.genome),
             "--models": ",".join(self.models),
@@ -48,25 +58,33 @@ class Project:
             "--flank": "12000",
             "--outdir": outdir,
         }
-        words = ["-profile", "test", *(word for pair in given.items() for word in pair)] if defaults else []
-        status, output = nextflow("run", "main.nf", *words, *options, cwd=self.folder, parser=parser)
-        return Run(status, output, self.folder / outdir)
+        return ["-profile", profile, *(word for pair in given.items() for word in pair)]
 
 
-def nextflow(*words: str, cwd: Path, parser: str = "v1") -> tuple[int, str]:
+def nextflow(*words: str, cwd: Path, parser: str = "v1", **given: str) -> tuple[int, str]:
     """Exit status, and what was printed."""
-    environment = {
-        **os.environ,
-        "PATH": os.pathsep.join([str(ROOT / ".venv" / "bin"), str(ROOT / ".nextflow-dist"), os.environ["PATH"]]),
+    done = subprocess.run(
+        ["nextflow", *words],
+        cwd=cwd,
+        env=nextflow_environment(parser, **given),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    return done.returncode, done.stdout
+
+
+def nextflow_environment(parser: str = "v1", **given: str) -> dict[str, str]:
+    """This process's environment with Nextflow and Python of the checkout, and what is given."""
+    environment = {**os.environ, **given}
+    return {
+        **environment,
+        "PATH": os.pathsep.join([str(ROOT / ".venv" / "bin"), str(ROOT / ".nextflow-dist"), environment["PATH"]]),
         "NXF_ANSI_LOG": "false",
         "NXF_OFFLINE": "true",
         "NXF_SYNTAX_PARSER": parser,
         "OMP_NUM_THREADS": "1",
     }
-    done = subprocess.run(
-        ["nextflow", *words], cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    return done.returncode, done.stdout
 
 
 def copy_project(folder: Path, genome: Path, models: dict[str, Path]) -> Project:

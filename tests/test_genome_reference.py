@@ -4,6 +4,7 @@ import gzip
 import os
 import pickle
 import re
+import shutil
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ import toy
 from darkregulome.errors import InputError
 from darkregulome.genome.contigs import Contigs, contig_aliases
 from darkregulome.genome.reference import Reference
+from script_runner import run_script
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +114,33 @@ def test_an_index_of_another_file_is_told(tmp_path):
 def test_reference_crosses_processes(reference):
     with pickle.loads(pickle.dumps(reference)) as other:
         assert other.fetch("chr3", 100, 120) == reference.fetch("chr3", 100, 120)
+
+
+def test_a_gzipped_genome_is_the_same_when_bgzipped(tmp_path, genome):
+    gzipped = tmp_path / "gzipped.fa.gz"
+    with gzip.open(genome["fasta"], "rb") as source, gzip.open(gzipped, "wb") as target:
+        shutil.copyfileobj(source, target)
+    with pytest.raises(InputError, match="gzipped, not bgzipped"):
+        Reference(gzipped)
+    ran = run_script("compress_fasta", fasta=gzipped, out=tmp_path / "out" / "genome.fa.gz")
+    assert ran.code == 0, ran.err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        *("genome.fa.gz", "genome.fa.gz.fai", "genome.fa.gz.gzi")
+    ]
+    with Reference(tmp_path / "out" / "genome.fa.gz") as reference:
+        assert reference.notes == []
+        for chrom, bases in SEQUENCES.items():
+            assert reference.fetch(chrom, 0, len(bases)) == bases
+
+
+@pytest.mark.parametrize("damage", ["truncated", "not_fasta"])
+def test_a_damaged_gzipped_genome_leaves_nothing_behind(tmp_path, genome, damage):
+    path = tmp_path / "genome.fa.gz"
+    with gzip.open(genome["fasta"], "rb") as source:
+        bases = source.read()
+    whole = gzip.compress(bases if damage == "truncated" else b"chr1\t0\t10\n")
+    path.write_bytes(whole[: len(whole) // 2] if damage == "truncated" else whole)
+    ran = run_script("compress_fasta", fasta=path, out=tmp_path / "out" / "genome.fa.gz")
+    assert ran.code == 2
+    assert "truncated" in ran.err or "not FASTA" in ran.err
+    assert list((tmp_path / "out").iterdir()) == []

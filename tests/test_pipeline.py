@@ -1,6 +1,7 @@
 """The pipeline, run for real by Nextflow: what a user of it would see."""
 
 import gzip
+import hashlib
 import json
 import os
 import shutil
@@ -95,6 +96,30 @@ def test_software_versions_and_parameters_are_recorded(finished: Run):
     parameters = json.loads((info / "params.json").read_text())
     assert parameters["models"] == ",".join(MODELS)
     assert parameters["sites"] == 1
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_results_are_a_research_object_that_describes_them(project: Project, finished: Run):
+    crate = pytest.importorskip("rocrate.rocrate").ROCrate(finished.outdir)
+    later = {
+        "ro-crate-metadata.json",
+        *(f"pipeline_info/{n}" for n in ("trace.txt", "timeline.html", "report.html", "dag.html")),
+    }
+    files = {str(path.relative_to(finished.outdir)): path for path in finished.outdir.rglob("*") if path.is_file()}
+    described = {entity.id: entity for entity in crate.data_entities if "sha256" in entity.properties()}
+    assert set(described) == set(files) - later
+    for name, entity in described.items():
+        assert entity["sha256"] == hashlib.sha256(files[name].read_bytes()).hexdigest()
+        assert int(entity["contentSize"]) == files[name].stat().st_size
+    run = crate.root_dataset["mentions"]
+    assert run["actionStatus"] == "http://schema.org/CompletedActionStatus"
+    assert {entity.id for entity in run["result"]} == set(described)
+    given = {entity.id: entity.get("value") for entity in run["object"]}
+    assert given["#parameter-models"] == ",".join(MODELS)
+    assert (project.genome / "genome.fa.gz").as_uri() in given
+    versions = {tool["name"]: tool["softwareVersion"] for tool in run["instrument"]["softwareRequirements"]}
+    assert versions["darkregulome"] == __version__
+    assert {"torch", "multiqc", "nextflow"} <= set(versions)
 
 
 def test_resume_runs_nothing_again(project: Project, finished: Run):

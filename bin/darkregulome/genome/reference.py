@@ -1,8 +1,11 @@
 """The reference sequence: an indexed FASTA, its contigs, and windows padded with N."""
 
+import gzip
 import os
 import re
+import shutil
 import tempfile
+import zlib
 from pathlib import Path
 
 import pysam
@@ -10,6 +13,7 @@ import pysam
 from darkregulome.errors import InputError
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.textfile import compression
+from darkregulome.io.atomic import atomic_path
 
 
 class Reference:
@@ -106,6 +110,35 @@ class Reference:
             self._noted.add(chrom)
             self.notes.append(f"{self.path}: the contig {chrom} is taken as {name}")
         return name
+
+
+def compress_fasta(path: str | Path, out: str | Path) -> None:
+    """Compress a gzipped (or plain, or bgzipped) FASTA with bgzip into `out`, and index that.
+
+    Raises
+    ------
+    InputError
+        The file is absent, truncated or not FASTA.
+    """
+    path, out = Path(path), Path(out)
+    kind = compression(path)
+    try:
+        with (
+            atomic_path(out) as partial,
+            open(path, "rb") if kind == "none" else gzip.open(path, "rb") as reader,
+            pysam.BGZFile(str(partial), "wb", index=None) as writer,
+        ):
+            first = reader.read(1)
+            if first != b">":
+                raise InputError.at(path, "is not FASTA (it does not start with '>')", "give a FASTA file")
+            writer.write(first)
+            shutil.copyfileobj(reader, writer, 1 << 22)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise InputError.at(path, "is a truncated or damaged gzip file", "copy it again") from error
+    # An index of what stood here before is not this file's.
+    for suffix in (".fai", ".gzi"):
+        Path(f"{out}{suffix}").unlink(missing_ok=True)
+    _make_missing_index(out, compressed=True)
 
 
 def _check_compression(path: Path) -> str:

@@ -2,6 +2,7 @@
 // From what the user gave to elements: everything is checked before anything is computed.
 //
 
+include { COMPRESS_FASTA } from '../../../modules/local/compress_fasta'
 include { CHECK_INPUTS   } from '../../../modules/local/check_inputs'
 include { INDEX_FASTA    } from '../../../modules/local/index_fasta'
 include { PREPARE_LOCI   } from '../../../modules/local/prepare_loci'
@@ -17,11 +18,18 @@ workflow PREPARE_INPUTS {
 
     main:
     def wanted = inputs.fasta.name.endsWith('.gz') ? ['.fai', '.gzi'] : ['.fai']
-    def indices = wanted.collect { suffix -> file("${inputs.fasta}${suffix}") }
-    def indexed = indices.every { index -> index.exists() }
+    def indices = wanted.collect { suffix -> file("${inputs.fasta.toUriString()}${suffix}") }
+    def gzipped = is_gzipped_only(inputs.fasta)
+    def indexed = !gzipped && indices.every { index -> index.exists() }
+
+    ch_given = channel.value([inputs.fasta, indexed ? indices : []])
+    if (gzipped) {
+        COMPRESS_FASTA(inputs.fasta, code)
+        ch_given = COMPRESS_FASTA.out.reference
+    }
 
     CHECK_INPUTS(
-        [inputs.fasta, indexed ? indices : []],
+        ch_given,
         inputs.gtf,
         inputs.loci,
         inputs.regulatory,
@@ -40,7 +48,10 @@ workflow PREPARE_INPUTS {
     // The rest waits for the check, but does not depend on its output: another model must not rebuild the elements.
     ch_fasta = CHECK_INPUTS.out.checked.map { _checked -> inputs.fasta }
     reference = ch_fasta.map { fasta -> [fasta, indices] }
-    if (!indexed) {
+    if (gzipped) {
+        reference = CHECK_INPUTS.out.checked.combine(COMPRESS_FASTA.out.reference).map { _checked, fasta, index -> [fasta, index] }.first()
+    }
+    else if (!indexed) {
         INDEX_FASTA(ch_fasta)
         reference = INDEX_FASTA.out.index.map { index -> [inputs.fasta, [index].flatten()] }
     }
@@ -73,6 +84,15 @@ workflow PREPARE_INPUTS {
     failed // [failed_loci.tsv, failed_elements.tsv]
     names // name of each locus that has elements
     elements // value: elements.parquet
+}
+
+/** True for gzip that is not bgzip (whose first block has an extra field called BC), and so cannot be read at random. */
+def is_gzipped_only(fasta) {
+    if (!fasta.name.endsWith('.gz')) {
+        return false
+    }
+    def header = fasta.withInputStream { stream -> stream.readNBytes(14) }
+    header.size() == 14 && header[0] == (0x1f as byte) && header[1] == (0x8b as byte) && !(header[12] == 0x42 && header[13] == 0x43)
 }
 
 /** One column of a TSV with a header, as a list. */
