@@ -5,6 +5,8 @@ computed by the official code are in `tests/golden`.
 """
 
 import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal, cast
 
 import torch
@@ -17,8 +19,17 @@ from darkregulome.models.checkpoint import find_weights, load_weights, read_conf
 from darkregulome.models.language import LetterLanguageModel
 from darkregulome.models.letters import CHARACTERS, VOCABULARY_SIZE, padded_size
 
+LENGTHS_KEPT = 4
+"""How many lengths of the filters' transforms are kept."""
+
 DECAY_TARGET, DECAY_FAST, DECAY_SLOW, DECAY_SHIFT = 1e-2, 0.3, 1.5, 0.05
 """Modulation of the filters: what a decay reaches, at which fraction of the window, and the floor added to it."""
+
+
+def fast_length(length: int) -> int:
+    """The next of 4, 5, 6, 7 times a power of two: lengths that are quick to transform, and few."""
+    step = 2 ** max(0, (length - 1).bit_length() - 3)
+    return -(-length // step) * step
 
 
 class HyenaConfig(BaseModel):
@@ -121,29 +132,36 @@ class HyenaFilter(nn.Module):
         self.modulation = Modulation(channels)
         self._spectra: dict[int, Tensor] = {}
 
-    def spectrum(self, length: int) -> Tensor:
-        """Fourier transform of the filters for windows of `length`: complex64, (order - 1, d_model, length + 1).
+    def spectrum(self, half: int) -> Tensor:
+        """Fourier transform of the filters at 2 `half` points: complex64, (order - 1, d_model, half + 1).
 
-        Kept by length while the model is only evaluated.
+        The latest few are kept while the model is only evaluated.
         """
-        keep = not self.training and not torch.is_grad_enabled()
-        if keep and length in self._spectra:
-            return self._spectra[length]
-        with torch.autocast(self.bias.device.type, enabled=False):
-            filters = self.implicit_filter(self.pos_emb.z[:, :length])
-            filters = self.modulation(self.pos_emb.t[:, :length], filters)[0]
-            filters = filters.t().unflatten(0, (-1, self.d_model))
-            spectrum = torch.fft.rfft(filters if filters.dtype == torch.float64 else filters.float(), n=2 * length)
-        if keep:
-            self._spectra[length] = spectrum
-        return spectrum
+        if self.training or torch.is_grad_enabled():
+            return self._transform(half)
+        found = self._spectra.pop(half, None)
+        self._spectra[half] = self._transform(half) if found is None else found
+        while len(self._spectra) > LENGTHS_KEPT:
+            del self._spectra[next(iter(self._spectra))]
+        return self._spectra[half]
 
-    def convolve(self, v: Tensor, spectrum: Tensor, bias: Tensor) -> Tensor:
-        """Causal convolution of v (batch, d_model, length) with one filter, and its skip; FFT in float32."""
-        length = v.shape[-1]
+    def _transform(self, half: int) -> Tensor:
+        with torch.autocast(self.bias.device.type, enabled=False):
+            # Past the longest window there are no taps, and nothing for them to meet.
+            filters = self.implicit_filter(self.pos_emb.z[:, :half])
+            filters = self.modulation(self.pos_emb.t[:, :half], filters)[0]
+            filters = filters.t().unflatten(0, (-1, self.d_model))
+            return torch.fft.rfft(filters if filters.dtype == torch.float64 else filters.float(), n=2 * half)
+
+    def convolve(self, number: int, v: Tensor) -> Tensor:
+        """Causal convolution of v (batch, length, d_model) with filter `number`, and its skip; FFT in float32."""
+        batch, length, channels = v.shape
+        half = fast_length(length)
         wide = v if v.dtype == torch.float64 else v.float()
-        y = torch.fft.irfft(torch.fft.rfft(wide, n=2 * length) * spectrum, n=2 * length)[..., :length]
-        return (y + wide * bias[:, None]).to(v.dtype)
+        y = wide.reshape(-1, channels).t().reshape(channels, batch, length)
+        y = torch.fft.irfft(torch.fft.rfft(y, n=2 * half) * self.spectrum(half)[number][:, None], n=2 * half)
+        y = y[..., :length].reshape(channels, -1).t().reshape(batch, length, channels)
+        return torch.addcmul(y, wide, self.bias.unflatten(0, (-1, self.d_model))[number]).to(v.dtype)
 
     def train(self, mode: bool = True) -> "HyenaFilter":
         self._spectra.clear()
@@ -158,28 +176,94 @@ class HyenaFilter(nn.Module):
         return super()._load_from_state_dict(*args, **kwargs)
 
 
+@dataclass(frozen=True)
+class Passage:
+    """Input and output of a long convolution, from some position on: (windows, positions, d_model)."""
+
+    v: Tensor
+    y: Tensor
+
+    def cut(self, rows: Tensor, skip: int) -> "Passage":
+        return Passage(take(self.v, rows, skip), take(self.y, rows, skip))
+
+
+@dataclass(frozen=True)
+class BlockMemory:
+    """Of one block and reference windows: its input and what passed through its convolutions.
+
+    The input begins earlier, by what the short convolution looks back.
+    """
+
+    x: Tensor
+    passages: list[Passage]
+
+
+@dataclass(frozen=True)
+class HyenaMemory:
+    """What the edits of reference windows can reuse: windows of `length` positions, edited at `first` or later."""
+
+    first: int
+    length: int
+    blocks: list[BlockMemory]
+
+
+def take(x: Tensor, rows: Tensor, start: int, stop: int | None = None) -> Tensor:
+    """``x[rows, start:stop]``; without a copy where there is one window."""
+    cut = x[:, start:stop]
+    return cut.expand(len(rows), -1, -1) if len(x) == 1 else cut[rows]
+
+
 class HyenaOperator(nn.Module):
     """Gates and long convolutions in the place of attention."""
 
     def __init__(self, config: HyenaConfig):
         super().__init__()
         self.order, width = config.hyena_order, config.d_model * (config.hyena_order + 1)
-        self.d_model, taps = config.d_model, config.short_filter_order
+        self.d_model, self.taps = config.d_model, config.short_filter_order
         self.dropout = nn.Dropout(config.hyena_dropout)
         self.in_proj = nn.Linear(config.d_model, width, bias=config.use_bias)
         self.out_proj = nn.Linear(config.d_model, config.d_model, bias=config.use_bias)
-        self.short_filter = nn.Conv1d(width, width, taps, groups=width, padding=taps - 1)
+        self.short_filter = nn.Conv1d(width, width, self.taps, groups=width, padding=self.taps - 1)
         self.filter_fn = HyenaFilter(config)
 
     def forward(self, x: Tensor) -> Tensor:
-        length = x.shape[1]
-        mixed = self.short_filter(self.in_proj(x).transpose(1, 2))[..., :length]
-        gate, *gates, v = mixed.split(self.d_model, dim=1)
-        spectra = self.filter_fn.spectrum(length)
-        biases = self.filter_fn.bias.unflatten(0, (-1, self.d_model))
-        for i, factor in enumerate(reversed(gates)):
-            v = self.filter_fn.convolve(self.dropout(v * factor), spectra[i], biases[i])
-        return self.out_proj((v * gate).transpose(1, 2))
+        return self._mix(x, 0, self.filter_fn.convolve)
+
+    def remember(self, x: Tensor, first: int) -> tuple[Tensor, list[Passage]]:
+        """`forward`, and what passed through each long convolution from position `first` on."""
+        passages: list[Passage] = []
+
+        def convolve(number: int, v: Tensor) -> Tensor:
+            y = self.filter_fn.convolve(number, v)
+            passages.append(Passage(v[:, first:].clone(), y[:, first:].clone()))
+            return y
+
+        return self._mix(x, 0, convolve), passages
+
+    def edited(self, x: Tensor, before: int, passages: Sequence[Passage]) -> Tensor:
+        """`forward` of the end of an edited window, given what passed through the convolutions there before the edit.
+
+        Convolution is linear: only the change is convolved. x has `before` positions more, which are unchanged.
+        """
+        return self._mix(
+            x, before, lambda number, v: passages[number].y + self.filter_fn.convolve(number, v - passages[number].v)
+        )
+
+    def _mix(self, x: Tensor, before: int, convolve: Callable[[int, Tensor], Tensor]) -> Tensor:
+        mixed = self._short(self.in_proj(x))[:, before:]
+        gate, *gates, v = mixed.split(self.d_model, dim=-1)
+        for number, factor in enumerate(reversed(gates)):
+            v = convolve(number, self.dropout(v * factor))
+        return self.out_proj(v * gate)
+
+    def _short(self, u: Tensor) -> Tensor:
+        """The short causal convolution of each channel of u (batch, length, channels), as a sum of shifted copies."""
+        weight = self.short_filter.weight[:, 0].to(u.dtype).t()
+        bias = cast(Tensor, self.short_filter.bias).to(u.dtype)
+        total = torch.addcmul(bias, u, weight[-1])
+        for shift in range(1, len(weight)):
+            total[:, shift:].addcmul_(u[:, :-shift], weight[-1 - shift])
+        return total
 
 
 class Mlp(nn.Module):
@@ -206,7 +290,21 @@ class HyenaBlock(nn.Module):
         self.norm2 = nn.LayerNorm(config.d_model, eps=config.layer_norm_epsilon)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x + self.mixer(self.norm1(x))
+        return self._add(x, self.mixer(self.norm1(x)))
+
+    def remember(self, x: Tensor, first: int) -> tuple[Tensor, BlockMemory]:
+        """`forward`, and what an edit at or after position `first` needs of it."""
+        mixed, passages = self.mixer.remember(self.norm1(x), first)
+        return self._add(x, mixed), BlockMemory(x[:, max(0, first - self.mixer.taps + 1) :].clone(), passages)
+
+    def edited(self, x: Tensor, memory: BlockMemory) -> Tensor:
+        """`forward` of the edited end of a window; `memory` is that of the reference, cut to fit."""
+        before = memory.x.shape[1]
+        normed = self.norm1(torch.cat((memory.x, x), dim=1) if before else x)
+        return self._add(x, self.mixer.edited(normed, before, memory.passages))
+
+    def _add(self, x: Tensor, mixed: Tensor) -> Tensor:
+        x = x + mixed
         return x + self.mlp(self.norm2(x))
 
 
@@ -229,12 +327,37 @@ class HyenaBackbone(nn.Module):
         self.embeddings = HyenaEmbeddings(config)
         self.dropout = nn.Dropout(config.embed_dropout)
         self.layers = nn.ModuleList(HyenaBlock(config) for _ in range(config.n_layer))
+        self.history = config.short_filter_order - 1
+        """Positions before an edit that its short convolutions see."""
         self.ln_f = nn.LayerNorm(config.d_model, eps=config.layer_norm_epsilon)
 
     def forward(self, tokens: Tensor) -> Tensor:
         x = self.dropout(self.embeddings(tokens))
         for layer in self.layers:
             x = layer(x)
+        return self.ln_f(x)
+
+    def remember(self, tokens: Tensor, first: int) -> tuple[Tensor, HyenaMemory]:
+        """`forward`, and what the edits at or after position `first` can reuse of it."""
+        x, blocks = self.embeddings(tokens), []
+        for layer in self.layers:
+            x, block = cast(HyenaBlock, layer).remember(x, first)
+            blocks.append(block)
+        return self.ln_f(x), HyenaMemory(first, tokens.shape[1], blocks)
+
+    def edited(self, memory: HyenaMemory, rows: Tensor, tokens: Tensor) -> Tensor:
+        """`forward` of the ends `tokens` (edits, positions) of edited windows, of the references `rows`."""
+        start = memory.length - tokens.shape[1]
+        if start < memory.first:
+            raise ValueError(f"an edit at {start} comes before what is remembered, {memory.first}")
+        skip, x = start - memory.first, self.embeddings(tokens)
+        for layer, block in zip(self.layers, memory.blocks, strict=True):
+            lead = min(self.history, start)
+            # The input is remembered from earlier on than the passages.
+            end = block.x.shape[1] - tokens.shape[1]
+            before = take(block.x, rows, end - lead, end)
+            cut = BlockMemory(before, [passage.cut(rows, skip) for passage in block.passages])
+            x = cast(HyenaBlock, layer).edited(x, cut)
         return self.ln_f(x)
 
 
@@ -294,7 +417,26 @@ class HyenaDNAForCausalLM(nn.Module):
         return self.hyena(tokens)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        logits = self.lm_head(self.hidden(tokens))
+        return self._logits(self.hidden(tokens))
+
+    def remember(self, tokens: Tensor, first: int = 0) -> tuple[Tensor, HyenaMemory]:
+        """Logits of reference windows (windows, length), and what edits at or after position `first` can reuse.
+
+        Nothing before an edit depends on it, and every layer but its convolutions works position by position; a
+        convolution is linear. So an edit costs as much as the stretch from it to the window's end.
+        """
+        hidden, memory = self.hyena.backbone.remember(tokens, first)
+        return self._logits(hidden), memory
+
+    def edited(self, memory: HyenaMemory, rows: Tensor, tokens: Tensor) -> Tensor:
+        """Logits (edits, positions, vocabulary) of the ends `tokens` of edited windows; all before them is unchanged.
+
+        ``rows[i]`` is the reference window of the i-th edit. Equals `forward` of the whole windows to float32 noise.
+        """
+        return self._logits(self.hyena.backbone.edited(memory, rows, tokens))
+
+    def _logits(self, hidden: Tensor) -> Tensor:
+        logits = self.lm_head(hidden)
         return logits if logits.dtype == torch.float64 else logits.float()
 
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,6 +15,14 @@ UNIFORM = -math.log(len(letters.BASE_IDS))
 """Log-probability of a base of which nothing is known."""
 
 CADUCEUS = letters.CHARACTERS.reading_n_as("pad")
+
+
+@dataclass(frozen=True)
+class PrefixState:
+    """Reference windows of a causal model: their log-probabilities (windows, length, 4), and what edits can reuse."""
+
+    log_probs: Tensor
+    memory: Any
 
 
 class LetterLanguageModel:
@@ -57,12 +66,37 @@ class LetterLanguageModel:
     def log_probs(self, tokens: Tensor) -> Tensor:
         """Log-probabilities of A, C, G, T: float32, shape (batch, length, 4), normalised over the four."""
         with numerics(self.device, self.precision):
-            logits = self.network(tokens.to(self.device)).float()
-            found = logits[..., self._bases].log_softmax(-1)
-            if self.kind == "masked":
-                return found
-            first = found.new_full((len(found), 1, len(self._bases)), UNIFORM)
-            return torch.cat((first, found[:, :-1]), dim=1)
+            found = self._normalise(self.network(tokens.to(self.device)))
+            return found if self.kind == "masked" else self._shift(found)
+
+    @property
+    def reuses_prefix(self) -> bool:
+        """True where `reference_state` and `edited_log_probs` can be used: `protocol.PrefixReuse`."""
+        return self.kind == "causal" and hasattr(self.network, "remember")
+
+    def reference_state(self, tokens: Tensor, first: int = 0) -> PrefixState:
+        """What edits at or after position `first` of the windows `tokens` (windows, length) can reuse."""
+        with numerics(self.device, self.precision):
+            logits, memory = self.network.remember(tokens.to(self.device), first)
+            return PrefixState(self._shift(self._normalise(logits)), memory)
+
+    def edited_log_probs(self, state: object, rows: Tensor, tokens: Tensor, first: int) -> Tensor:
+        """`log_probs` of edited windows from position `first` on, before which nothing is edited."""
+        if not isinstance(state, PrefixState):
+            raise TypeError("state must come from reference_state")
+        with numerics(self.device, self.precision):
+            rows = rows.to(self.device)
+            logits = self.network.edited(state.memory, rows, tokens[:, first:].to(self.device))
+            # The edited base itself is predicted from what stands before it, as in the reference.
+            return torch.cat((state.log_probs[rows, first : first + 1], self._normalise(logits[:, :-1])), dim=1)
+
+    def _normalise(self, logits: Tensor) -> Tensor:
+        return logits.float()[..., self._bases].log_softmax(-1)
+
+    def _shift(self, found: Tensor) -> Tensor:
+        """Position i of a causal model is the prediction of base i; nothing precedes the first."""
+        first = found.new_full((len(found), 1, len(self._bases)), UNIFORM)
+        return torch.cat((first, found[:, :-1]), dim=1)
 
     def hidden(self, tokens: Tensor) -> Tensor:
         """Last hidden state: float32, shape (batch, length, d_model), twice the channels for Caduceus-PS."""

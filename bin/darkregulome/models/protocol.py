@@ -48,6 +48,33 @@ class LanguageModel(Protocol):
 
 
 @runtime_checkable
+class PrefixReuse(Protocol):
+    """What a causal language model may offer besides: an edit costs only what comes after it."""
+
+    reuses_prefix: bool
+    """False where the class has the methods but this model cannot serve them."""
+
+    def reference_state(self, tokens: torch.Tensor, first: int = 0) -> "WithLogProbs":
+        """`log_probs` of reference windows (windows, length), and what edits at or after position `first` can reuse."""
+        ...
+
+    def edited_log_probs(self, state: object, rows: torch.Tensor, tokens: torch.Tensor, first: int) -> torch.Tensor:
+        """`log_probs` from position `first` on, (edits, length - first, 4), of edited windows `tokens` (edits, length).
+
+        ``rows[i]`` is the number of the i-th one's reference in `state`, which it equals before `first`; `first` is not
+        below the state's. Exact: equals `log_probs` of the whole windows to float32 noise.
+        """
+        ...
+
+
+class WithLogProbs(Protocol):
+    """A state that knows the reference's log-probabilities, (windows, length, 4)."""
+
+    @property
+    def log_probs(self) -> torch.Tensor: ...
+
+
+@runtime_checkable
 class OutputModel(Protocol):
     """A sequence-to-function model."""
 
