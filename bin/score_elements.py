@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 """Score elements by in-silico mutagenesis with one model."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -33,9 +35,15 @@ def main(
     locus: Annotated[
         list[str] | None, typer.Option(help="Score the elements of these loci only; repeated or comma-separated.")
     ] = None,
-    readout: Annotated[str, typer.Option(help="llr, loglik, track, or auto: the model's own.")] = "auto",
+    readout: Annotated[
+        str, typer.Option(help="llr, loglik, dependency, track, or auto: the model's own, or what reads the edits.")
+    ] = "auto",
     perturbation: Annotated[
-        str, typer.Option(help="substitution, shuffle, mask (N), or auto: the model's own.")
+        str,
+        typer.Option(
+            help="substitution, saturation (every site, every base), shuffle, deletion, mask (N), insertion, "
+            "or auto: the model's own."
+        ),
     ] = "auto",
     sites: Annotated[
         int | None, typer.Option(min=1, help="Sites substituted in an element; by default the model's own number.")
@@ -43,8 +51,21 @@ def main(
     alternatives: Annotated[
         int | None, typer.Option(help="Bases tried at a site, 1 or 3; by default 3 for masked models, else 1.")
     ] = None,
-    replicates: Annotated[int, typer.Option(min=1, help="Shuffles of an element.")] = 1,
+    replicates: Annotated[int, typer.Option(min=1, help="Draws of each random edit.")] = 1,
+    block: Annotated[
+        int | None,
+        typer.Option(min=1, help="Edit an element in blocks of so many bases, one by one; by default whole."),
+    ] = None,
+    insert: Annotated[
+        str, typer.Option(help="What an insertion puts in: letters, or a number of bases to draw.")
+    ] = "10",
+    target: Annotated[
+        str, typer.Option(help="Bases upstream and downstream of the TSS that the readout dependency reads.")
+    ] = "200,50",
     window: Annotated[str, typer.Option(help="Bases that a language model sees, or auto: the model's own.")] = "auto",
+    placement: Annotated[
+        str, typer.Option(help="Where a causal model's window holds the element: centre, or end, which is quicker.")
+    ] = "centre",
     tracks: Annotated[
         list[str] | None,
         typer.Option(help="Tracks of an output model: names of the registry's, or NAME=INDEX in the model's head."),
@@ -53,6 +74,7 @@ def main(
     device: cli.Device = "auto",
     precision: cli.Precision = "fp32",
     threads: cli.Threads = 1,
+    plan_only: Annotated[bool, typer.Option("--plan-only", help="Print what would be run, and run nothing.")] = False,
     seed: cli.Seed = 0,
     progress: cli.Progress = True,
     version: cli.Version = False,
@@ -62,15 +84,17 @@ def main(
     from darkregulome.genome.reference import Reference
     from darkregulome.io import schemas, tables
     from darkregulome.io.provenance import provenance, sha256_file
-    from darkregulome.ism.engine import score_loci
-    from darkregulome.ism.plan import Settings
+    from darkregulome.ism.chunks import ChunkStore, code_digest, digest, identity
+    from darkregulome.ism.engine import plan_summary, precision_agreement, score_chunks
+    from darkregulome.ism.plan import Settings, resolve
     from darkregulome.models.checkpoint import find_weights
     from darkregulome.models.registry import checkpoint_folder, find_entry, load_model
 
+    outside = ("progress", "version", "threads", "plan_only")
     parameters = {
         name: value
         for name, value in locals().items()
-        if isinstance(value, (str, int, float, Path, list)) and name not in ("progress", "version", "threads")
+        if isinstance(value, (str, int, float, Path, list)) and name not in outside
     }
     torch.set_num_threads(threads)
     table = _select(tables.read_table(elements, schemas.ELEMENTS), elements, locus)
@@ -78,46 +102,81 @@ def main(
     entry = find_entry(model, weights, registry)
     chosen, indexed = _tracks(tracks)
     loaded = load_model(model, weights, device, precision, registry, indexed)
-    if precision == "bf16":
-        cli.console.print("warning: bf16 ruins small effects (correlation with fp32 about 0.98); use fp32 or tf32.")
+    edit = _auto(perturbation, entry.perturbation)
     settings = Settings(
-        readout=_auto(readout, entry.readout),
-        perturbation=_auto(perturbation, entry.perturbation),
+        readout=_readout(readout, entry.readout, edit, block),
+        perturbation=edit,
         window=_number("--window", window) or min(entry.window or loaded.context, loaded.context),
         sites=sites or entry.sites,
         replicates=replicates,
         alternatives=alternatives,
         seed=seed,
+        block=block,
+        insert=insert,
+        target=_target(target),
+        placement=placement,
     )
-    parameters |= {"sites": settings.sites, "window": settings.window}
-    with Reference(fasta) as genome, _bar(progress, model) as report:
-        scores = score_loci(
-            loaded,
-            table,
-            loci_table,
-            genome,
-            settings,
-            batch_size=_number("--batch-size", batch_size),
-            tracks=chosen,
-            progress=report,
+    settings = resolve(settings, loaded)
+    size = _number("--batch-size", batch_size)
+    parameters |= {"sites": settings.sites, "window": settings.window, "readout": settings.readout}
+    with Reference(fasta) as genome:
+        if plan_only:
+            _show(plan_summary(loaded, table, loci_table, genome, settings), model)
+            return
+        source = checkpoint_folder(model, weights, registry)
+        source = source if source.is_file() else source / entry.file if entry.file else find_weights(source)
+        checkpoint = {"revision": entry.revision, "weights": source.name, "sha256": sha256_file(source)}
+        record = provenance("score_elements.py", parameters, model=model, checkpoint=checkpoint)
+        store = ChunkStore(
+            out,
+            {
+                "settings": asdict(settings),
+                "model": [model, checkpoint, loaded.device.type, precision, chosen, indexed],
+                "tables": [digest(table), digest(loci_table)],
+                "genome": identity(fasta),
+                "code": code_digest(),
+            },
         )
+        if store.found:
+            cli.console.print(f"note: {store.found} finished chunks of an interrupted run are taken as they are.")
+        elif precision != "fp32":
+            agreement = precision_agreement(loaded, table, loci_table, genome, settings, size, chosen)
+            if agreement is not None:
+                cli.console.print(agreement.sentence(precision), markup=False)
+        counts = Counter[str]()
+        with (
+            _bar(progress, model) as report,
+            tables.table_writer(out, schemas.EFFECTS, record) as write_effects,
+            tables.table_writer(reference_out, schemas.REFERENCE, record) as write_reference,
+        ):
+            rejected: dict[str, list[tuple[str, str]]] = {}
+            failed: dict[str, str] = {}
+            for scores in score_chunks(
+                loaded,
+                table,
+                loci_table,
+                genome,
+                settings,
+                batch_size=size,
+                tracks=chosen,
+                progress=report,
+                store=store,
+            ):
+                write_effects(scores.effects)
+                write_reference(scores.reference)
+                counts.update(elements=len(scores.reference), effects=len(scores.effects), forwards=scores.forwards)
+                counts.update(tokens=scores.tokens)
+                failed |= scores.failed_loci
+                for row in scores.rejected.itertuples():
+                    rejected.setdefault(row.status, []).append((row.element, row.reason))
         notes = genome.notes
+    store.remove()
     for note in notes:
         cli.console.print(f"note: {note}", markup=False)
-    _tell(scores)
-    source = checkpoint_folder(model, weights, registry)
-    source = source if source.is_file() else source / entry.file if entry.file else find_weights(source)
-    checkpoint = {"revision": entry.revision, "weights": source.name, "sha256": sha256_file(source)}
-    record = provenance("score_elements.py", parameters, model=model, checkpoint=checkpoint)
-    # Both are checked before either is written: one without the other would be half a result.
-    effects = tables.check_table(scores.effects, schemas.EFFECTS, out)
-    reference = tables.check_table(scores.reference, schemas.REFERENCE, reference_out)
-    tables.write_table(effects, out, provenance=record)
-    tables.write_table(reference, reference_out, provenance=record)
-    scored = (reference["status"] == "ok").sum()
+    _tell(failed, rejected)
     cli.console.print(
-        f"{model}: {scored} of {len(reference)} elements scored, {len(effects)} effects, "
-        f"{scores.forwards} sequences of {scores.tokens} bases in all."
+        f"{model}: {counts['elements'] - sum(map(len, rejected.values()))} of {counts['elements']} elements scored, "
+        f"{counts['effects']} effects, {counts['forwards']} sequences of {counts['tokens']} bases in all."
     )
 
 
@@ -162,18 +221,47 @@ def _number(option: str, value: str) -> int | None:
     return int(value)
 
 
-def _tell(scores) -> None:
+def _readout(value: str, of_model: str | None, perturbation: str | None, block: int | None) -> str | None:
+    """The readout that was asked for; auto: the model's own, where that can read the edits."""
+    if value != "auto":
+        return value
+    single = perturbation in (None, "substitution", "saturation") and block is None
+    return None if of_model == "llr" and not single else of_model
+
+
+def _target(value: str) -> tuple[int, int]:
+    parts = value.split(",")
+    if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
+        raise InputError.at("--target", f"{value!r} is no region", "give two numbers, such as 200,50")
+    return int(parts[0]), int(parts[1])
+
+
+def _tell(failed: dict[str, str], rejected: dict[str, list[tuple[str, str]]]) -> None:
     """Loci that failed, and elements without a score: the first of each status by name."""
-    for name, reason in scores.failed_loci.items():
+    for name, reason in failed.items():
         cli.console.print(f"warning: the locus {name} failed: {reason}", markup=False)
-    by_status: dict[str, list] = {}
-    for target in scores.rejected:
-        by_status.setdefault(target.status, []).append(target)
-    for status, targets in by_status.items():
+    for status, elements in rejected.items():
+        name, reason = elements[0]
         cli.console.print(
-            f"warning: {len(targets)} elements are {status}, such as {targets[0].element}: {targets[0].reason}",
+            f"warning: {len(elements)} elements are {status}, such as {name}: {reason}",
             markup=False,
         )
+
+
+def _show(summary, title: str) -> None:
+    """A plan on stdout, for people: one line a chunk, in the order in which they would be run."""
+    from rich.console import Console
+    from rich.table import Table
+
+    columns = list(summary.columns)
+    table = Table(title=f"What would be run with {title}, in this order")
+    for name in columns:
+        table.add_column(name.replace("_", " "), justify="left" if name in ("locus", "not_scored") else "right")
+    total = {name: summary[name].sum() for name in columns if summary[name].dtype.kind == "i" and name != "chunk"}
+    for row in [*summary.to_dict("records"), {"locus": "in all", **total}]:
+        cells = [row.get(name, "") for name in columns]
+        table.add_row(*(str(cell) if isinstance(cell, str) else f"{int(cell):,}" for cell in cells))
+    Console(width=None if Console().is_terminal else 160).print(table)
 
 
 @contextmanager

@@ -2,10 +2,12 @@
 
 import itertools
 import math
+import tracemalloc
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from darkregulome.errors import InputError
 from darkregulome.genome.sequence import reverse_complement
@@ -176,7 +178,7 @@ def test_output_effects_equal_a_naive_loop(genome, strand, stranded, log_outputs
     assert read(bases)[40] == (reverse_complement if flip else str)(genome.contigs["chr1"][200])
     before = oracle.predict(read(bases))
     assert len(plan.edits) == len(scores.effects) > 0
-    for (_, edit), effect in zip(plan.edits, scores.effects["effect"], strict=True):
+    for (_, edit, _), effect in zip(plan.edits, scores.effects["effect"], strict=True):
         edited = bases[: edit.start - start] + edit.alt + bases[edit.end - start :]
         after = oracle.predict(read(edited))
         expected = (after - before) * LOG2_10 if log_outputs else np.log2((after + 1) / (before + 1))
@@ -368,8 +370,8 @@ def test_one_bad_element_fails_alone(genome, make):
     table = pd.concat([ELEMENTS, element_table((390, 420)), element_table((10, 30), chrom="chrX")], ignore_index=True)
     scores = score_loci(make(), table, None, genome, Settings())
     assert scores.reference["status"].tolist() == ["ok"] * 3 + ["failed"] * 2
-    assert [target.element for target in scores.rejected] == ["chr1:390-420", "chrX:10-30"]
-    assert "chrX" in scores.rejected[1].reason
+    assert scores.rejected["element"].tolist() == ["chr1:390-420", "chrX:10-30"]
+    assert "chrX" in scores.rejected["reason"].iloc[1]
 
 
 def test_elements_not_wholly_inside_the_output_window_are_outside_context(genome):
@@ -420,7 +422,14 @@ def test_a_locus_that_fails_does_not_take_the_others_with_it(genome):
     ("make", "settings", "option"),
     [
         (MarkovMasked, Settings(readout="track"), "--readout"),
-        (MarkovMasked, Settings(perturbation="shuffle"), "--perturbation"),
+        (MarkovMasked, Settings(readout="llr", perturbation="shuffle"), "--perturbation"),
+        (MarkovMasked, Settings(readout="llr", block=5), "--perturbation"),
+        (MarkovCausal, Settings(readout="llr"), "--readout"),
+        (MarkovCausal, Settings(perturbation="insertion", insert="ACX"), "--insert"),
+        (MarkovCausal, Settings(perturbation="insertion", insert=17), "--insert"),
+        (MarkovMasked, Settings(placement="end"), "--placement"),
+        (MarkovCausal, Settings(readout="dependency", target=(0, 0)), "--target"),
+        (MarkovCausal, Settings(block=0), "--block"),
         (MarkovCausal, Settings(perturbation="inversion"), "--perturbation"),
         (MarkovCausal, Settings(window=65), "--window"),
         (LinearOutput, Settings(window=32), "--window"),
@@ -450,9 +459,10 @@ def test_tiles_cover_an_element_once_and_are_alike_from_both_ends(length, window
 def test_every_base_of_a_long_element_has_context_on_both_sides(genome):
     plan = make_plan(MarkovCausal(), element_table((50, 350)), genome, Settings(sites=50))
     for window in plan.windows:
-        before, after = window.tile_start - window.start, window.start + len(window.sequence) - window.tile_end
+        before, after = window.tile[0] - window.start, window.end - window.tile[1]
         assert before == after >= 64 // 4 - 2
-    assert sum(window.tile_end - window.tile_start for window in plan.windows) == 300
+        assert len(window.letters()) == window.end - window.start
+    assert sum(window.tile[1] - window.tile[0] for window in plan.windows) == 300 * 2
     assert len(plan.edits) == 50
 
 
@@ -499,3 +509,109 @@ def test_long_edits_are_written_without_letters(genome):
     )
     assert scores.effects["alt"].map(len).tolist() == [0, 50]
     assert engine.LETTERS_SHOWN == 50
+
+
+# Chunks -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", MODELS)
+def test_effects_do_not_depend_on_the_chunks(genome, make, monkeypatch):
+    expected = score_loci(make(), ELEMENTS, locus_table(), genome, Settings(replicates=2))
+    monkeypatch.setattr(engine, "ELEMENTS_PER_CHUNK", 1)
+    model = make()
+    found = score_loci(model, ELEMENTS, locus_table(), genome, Settings(replicates=2))
+    pd.testing.assert_frame_equal(found.effects, expected.effects, atol=1e-6)
+    pd.testing.assert_frame_equal(found.reference, expected.reference, atol=1e-6)
+    if model.kind == "output":
+        # The reference of the locus is run once, not once a chunk.
+        assert len(model.sequences_run) == len(found.effects) + 1
+
+
+def test_chunks_hold_about_as_much_work_each_and_every_element_once(genome, monkeypatch):
+    monkeypatch.setitem(engine.TOKENS_PER_BATCH, "cpu", 64)
+    table = element_table(*((at, at + 8) for at in range(100, 300, 10)))
+    cut = list(engine.chunks(MarkovCausal(), table, Settings(sites=4)))
+    # Four edits of 64 bases are four batches of 64: sixteen elements a chunk.
+    assert [len(chunk.elements) for chunk in cut] == [16, 4]
+    assert pd.concat([chunk.elements for chunk in cut])["element"].tolist() == table["element"].tolist()
+    saturated = list(engine.chunks(MarkovCausal(), table, Settings(perturbation="saturation")))
+    assert len(saturated) > len(cut)
+
+
+def test_finished_chunks_are_not_run_again(genome, monkeypatch):
+    class Kept(dict):
+        load, save = dict.get, dict.__setitem__
+
+    monkeypatch.setattr(engine, "ELEMENTS_PER_CHUNK", 1)
+    store, first = Kept(), MarkovMasked()
+    expected = list(engine.score_chunks(first, ELEMENTS, None, genome, Settings(), store=store))
+    assert len(store) == 3
+    del store[1]
+    second = MarkovMasked()
+    found = list(engine.score_chunks(second, ELEMENTS, None, genome, Settings(), store=store))
+    assert 0 < len(second.sequences_run) < len(first.sequences_run) / 2
+    for left, right in zip(found, expected, strict=True):
+        pd.testing.assert_frame_equal(left.effects, right.effects)
+
+
+def test_a_failed_chunk_is_tried_again(genome):
+    class Kept(dict):
+        load, save = dict.get, dict.__setitem__
+
+    table = pd.concat([ELEMENTS, element_table((160, 175), locus="lost")])
+    store = Kept()
+    list(engine.score_chunks(LinearOutput(), table, locus_table(), genome, Settings(), store=store))
+    assert store.keys() == {0}
+    both = pd.concat([locus_table(), locus_table(locus="lost")])
+    parts = list(engine.score_chunks(LinearOutput(), table, both, genome, Settings(), store=store))
+    assert not any(part.failed_loci for part in parts)
+
+
+def test_memory_does_not_grow_with_the_number_of_elements(monkeypatch):
+    class Flat(OrderZeroMasked):
+        def log_probs(self, tokens):
+            return torch.full((*tokens.shape, 4), math.log(0.25))
+
+    monkeypatch.setattr(engine, "ELEMENTS_PER_CHUNK", 50)
+    genome = MemoryGenome(chr1=random_dna(20_000))
+    peaks = []
+    for number in (100, 800):
+        table = element_table(*((at, at + 20) for at in range(1000, 1000 + 20 * number, 20)))
+        settings = Settings(sites=4)
+        tracemalloc.start()
+        for _ in engine.score_chunks(Flat(), table, None, genome, settings):
+            pass
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # The table of elements itself has grown eightfold.
+    assert peaks[1] < 1.5 * peaks[0]
+
+
+# Precision ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("noise", "good"), [(0.0, True), (1e-4, True), (0.5, False)])
+def test_what_a_precision_costs_is_measured(genome, noise, good):
+    class Rough(MarkovMasked):
+        precision = "bf16"
+
+        def log_probs(self, tokens):
+            exact = super().log_probs(tokens)
+            if self.precision == "fp32":
+                return exact
+            return exact + noise * torch.randn(exact.shape, generator=torch.Generator().manual_seed(0))
+
+    model = Rough()
+    agreement = engine.precision_agreement(model, ELEMENTS, None, genome, Settings(sites=6))
+    assert model.precision == "bf16"
+    assert agreement.good == good
+    assert agreement.effects == 3 * 4 * 3
+    assert agreement.sentence("bf16").startswith("note" if good else "warning")
+    exact = score_loci(MarkovMasked(), ELEMENTS, None, genome, Settings(sites=4)).effects["effect"]
+    rough = score_loci(Rough(), ELEMENTS, None, genome, Settings(sites=4)).effects["effect"]
+    assert agreement.correlation == pytest.approx(np.corrcoef(exact, rough)[0, 1], abs=1e-6)
+    assert agreement.error == pytest.approx((exact - rough).abs().mean() / exact.abs().mean(), abs=1e-6)
+
+
+def test_fp32_is_not_compared_with_itself(genome):
+    assert engine.precision_agreement(MarkovMasked(), ELEMENTS, None, genome, Settings()) is None

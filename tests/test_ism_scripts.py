@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -201,7 +202,8 @@ def test_pooled_tables_and_bigwigs(scored, style, tmp_path):
         (["--locus", "nowhere"], "no element of the locus 'nowhere'"),
         (["--window", "9999"], "--window"),
         (["--window", "wide"], "neither auto nor"),
-        (["--perturbation", "shuffle"], "cannot be read from a masked model"),
+        (["--perturbation", "shuffle", "--readout", "llr"], "cannot be read as llr"),
+        (["--target", "12"], "--target"),
         (["--device", "cuda:9"], "--device"),
     ],
 )
@@ -213,8 +215,97 @@ def test_bad_input_is_one_sentence_and_leaves_nothing(folder, more, message):
 
 
 def test_bf16_is_warned_of(folder):
-    done = score(folder, "tiny-caduceus", "bf16", "--precision", "bf16", "--locus", "L2", "--sites", 1)
-    assert "warning: bf16" in done.stderr
+    done = score(folder, "tiny-caduceus", "bf16", "--precision", "bf16", "--sites", 4)
+    measured = re.search(r"bf16: (\d+) effects correlate (-?[\d.]+) with fp32; the mean error is", done.stderr)
+    assert measured
+    bf16, _ = read(folder, "bf16")
+    score(folder, "tiny-caduceus", "fp32", "--sites", 4)
+    fp32, _ = read(folder, "fp32")
+    # All three elements that can be scored were probed, at the same sites.
+    assert int(measured[1]) == len(fp32) == 36
+    assert float(measured[2]) == pytest.approx(np.corrcoef(fp32["effect"], bf16["effect"])[0, 1], abs=2e-4)
+    assert "bf16" not in score(folder, "tiny-caduceus", "again", "--sites", 1).stderr
+
+
+def test_plan_only_prints_the_plan_and_runs_nothing(folder):
+    done = score(folder, "tiny-hyena", "plan", "--sites", 4, "--plan-only")
+    assert not list(folder.glob("*plan*"))
+    rows = [re.sub("[│┃]", " ", line).split() for line in done.stdout.splitlines() if "L" in line or "in all" in line]
+    # Elements longer than half a window are three tiles; each has a reference on either strand, and so has each edit.
+    assert [row[1:8] for row in rows if row[1] in ("L1", "L2")] == [
+        ["L1", "2", "1", "n_masked", "8", "28", "28"],
+        ["L2", "1", "4", "14", "14", "1,344", rows[1][-1]],
+    ]
+    full = score(folder, "tiny-hyena", "full", "--sites", 4)
+    forwards, bases = re.search(r"(\d+) sequences of (\d+) bases", full.stderr).groups()
+    total = next(row for row in rows if row[:2] == ["in", "all"])
+    assert forwards in total
+    assert f"{int(bases):,}" in total
+
+
+def test_an_interrupted_run_goes_on_from_its_last_finished_chunk(folder, monkeypatch, tmp_path):
+    from darkregulome.ism import chunks, engine
+
+    monkeypatch.setattr(engine, "ELEMENTS_PER_CHUNK", 1)
+    runs = []
+    run_plan, save = engine.Runner.run, chunks.ChunkStore.save
+    monkeypatch.setattr(engine.Runner, "run", lambda self, *given: (runs.append(1), run_plan(self, *given))[1])
+
+    def interrupted(self, number, scores):
+        if number == 2:
+            raise KeyboardInterrupt
+        save(self, number, scores)
+
+    names = [f"resumed.{kind}.parquet" for kind in ("effects", "reference")]
+    score(folder, "tiny-caduceus", "resumed", "--sites", 2)
+    expected = [(folder / name).read_bytes() for name in names]
+    for name in names:
+        (folder / name).unlink()
+    runs.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(chunks.ChunkStore, "save", interrupted)
+        score(folder, "tiny-caduceus", "resumed", "--sites", 2, code=130)
+    assert len(runs) == 3
+    assert not list(folder.glob("resumed.*"))
+    (kept,) = folder.glob(".resumed.*.chunks")
+    # Other parameters do not take these chunks, and leave none when they are done; a damaged chunk is run again.
+    (kept / "000000.effects.parquet").write_bytes(b"PAR1")
+    runs.clear()
+    done = score(folder, "tiny-caduceus", "resumed", "--sites", 2)
+    assert "2 finished chunks" in done.stderr
+    assert len(runs) == 3
+    assert [(folder / name).read_bytes() for name in names] == expected
+    assert not list(folder.glob(".resumed.*"))
+
+
+def test_other_parameters_do_not_take_the_chunks(folder, monkeypatch):
+    from darkregulome.ism import chunks
+
+    monkeypatch.setattr(chunks.ChunkStore, "remove", lambda self: None)
+    seen = set()
+    for more in ([], ["--sites", 3], ["--seed", 1], ["--locus", "L2"], ["--perturbation", "mask"], ["--window", 64]):
+        score(folder, "tiny-caduceus", "keyed", *(more if "--sites" in more else ["--sites", 2, *more]))
+        found = set(folder.glob(".keyed.*.chunks"))
+        assert len(found) == len(seen) + 1
+        seen = found
+    again = score(folder, "tiny-caduceus", "keyed", "--sites", 2, "--batch-size", 2)
+    assert set(folder.glob(".keyed.*.chunks")) == seen
+    assert "finished chunks" in again.stderr
+    monkeypatch.undo()
+    score(folder, "tiny-caduceus", "keyed", "--sites", 2)
+    assert not list(folder.glob(".keyed.*"))
+
+
+@pytest.mark.parametrize("suffix", ["tsv", "tsv.gz", "csv"])
+def test_text_tables_are_written_chunk_by_chunk_too(folder, monkeypatch, suffix, tmp_path):
+    from darkregulome.ism import engine
+
+    score(folder, "tiny-caduceus", "whole", "--sites", 2)
+    monkeypatch.setattr(engine, "ELEMENTS_PER_CHUNK", 1)
+    out = tmp_path / f"e.{suffix}"
+    score(folder, "tiny-caduceus", "text", "--sites", 2, "--out", out, "--reference-out", tmp_path / f"r.{suffix}")
+    found, expected = tables.read_table(out, schemas.EFFECTS), read(folder, "whole")[0]
+    pd.testing.assert_frame_equal(found, expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("script", ["score_elements.py", "pool_ris.py", "estimate_cost.py"])

@@ -3,7 +3,8 @@
 import gzip
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +91,43 @@ def write_table(
             text = frame.to_csv(sep=kind, index=False).encode()
             # No time and no file name (it is a temporary one) in the gzip header: equal content must be equal bytes.
             partial.write_bytes(gzip.compress(text, mtime=0) if str(path).endswith(".gz") else text)
+
+
+@contextmanager
+def table_writer(
+    path: str | Path, schema: TableSchema, provenance: Mapping[str, Any] | None = None
+) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """Write a table part by part, whole or not at all: yields a function that takes the next part.
+
+    Memory holds one part at a time. Checks, formats and metadata are those of `write_table`; at least one part is
+    needed, be it empty.
+    """
+    kind = table_format(path)
+    with atomic_path(path) as partial, ExitStack() as stack:
+        writer: Any = None
+
+        def write(frame: pd.DataFrame) -> None:
+            nonlocal writer
+            frame = check_table(frame, schema, path)
+            if kind == "parquet":
+                table = pa.Table.from_pandas(frame, preserve_index=False, schema=writer and writer.schema)
+                if writer is None:
+                    metadata = dict(table.schema.metadata or {})
+                    if provenance is not None:
+                        metadata[PARQUET_KEY] = to_json(provenance).encode()
+                    table = table.replace_schema_metadata(metadata)
+                    writer = stack.enter_context(pq.ParquetWriter(partial, table.schema, compression="zstd"))
+                writer.write_table(table)
+            else:
+                text = frame.to_csv(sep=kind, index=False, header=writer is None).encode()
+                if writer is None:
+                    writer = stack.enter_context(open(partial, "wb"))
+                    if str(path).endswith(".gz"):
+                        # As in write_table: equal content is equal bytes.
+                        writer = stack.enter_context(gzip.GzipFile("", "wb", fileobj=writer, mtime=0))
+                writer.write(text)
+
+        yield write
 
 
 def read_provenance(path: str | Path) -> dict[str, Any]:

@@ -5,6 +5,7 @@ table nor on the other elements in it. The model's name is one of the names: two
 sites, so that the noise of the sampling is independent between them.
 """
 
+import itertools
 import re
 import zlib
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ _NOT_A_BASE = re.compile("[^ACGT]")
 
 @dataclass(frozen=True, slots=True)
 class Perturbation:
-    """One edit: ``[start, end)`` of the contig, which reads `ref`, reads `alt` instead. It keeps the length."""
+    """One edit: ``[start, end)`` of the contig, which reads `ref`, reads `alt` instead; either may be empty."""
 
     start: int
     end: int
@@ -32,6 +33,11 @@ class Perturbation:
     alt: str
     replicate: int
     kind: str
+
+    @property
+    def shift(self) -> int:
+        """By how many bases what follows moves: negative for a deletion."""
+        return len(self.alt) - (self.end - self.start)
 
     def apply(self, sequence: str, offset: int) -> str:
         """`sequence`, which begins at `offset` of the contig, with the edit made."""
@@ -89,6 +95,47 @@ def shuffles(sequence: str, offset: int, replicates: int, rng: np.random.Generat
             if alt != sequence:
                 yield Perturbation(offset, offset + len(sequence), sequence, alt, replicate, "shuffle")
                 break
+
+
+def blocks(length: int, size: int | None) -> list[tuple[int, int]]:
+    """Cut ``[0, length)`` into near-equal blocks of at most `size` bases; into one where `size` is None."""
+    count = 1 if size is None else -(-length // size)
+    edges = [index * length // count for index in range(count + 1)]
+    return list(itertools.pairwise(edges))
+
+
+def block_substitutions(
+    sequence: str, offset: int, replicates: int, rng: np.random.Generator
+) -> Iterator[Perturbation]:
+    """Every base of `sequence` replaced by another, drawn; an N stays."""
+    for replicate in range(replicates):
+        draws = rng.integers(3, size=len(sequence)).tolist()
+        alt = "".join(
+            _OTHERS[base][draw] if base in _OTHERS else base for base, draw in zip(sequence, draws, strict=True)
+        )
+        if alt != sequence:
+            yield Perturbation(offset, offset + len(sequence), sequence, alt, replicate, "substitution")
+
+
+def deletions(sequence: str, offset: int) -> Iterator[Perturbation]:
+    """The whole of `sequence` taken out, unless it is N."""
+    if sequence.strip("N"):
+        yield Perturbation(offset, offset + len(sequence), sequence, "", 0, "deletion")
+
+
+def insertions(
+    offset: int, sites: np.ndarray, inserted: str | int, replicates: int, rng: np.random.Generator
+) -> Iterator[Perturbation]:
+    """`inserted` put before the base at each of `sites`, which count from `offset`.
+
+    Parameters
+    ----------
+    inserted : letters, the same each time; or a number of bases, drawn `replicates` times a site.
+    """
+    for site in sites.tolist():
+        for replicate in range(1 if isinstance(inserted, str) else replicates):
+            alt = inserted if isinstance(inserted, str) else "".join(rng.choice(list(BASES), inserted))
+            yield Perturbation(offset + site, offset + site, "", alt, replicate, "insertion")
 
 
 def n_masks(sequence: str, offset: int) -> Iterator[Perturbation]:

@@ -96,7 +96,7 @@ class EnformerModel:
         linear = network._heads[head][0]
         wanted = torch.tensor(list(tracks.values()), device=device)
         self._head_weight, self._head_bias = linear.weight[wanted], linear.bias[wanted]
-        self._positions: dict[int, Tensor] = {}
+        self._positions: dict[tuple[int, str], Tensor] = {}
 
     def _check(self, config: EnformerConfig, head: str, tracks: Mapping[str, int]) -> None:
         where = f"model {self.name}"
@@ -222,7 +222,9 @@ class EnformerModel:
 
     def _relative_keys(self, number: int, attention: Attention, x: Tensor) -> Tensor:
         """Keys of the relative positions, (heads, 2 bins - 1, key): the same for every window, so computed once."""
-        if number not in self._positions:
+        # In another precision they are other numbers.
+        key = number, self.precision
+        if key not in self._positions:
             basis = get_positional_embed(
                 self.bins,
                 attention.num_rel_pos_features,
@@ -230,8 +232,8 @@ class EnformerModel:
                 use_tf_gamma=attention.use_tf_gamma,
                 dtype=attention.to_rel_k.weight.dtype,
             )
-            self._positions[number] = attention.to_rel_k(basis).unflatten(-1, (attention.heads, -1)).transpose(0, 1)
-        return self._positions[number]
+            self._positions[key] = attention.to_rel_k(basis).unflatten(-1, (attention.heads, -1)).transpose(0, 1)
+        return self._positions[key]
 
 
 def full_tracks(network: nn.Module, sequences: Sequence[str], head: str) -> Tensor:
