@@ -34,7 +34,7 @@ EDITS = {
 
 
 def tiny_hyena(context=64):
-    return LetterLanguageModel("hyena", network(context + 2), kind="causal", context=context, n_id=letters.N)
+    return LetterLanguageModel("hyena", network(context + 2), kind="causal", context=context, alphabet=letters.CHARACTERS)
 
 
 def without_reuse(model):
@@ -139,7 +139,7 @@ def test_reuse_runs_fewer_bases():
             self.bases += len(tokens) * (tokens.shape[1] - first)
             return super().edited_log_probs(state, rows, tokens, first)
 
-    model = Counting("hyena", network(66), kind="causal", context=64, n_id=letters.N)
+    model = Counting("hyena", network(66), kind="causal", context=64, alphabet=letters.CHARACTERS)
     settings = Settings(sites=1000, alternatives=3, placement="end")
     score_loci(model, ELEMENTS, None, GENOME, settings, batch_size=1)
     plan = make_plan(model, ELEMENTS, GENOME, settings)

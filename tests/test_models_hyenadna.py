@@ -64,7 +64,7 @@ def test_one_memory_serves_edits_that_begin_later(first):
 
 
 def test_edited_log_probs_equal_log_probs_of_the_edited_window():
-    model = LetterLanguageModel("hyena", network(66), kind="causal", context=66, n_id=letters.N)
+    model = LetterLanguageModel("hyena", network(66), kind="causal", context=66, alphabet=letters.CHARACTERS)
     assert isinstance(model, PrefixReuse)
     assert model.reuses_prefix
     reference = model.encode(["ACGTTGCATTAGGCCATACCGATTACAGATTTACGGANNACGTAC"])
