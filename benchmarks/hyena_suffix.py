@@ -34,7 +34,12 @@ def main() -> None:
         if name.endswith("weight") and parameter.dim() == 2:
             torch.nn.init.normal_(parameter, std=0.05)
     model = LetterLanguageModel(
-        "hyena", network, kind="causal", context=given.length, alphabet=letters.CHARACTERS, device=torch.device(given.device)
+        "hyena",
+        network,
+        kind="causal",
+        context=given.length,
+        alphabet=letters.CHARACTERS,
+        device=torch.device(given.device),
     )
     tokens = torch.randint(7, 11, (1, given.length))
     first = given.length - given.from_end

@@ -427,7 +427,7 @@ def test_a_locus_that_fails_does_not_take_the_others_with_it(genome):
         (MarkovCausal, Settings(readout="llr"), "--readout"),
         (MarkovCausal, Settings(perturbation="insertion", insert="ACX"), "--insert"),
         (MarkovCausal, Settings(perturbation="insertion", insert=17), "--insert"),
-        (MarkovMasked, Settings(placement="end"), "--placement"),
+        (MarkovCausal, Settings(placement="left"), "--placement"),
         (MarkovCausal, Settings(readout="dependency", target=(0, 0)), "--target"),
         (MarkovCausal, Settings(block=0), "--block"),
         (MarkovCausal, Settings(perturbation="inversion"), "--perturbation"),

@@ -34,7 +34,9 @@ EDITS = {
 
 
 def tiny_hyena(context=64):
-    return LetterLanguageModel("hyena", network(context + 2), kind="causal", context=context, alphabet=letters.CHARACTERS)
+    return LetterLanguageModel(
+        "hyena", network(context + 2), kind="causal", context=context, alphabet=letters.CHARACTERS
+    )
 
 
 def without_reuse(model):

@@ -72,7 +72,7 @@ class Settings:
     block : size of the pieces of an element that are edited one by one; None edits it whole (substitutions: one base).
     insert : what an insertion puts in: letters, or a number of bases to draw.
     target : bases upstream and downstream of the TSS that `dependency` reads.
-    placement : where a tile lies in the window of a causal model, ``centre`` or ``end``.
+    placement : where a tile lies in the window of a causal model, ``centre`` or ``end``; others have it in the centre.
     """
 
     readout: str | None = None
@@ -356,10 +356,10 @@ def resolve(settings: Settings, model: LanguageModel | OutputModel) -> Settings:
     alternatives = settings.alternatives or (3 if readout == "llr" else 1)
     if alternatives not in (1, 3):
         raise InputError.at("--alternatives", f"{alternatives} is neither 1 nor 3", "give 1 or 3")
-    if settings.placement not in PLACEMENTS or (settings.placement == "end" and kind != "causal"):
-        raise InputError.at(
-            "--placement", f"{settings.placement!r} is no placement for {kind} models", "use centre; causal models: end"
-        )
+    if settings.placement not in PLACEMENTS:
+        raise InputError.at("--placement", f"{settings.placement!r} is none", f"use {', '.join(PLACEMENTS)}")
+    # For the others nothing is gained by it.
+    placement = settings.placement if kind == "causal" else "centre"
     insert = _insert(settings.insert)
     length = insert if isinstance(insert, int) else len(insert)
     if perturbation == "insertion" and not 1 <= length <= window // 4:
@@ -367,7 +367,15 @@ def resolve(settings: Settings, model: LanguageModel | OutputModel) -> Settings:
     sites = settings.sites
     if perturbation == "saturation":
         sites, alternatives = EVERY_SITE, 3
-    return replace(settled, readout=readout, window=window, sites=sites, alternatives=alternatives, insert=insert)
+    return replace(
+        settled,
+        readout=readout,
+        window=window,
+        sites=sites,
+        alternatives=alternatives,
+        insert=insert,
+        placement=placement,
+    )
 
 
 def _insert(given: str | int) -> str | int:

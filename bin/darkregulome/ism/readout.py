@@ -13,9 +13,9 @@ loglik (masked and causal models)
     passes as the window has bases. Predictability: mean log p of the element's bases, both strands averaged.
 dependency (masked and causal models)
     How much the predicted distributions at the target region, the promoter, change: at each of its positions the
-    largest |change of log odds| over the four bases, averaged over the positions and strands (the influence score of
-    Tomaz da Silva et al. 2024, doi:10.1101/2024.07.27.605449, and of GPN, natural logarithm). Positions inside the edit
-    are not read. Without masks; a causal model is read on the strand on which a position comes after the edit.
+    largest |change of log odds| over the four bases (natural logarithm), averaged over positions and strands: the
+    influence score of Tomaz da Silva et al. 2025 (doi:10.1038/s41588-025-02347-3) as GPN takes it. Positions inside
+    the edit are not read. Without masks; a causal model is read on the strand on which a position comes after the edit.
     Predictability as for `loglik`.
 track (output models)
     Mean over the tracks of log2((alt + 1) / (ref + 1)); a model whose outputs are decimal logarithms already gives
