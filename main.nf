@@ -4,8 +4,10 @@
 //
 
 include { REGULOME                   } from './workflows/regulome'
+include { DIAGNOSE_SCORES            } from './workflows/diagnose'
+include { JUDGE_SCORES               } from './subworkflows/local/judge_scores'
 include { check_parameters; help_text } from './subworkflows/local/parameters'
-include { models_of; code_hash       } from './subworkflows/local/code_and_models'
+include { models_of; model_cards; code_hash } from './subworkflows/local/code_and_models'
 include { record_parameters; write_crate } from './subworkflows/local/provenance'
 
 workflow {
@@ -18,20 +20,51 @@ workflow {
         check_parameters(params, schema)
         record_parameters(params, params.outdir)
 
-        def inputs = ['fasta', 'gtf', 'loci', 'regulatory', 'repeats', 'conserved', 'class_map', 'conservation', 'eqtl', 'truth']
-            .collectEntries { name -> [name, params[name] ? file(params[name], checkIfExists: true) : []] }
+        def inputs = files_of(params)
+        def own = params.workflow == 'diagnose'
+        def models = own ? [] : models_of(params.models, params.weights, params.registry, "${projectDir}/assets/models")
+        def code = code_hash("${projectDir}/bin")
 
-        REGULOME(
+        ch_elements = channel.empty()
+        ch_ris = channel.empty()
+        ch_loci = channel.empty()
+        ch_failed = channel.value([])
+        ch_failed_scores = channel.value([])
+        if (own) {
+            DIAGNOSE_SCORES(params.scores, inputs, code)
+            ch_elements = DIAGNOSE_SCORES.out.elements
+            ch_ris = DIAGNOSE_SCORES.out.ris
+            ch_loci = DIAGNOSE_SCORES.out.loci
+        }
+        else {
+            REGULOME(
+                inputs,
+                models,
+                file(params.registry, checkIfExists: true),
+                params.device,
+                params.loci_per_task as Integer,
+                code,
+            )
+            ch_elements = REGULOME.out.elements
+            ch_ris = REGULOME.out.ris
+            ch_loci = REGULOME.out.loci
+            ch_failed = REGULOME.out.failed
+            ch_failed_scores = REGULOME.out.failed_scores
+        }
+
+        JUDGE_SCORES(
             inputs,
-            models_of(params.models, params.weights, params.registry, "${projectDir}/assets/models"),
-            file(params.registry, checkIfExists: true),
+            ch_elements,
+            ch_ris,
+            ch_loci,
+            model_cards(models),
+            ch_failed,
+            ch_failed_scores,
             file("${projectDir}/assets/multiqc_config.yml", checkIfExists: true),
-            params.device,
-            params.loci_per_task as Integer,
-            code_hash("${projectDir}/bin"),
+            code,
         )
 
-        REGULOME.out.versions
+        JUDGE_SCORES.out.versions
             .map { stages, report -> stages + report }
             .collectFile(name: 'software_versions.yml', storeDir: "${params.outdir}/pipeline_info")
 
@@ -41,4 +74,12 @@ workflow {
             write_crate(given, inputs, given.outdir)
         }
     }
+}
+
+/** Every file that the run was given, by parameter; [] where it was not. */
+def files_of(given) {
+    def genome = ['fasta', 'gtf', 'loci', 'regulatory', 'repeats', 'conserved', 'class_map']
+    def own = ['elements', 'score_intervals', 'score_variants']
+    def outside = ['conservation', 'eqtl', 'ld_blocks', 'network', 'network_info', 'pairs', 'truth']
+    (genome + own + outside).collectEntries { name -> [name, given[name] ? file(given[name], checkIfExists: true) : []] }
 }

@@ -17,9 +17,23 @@ app = cli.script(
 
 @app.command()
 def main(
-    elements: Annotated[Path, typer.Option(help="Element table (parquet, TSV or CSV).")],
-    ris: Annotated[Path, typer.Option(help="Score table: element, model, ris[, predictability, kind, readout].")],
+    ris: Annotated[
+        Path,
+        typer.Option(
+            help="Score table: element (or chrom, start, end), ris (or --score-column)[, model, predictability, kind]."
+        ),
+    ],
     outdir: Annotated[Path, typer.Option(help="Folder for diagnosis.json, tables and figures.")],
+    elements: Annotated[
+        Path | None, typer.Option(help="Element table or BED; by default the intervals of the score table.")
+    ] = None,
+    score_column: Annotated[str | None, typer.Option(help="Column of the score, where it is not called ris.")] = None,
+    fasta: Annotated[Path | None, typer.Option(help="Reference: gives features that the elements lack.")] = None,
+    gtf: Annotated[Path | None, typer.Option(help="Genes: give loci that the elements lack (the nearest TSS).")] = None,
+    loci: Annotated[Path | None, typer.Option(help="Loci, in place of all genes of the GTF.")] = None,
+    repeats: Annotated[
+        Path | None, typer.Option(help="Repeats: give the repeat fraction that the elements lack.")
+    ] = None,
     horizon: Annotated[int, typer.Option(min=1, help="Bases from the TSS that count as near.")] = 10_000,
     permutations: Annotated[int, typer.Option(min=99, help="Draws of the null.")] = 10_000,
     null: Annotated[str, typer.Option(help="rotation, free or stratified.")] = "rotation",
@@ -40,8 +54,11 @@ def main(
 ) -> None:
     from threadpoolctl import threadpool_limits
 
+    from darkregulome.conversion.convert import read_any_scores
     from darkregulome.diagnosis.diagnose import diagnose
-    from darkregulome.diagnosis.output import read_scores, settings_from, write_diagnosis
+    from darkregulome.diagnosis.output import settings_from, write_diagnosis
+    from darkregulome.elements.class_map import default_class_map
+    from darkregulome.elements.own import Around
 
     settings = settings_from(
         horizon=horizon,
@@ -55,9 +72,13 @@ def main(
         beyond_location=beyond_location,
         seed=seed,
     )
-    element_table, ris_table = read_scores(elements, ris)
+    given = read_any_scores(elements, ris, score_column, Around(fasta, gtf, loci, repeats, default_class_map()))
+    # Warnings are said even where progress is not wanted.
+    for note in given.notes:
+        cli.console.print(note, markup=False)
     with threadpool_limits(threads):
-        diagnosis = diagnose(element_table, ris_table, settings)
+        diagnosis = diagnose(given.elements, given.ris, settings)
+    diagnosis.record["notes"] = given.notes
     write_diagnosis(diagnosis, outdir, {"elements": elements, "ris": ris})
     if progress:
         for claim in diagnosis.record["claims"]:

@@ -6,6 +6,7 @@ Standard library only.
 """
 
 import csv
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -43,10 +44,17 @@ def disagreements(outdir: Path, truth: Path) -> list[str]:
     if not planted["planted"]:
         survivors = [f"{claim} of {model}" for (claim, model), verdict in found.items() if verdict == "survives"]
         return [f"nothing was planted, and yet {name} survives" for name in survivors]
-    return [
+    wrong = [
         f"{one['claim']} of {one['model']} should be {one['verdict']!r}, found {found.get(key)!r}"
         for one in planted["expected"]
         if found.get(key := (one["claim"], one["model"])) != one["verdict"]
+    ]
+    # The pair of proteins that the network links and that is nothing must die.
+    nothing = {"~".join(pair) for pair in itertools.permutations(planted["facts"].get("protein_pair_of_nothing", []))}
+    return wrong + [
+        f"{claim} of {model} survives, and the pair is nothing"
+        for (claim, model), verdict in found.items()
+        if claim == "protein_pair" and model.split("|")[-1] in nothing and verdict == "survives"
     ]
 
 

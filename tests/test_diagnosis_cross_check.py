@@ -8,13 +8,13 @@ import pytest
 from darkregulome.diagnosis.cross_check import (
     check_conservation,
     check_eqtl,
-    element_means,
     elements_with_eqtl,
     gene_key,
     read_eqtls,
 )
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
+from darkregulome.genome.bigwig import bigwig_means
 from simulated_tables import Truth, make_elements, make_ris
 
 SETTINGS = Settings(permutations=299, bootstrap=200, seed=3)
@@ -128,7 +128,7 @@ def write_bigwig(path, sizes: dict[str, int], values: dict[str, list[tuple[int, 
 def test_means_are_exact_contigs_are_matched_and_gaps_are_missing(tmp_path):
     write_bigwig(tmp_path / "c.bw", {"1": 1000}, {"1": [(0, 10, 1.0), (10, 20, 3.0)]})
     places = pd.DataFrame({"chrom": ["chr1", "chr1", "chr1", "chr9"], "start": [5, 0, 500, 0], "end": [15, 5, 600, 10]})
-    means, notes = element_means(places, tmp_path / "c.bw")
+    means, _, notes = bigwig_means(places, tmp_path / "c.bw")
     np.testing.assert_allclose(means[:2], [2.0, 1.0])
     assert np.isnan(means[2:]).all()
     assert notes == ["The bigWig lacks chr9: 1 elements without a value."]
@@ -138,10 +138,10 @@ def test_a_file_that_is_no_bigwig_or_of_other_contigs_is_refused(tmp_path):
     (tmp_path / "text.bw").write_text("no")
     places = pd.DataFrame({"chrom": ["chr1"], "start": [0], "end": [10]})
     with pytest.raises(InputError, match="bigWig"):
-        element_means(places, tmp_path / "text.bw")
+        bigwig_means(places, tmp_path / "text.bw")
     write_bigwig(tmp_path / "c.bw", {"X": 1000}, {"X": [(0, 10, 1.0)]})
     with pytest.raises(InputError, match="none of the elements' contigs"):
-        element_means(places, tmp_path / "c.bw")
+        bigwig_means(places, tmp_path / "c.bw")
 
 
 def test_conservation_linked_to_regulation_survives_and_linked_to_gc_alone_does_not(elements, ris):

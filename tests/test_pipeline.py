@@ -126,7 +126,7 @@ def test_resume_runs_nothing_again(project: Project, finished: Run):
     again = project.run("-resume")
     assert again.status == 0, again.output
     assert again.statuses() == {"CACHED"}
-    assert len(again.trace()) == len(STAGES) - 2 + len(LOCI) * len(MODELS) + 2
+    assert len(again.trace()) == len(STAGES) - 2 + len(LOCI) * len(MODELS) + 5
 
 
 def test_a_broken_locus_is_reported_and_the_others_finish(project: Project, tmp_path: Path):

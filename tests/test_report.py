@@ -208,7 +208,7 @@ def test_the_script_writes_every_section_and_multiqc_orders_them_all(run_folder)
         "darkregulome_failed",
         "darkregulome_methods",
     } <= written
-    assert order[:2] == ["darkregulome_verdicts", "darkregulome_planted"]
+    assert order[:3] == ["darkregulome_verdicts", "darkregulome_input_notes", "darkregulome_planted"]
 
 
 def test_multiqc_builds_the_report_offline_with_verdicts_first(report_html):

@@ -1,7 +1,10 @@
-"""Checks of the scores against data that no model saw: eQTLs of the right gene, and conservation."""
+"""Checks of the scores against data that no model saw: eQTLs of the right gene, and conservation.
+
+`genes.py` has the checks whose unit is the gene, `families.py` that of transposable elements; all run by `run_check`.
+"""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,13 +12,13 @@ from typing import Any
 import bioframe
 import numpy as np
 import pandas as pd
-import pyBigWig
 
 from darkregulome.diagnosis.diagnose import Prepared, prepare, testable, track_floor
 from darkregulome.diagnosis.entries import ClaimResult, entries, rounded
-from darkregulome.diagnosis.scores import join_scores
+from darkregulome.diagnosis.scores import ModelScores, join_scores
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
+from darkregulome.genome.textfile import numbered_lines
 from darkregulome.stats import claims
 from darkregulome.stats.claims import NotTestable, Tested
 from darkregulome.stats.features import expand
@@ -25,10 +28,13 @@ from darkregulome.stats.randomness import generator
 from darkregulome.stats.residual import cross_fit
 
 _CHROM = ("chrom", "chr", "chromosome", "#chrom")
-_POSITION = ("pos", "pos_grch38", "position")
+_POSITION = ("pos", "position", "pos_grch38", "pos_hg38", "pos_grch37", "pos_hg19")
 _GENE = ("gene", "gene_id", "gene_name", "gene_symbol", "molecular_trait_object_id")
 _P = ("pvalue", "pval_nominal", "pval", "p", "p_value")
 _VARIANT = re.compile(r"^(?:chr)?([^_:]+)[_:](\d+)[_:]")
+BLOCK_WIDTH = 20_000
+"""Without a list of blocks, elements of one piece of this width are taken to be in linkage disequilibrium. Coarse: less
+than the half-length of D' in Europeans (60 kb; Reich 2001, Nature 411:199), so that a locus has several blocks."""
 MATCHED_ON = ("log_length", "gc", "log_distance", "predictability")
 
 
@@ -57,8 +63,9 @@ def read_eqtls(table: pd.DataFrame, where: object, max_p: float | None = None) -
         There are no positions, or they are of another assembly than the columns say.
     """
     columns = {str(column).lower(): column for column in table.columns}
-    notes: list[str] = []
+    notes: list[str] = [f"The eQTL table is in the form of {eqtl_format(columns)}."]
     chrom, start = _eqtl_positions(table, columns, where)
+    notes += _assembly_notes(table, columns)
     keep = chrom.notna() & start.notna() & (start >= 0)
     if not keep.all():
         notes.append(f"{int((~keep).sum())} eQTLs without a position were left out.")
@@ -80,6 +87,25 @@ def read_eqtls(table: pd.DataFrame, where: object, max_p: float | None = None) -
     frame = pd.concat(genes).dropna(subset=["gene"]) if genes else base.assign(gene=None)
     frame["end"] = frame["start"] + 1
     return frame[["chrom", "start", "end", "gene"]].drop_duplicates().reset_index(drop=True), notes
+
+
+def eqtl_format(columns: Collection[str]) -> str:
+    """Whose form a table has, by its header (lower case): GTEx, eQTL Catalogue, or a plain table."""
+    if "variant_id" in columns and {"pval_nominal", "pval_beta", "slope", "tss_distance"} & set(columns):
+        return "GTEx"
+    if "molecular_trait_id" in columns or {"chromosome", "position", "beta", "pvalue"} <= set(columns):
+        return "the eQTL Catalogue"
+    return "a plain table"
+
+
+def _assembly_notes(table: pd.DataFrame, columns: dict[str, Any]) -> list[str]:
+    """Which assembly the positions say they are of; the elements must be of the same."""
+    position = next((name for name in _POSITION if name in columns), None)
+    named = position.removeprefix("pos_") if position is not None and position.startswith("pos_") else None
+    if position is None and "variant_id" in columns and len(table):
+        found = re.search(r"_b(3[78])$", str(table[columns["variant_id"]].iloc[0]))
+        named = f"GRCh{found.group(1)}" if found else None
+    return [f"Its positions are of {named}: the elements must be of the same assembly."] if named else []
 
 
 def _eqtl_positions(table: pd.DataFrame, columns: dict[str, Any], where: object) -> tuple[pd.Series, pd.Series]:
@@ -117,25 +143,64 @@ def bare_contig(name: str) -> str:
 def elements_with_eqtl(elements: pd.DataFrame, loci: pd.DataFrame, eqtls: pd.DataFrame) -> tuple[pd.Series, bool]:
     """Whether each element holds an eQTL of its own locus's gene (shape of `elements`), and whether genes were known.
 
-    Where the table names no genes at all, position alone decides, and the second value is False.
+    Where the eQTLs or the loci name no genes at all, position alone decides, and the second value is False.
     """
-    gene_matched = bool(eqtls["gene"].notna().any())
+    own: dict[str, set[str]] = {}
+    for column in ("gene", "gene_id", "gene_name"):
+        if column in loci.columns:
+            for locus, gene in zip(loci["locus"], loci[column].map(gene_key), strict=True):
+                own.setdefault(str(locus), set()).update(() if pd.isna(gene) or gene == "." else (str(gene),))
+    gene_matched = bool(eqtls["gene"].notna().any()) and any(own.values())
     places = elements[["chrom", "start", "end"]].assign(row=np.arange(len(elements)))
     places["chrom"] = places["chrom"].map(bare_contig)
     variants = eqtls.assign(chrom=eqtls["chrom"].map(bare_contig))
     hits = bioframe.overlap(places, variants, how="inner", suffixes=("", "_eqtl"))
     if gene_matched:
-        own: dict[str, set[str]] = {}
-        for column in ("gene", "gene_id", "gene_name"):
-            if column in loci.columns:
-                for locus, gene in zip(loci["locus"], loci[column].map(gene_key), strict=True):
-                    own.setdefault(str(locus), set()).update(() if pd.isna(gene) else (str(gene),))
         owner = elements["locus"].astype(str).to_numpy()[hits["row"].to_numpy(dtype=int)]
         right = [gene in own.get(locus, ()) for locus, gene in zip(owner, hits["gene_eqtl"], strict=True)]
         hits = hits[np.array(right, dtype=bool)] if len(hits) else hits
     found = np.zeros(len(elements), dtype=bool)
     found[hits["row"].to_numpy(dtype=int)] = True
     return pd.Series(found, index=elements.index), gene_matched
+
+
+def block_of_elements(elements: pd.DataFrame, blocks: pd.DataFrame | None) -> pd.Series:
+    """The block of linkage disequilibrium of each element, by element.
+
+    Parameters
+    ----------
+    blocks : chrom, start, end; an element belongs to the block that holds its middle, and to one of its own where no
+        block does. None: blocks of `BLOCK_WIDTH` bases.
+    """
+    middle = (elements["start"].to_numpy() + elements["end"].to_numpy()) // 2
+    chrom = elements["chrom"].map(bare_contig).to_numpy(dtype=object)
+    if blocks is None:
+        names = [f"{name}:{place // BLOCK_WIDTH}" for name, place in zip(chrom, middle, strict=True)]
+        return pd.Series(names, index=elements["element"].to_numpy())
+    names = [f"outside:{at}" for at in range(len(elements))]
+    for name, rows in blocks.assign(chrom=blocks["chrom"].map(bare_contig)).groupby("chrom"):
+        rows = rows.sort_values("start")
+        here = np.flatnonzero(chrom == name)
+        at = np.searchsorted(rows["start"].to_numpy(), middle[here], side="right") - 1
+        inside = (at >= 0) & (middle[here] < rows["end"].to_numpy()[np.maximum(at, 0)])
+        for row, block in zip(here[inside], at[inside], strict=True):
+            names[row] = f"{name}:{rows['start'].iloc[block]}"
+    return pd.Series(names, index=elements["element"].to_numpy())
+
+
+def read_blocks(path: Path) -> pd.DataFrame:
+    """Blocks of linkage disequilibrium: chrom, start, end of a BED (a header line is skipped)."""
+    rows: list[tuple[str, int, int]] = []
+    for number, line in numbered_lines(path):
+        fields = line.split()
+        if len(fields) < 3 or not (fields[1].isdigit() and fields[2].isdigit()):
+            if not rows and number == 1:
+                continue
+            raise InputError.at(f"{path}:{number}", f"is no interval ({line[:60]!r})", "give BED")
+        rows.append((fields[0], int(fields[1]), int(fields[2])))
+    if not rows:
+        raise InputError.at(path, "has no block", "give BED, or leave it out")
+    return pd.DataFrame(rows, columns=["chrom", "start", "end"])
 
 
 def check_eqtl(
@@ -145,21 +210,33 @@ def check_eqtl(
     eqtls: pd.DataFrame,
     settings: Settings,
     notes: Sequence[str] = (),
+    blocks: pd.DataFrame | None = None,
 ) -> CrossCheck:
-    """Do elements that hold an eQTL of their own gene score higher than matched elements of the same class?"""
+    """Do elements that hold an eQTL of their own gene score higher than matched elements of the same class?
+
+    Variants in linkage disequilibrium are not independent: the bootstrap draws whole blocks, and beside matched draws
+    and rotation the differences of whole blocks must be more than chance (random signs).
+    """
     found, gene_matched = elements_with_eqtl(elements, loci, eqtls)
     holds = pd.Series(found.to_numpy(), index=elements["element"])
     said = list(notes)
     if not gene_matched:
-        said.append("WARNING: the eQTL table names no gene; position alone was used, so other genes' eQTLs count too.")
+        said.append(
+            "WARNING: the eQTLs or the loci name no gene; position alone was used: other genes' eQTLs count too."
+        )
     balances: dict[str, Any] = {}
+    block_of = block_of_elements(elements, blocks)
 
     def test(one: Prepared) -> tuple[Tested, Tested, dict[str, Any]]:
         chosen = one.scores.table["element"].map(holds).to_numpy(dtype=bool)
-        matches, balance = _match(one, chosen)
+        matches, balance = match_elements(one, chosen)
         balances[one.scores.name] = balance
+        held = one.scores.table["element"].map(block_of).to_numpy()[matches.chosen]
+        codes = np.unique(held, return_inverse=True)[1]
         raw, residual = (
-            claims.matched_contrast(values, matches, one.setting, generator(settings.seed, "matched", one.scores.name))
+            claims.matched_contrast(
+                values, matches, one.setting, generator(settings.seed, "matched", one.scores.name), codes
+            )
             for values in (one.raw, one.residual)
         )
         details = {
@@ -167,18 +244,23 @@ def check_eqtl(
             "n_unmatched": matches.unmatched,
             "n_matched_in_own_locus": matches.same_locus,
             "gene_matched": gene_matched,
+            "n_blocks": int(codes.max(initial=-1) + 1),
         }
         return raw, residual, details
 
-    record = _run("eqtl", "matched draws and rotation", elements, ris, settings, test)
+    prepared, skipped = prepared_models(elements, ris, settings)
+    null = "matched draws, rotation, and signs of blocks of linkage disequilibrium"
+    record = run_check("eqtl", null, prepared, skipped, settings, test, floor=track_floor)
     record |= {"gene_matched": gene_matched, "balance": balances, "n_eqtls": len(eqtls), "notes": said}
+    record["blocks"] = "given" if blocks is not None else f"fixed width, {BLOCK_WIDTH} bases"
     table = elements[["element", "locus", "chrom", "start", "end", "class", "distance"]].assign(
         eqtl=found.to_numpy(dtype=int)
     )
     return CrossCheck(rounded(record), table, pd.DataFrame())
 
 
-def _match(one: Prepared, chosen: np.ndarray) -> tuple[Matches, list[dict[str, Any]]]:
+def match_elements(one: Prepared, chosen: np.ndarray) -> tuple[Matches, list[dict[str, Any]]]:
+    """Controls of the chosen elements (same class, nearest in `MATCHED_ON`), and the balance before and after."""
     names = one.scores.features.names
     features = {name: one.scores.features.values[:, names.index(name)] for name in MATCHED_ON if name in names}
     logs = np.log1p(one.scores.distance)
@@ -202,41 +284,6 @@ def _match(one: Prepared, chosen: np.ndarray) -> tuple[Matches, list[dict[str, A
 # -- conservation ----------------------------------------------------------------------------------------------------
 
 
-def element_means(elements: pd.DataFrame, bigwig: str | Path) -> tuple[Floats, list[str]]:
-    """Mean of a bigWig over each element (NaN where it has no values), and notes on contigs that it lacks.
-
-    Raises
-    ------
-    InputError
-        The file is no bigWig, or shares no contig with the elements.
-    """
-    try:
-        track = pyBigWig.open(str(bigwig))
-    except RuntimeError as error:
-        raise InputError.at(bigwig, "cannot be opened as a bigWig", "check the path and the format") from error
-    if track is None or not track.isBigWig():
-        raise InputError.at(bigwig, "is not a bigWig", "convert it with bedGraphToBigWig")
-    sizes = {bare_contig(name): (name, size) for name, size in track.chroms().items()}
-    means = np.full(len(elements), np.nan)
-    missing: dict[str, int] = {}
-    for i, (chrom, start, end) in enumerate(zip(elements["chrom"], elements["start"], elements["end"], strict=True)):
-        name, size = sizes.get(bare_contig(chrom), (None, 0))
-        if name is None:
-            missing[str(chrom)] = missing.get(str(chrom), 0) + 1
-        elif start < min(end, size):
-            value = track.stats(name, int(start), int(min(end, size)), type="mean", exact=True)[0]
-            means[i] = np.nan if value is None else value
-    track.close()
-    if len(elements) and sum(missing.values()) == len(elements):
-        raise InputError.at(
-            bigwig,
-            f"has none of the elements' contigs ({', '.join(sorted(missing)[:3])})",
-            "give a bigWig of the same assembly",
-        )
-    notes = [f"The bigWig lacks {chrom}: {count} elements without a value." for chrom, count in sorted(missing.items())]
-    return means, notes
-
-
 def check_conservation(
     elements: pd.DataFrame, ris: pd.DataFrame, means: Floats, settings: Settings, notes: Sequence[str] = ()
 ) -> CrossCheck:
@@ -258,7 +305,8 @@ def check_conservation(
         residual = claims.rank_association(one.residual, scores.loci.center(partial), one.setting)
         return raw, residual, {}
 
-    record = _run("conservation", settings.null, elements[known], ris, settings, test)
+    prepared, skipped = prepared_models(elements[known], ris, settings)
+    record = run_check("conservation", settings.null, prepared, skipped, settings, test)
     record |= {"n_without_value": int((~known).sum()), "notes": list(notes)}
     joined = pd.concat(profiles, ignore_index=True) if profiles else pd.DataFrame()
     return CrossCheck(rounded(record), table, joined)
@@ -284,32 +332,55 @@ def _conservation_profile(one: Prepared, conservation: Floats, bins: int = 10) -
     return pd.DataFrame(rows)
 
 
-# -- both ------------------------------------------------------------------------------------------------------------
+# -- all -------------------------------------------------------------------------------------------------------------
 
 
-def _run(
+Test = Callable[[Prepared], tuple[Tested, Tested, dict[str, Any]]]
+"""What a check asks of one model: raw, residual, details."""
+
+
+def prepared_models(
+    elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings
+) -> tuple[list[Prepared], list[dict[str, str]]]:
+    """The models that can be tested, and the others with the reason."""
+    models, skipped = testable(join_scores(elements, ris))
+    return [prepare(model, settings) for model in models], skipped
+
+
+def run_check(
     check: str,
     null: str,
-    elements: pd.DataFrame,
-    ris: pd.DataFrame,
+    prepared: Sequence[Prepared],
+    skipped: list[dict[str, str]],
     settings: Settings,
-    test: Callable[[Prepared], tuple[Tested, Tested, dict[str, Any]]],
+    test: Test | Mapping[str, Test],
+    claim: str | None = None,
+    floor: Callable[[ModelScores, Settings], float | None] | None = None,
 ) -> dict[str, Any]:
-    models, skipped = testable(join_scores(elements, ris))
-    prepared = [prepare(model, settings) for model in models]
-    results = []
+    """Test every model, once or once a subject, adjust the whole family, and give the record of the check.
+
+    Parameters
+    ----------
+    test : one test, or tests by subject (a family, a pair); with subjects an entry's model is ``"model|subject"``.
+    claim : name of the claim; the check's where there is none.
+    floor : the floor in the readout's own units, where the claim is a difference of means.
+    """
+    name = claim or check
+    skipped, results = list(skipped), []
+    tests: Mapping[str, Test] = test if isinstance(test, Mapping) else {"": test}
     for one in prepared:
-        try:
-            raw, residual, details = test(one)
-        except NotTestable as error:
-            skipped.append({"claim": check, "model": one.scores.name, "reason": str(error)})
-            continue
-        # A rank correlation is no difference of means: the floor in the readout's units does not apply to it.
-        floor = track_floor(one.scores, settings) if check == "eqtl" else None
-        name, loci = one.scores.name, one.scores.loci
-        results.append(
-            ClaimResult(check, name, raw, residual, loci.n, loci.count, null, one.residual_sd, floor, details)
-        )
+        for subject, asked in tests.items():
+            model = f"{one.scores.name}|{subject}" if subject else one.scores.name
+            try:
+                raw, residual, details = asked(one)
+            except NotTestable as error:
+                skipped.append({"claim": name, "model": model, "reason": str(error)})
+                continue
+            natural = None if floor is None else floor(one.scores, settings)
+            loci = one.scores.loci
+            results.append(
+                ClaimResult(name, model, raw, residual, loci.n, loci.count, null, one.residual_sd, natural, details)
+            )
     return {
         "check": check,
         "parameters": settings.model_dump(),

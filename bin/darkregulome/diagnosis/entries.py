@@ -18,6 +18,9 @@ UNITS = {
     "list_overlap": "overlap beyond chance",
     "eqtl": "eQTL less matched elements, SD",
     "conservation": "rank correlation",
+    "network": "correlation of linked genes' scores beyond degree",
+    "te_family": "family less matched elements, SD",
+    "protein_pair": "mean of both genes less permuted map, SD",
 }
 
 
@@ -219,6 +222,31 @@ def _say_conservation(entry: dict[str, Any], settings: Settings) -> tuple[str, s
     )
 
 
+def _say_network(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
+    details = entry["details"]["raw"]
+    return (
+        f"Scores of linked genes have a correlation of {details['assortativity']:.2f} "
+        f"({details['expected_by_degree']:.2f} in networks of the same degrees)",
+        f"{_span(entry['residual'])} beyond degree remains",
+    )
+
+
+def _say_family(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
+    effect, family = entry["raw"]["effect"], entry["details"]["family"]
+    return (
+        f"Elements of {family} score {abs(effect):.2f} SD {_direction(effect)} than matched ones of other families",
+        f"{_span(entry['residual'])} SD remains",
+    )
+
+
+def _say_pair(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
+    effect, pair = entry["raw"]["effect"], " and ".join(entry["details"]["pair"])
+    return (
+        f"Elements of {pair} score {abs(effect):.2f} SD {_direction(effect)} than those of permuted maps",
+        f"{_span(entry['residual'])} SD remains",
+    )
+
+
 _SAYING = {
     "horizon": _say_horizon,
     "class_hierarchy": _say_classes,
@@ -227,6 +255,9 @@ _SAYING = {
     "list_overlap": _say_lists,
     "eqtl": _say_eqtl,
     "conservation": _say_conservation,
+    "network": _say_network,
+    "te_family": _say_family,
+    "protein_pair": _say_pair,
 }
 _SUBJECT = {
     "horizon": "the horizon",
@@ -236,4 +267,7 @@ _SUBJECT = {
     "list_overlap": "the overlap",
     "eqtl": "the eQTL enrichment",
     "conservation": "the link to conservation",
+    "network": "the link to the network",
+    "te_family": "the family's mark",
+    "protein_pair": "the pair",
 }

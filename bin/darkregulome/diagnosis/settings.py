@@ -14,8 +14,12 @@ FLOORS = {
     "list_overlap": 0.05,
     "eqtl": 0.1,
     "conservation": 0.05,
+    "network": 0.1,
+    "te_family": 0.1,
+    "protein_pair": 0.1,
 }
-"""Least effect, as distance from none, that a claim must keep to survive: SD (horizon, eqtl), eta squared
+"""Least effect, as distance from none, that a claim must keep to survive: SD (horizon, eqtl, te_family,
+protein_pair), correlation of linked genes beyond what degrees give (network), eta squared
 (class_hierarchy), AUC less 0.5 (baseline_membership: 0.7 is the usual bound of an acceptable discrimination;
 ccre_discrimination), overlap beyond chance (list_overlap), rank correlation (conservation)."""
 

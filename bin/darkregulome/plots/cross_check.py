@@ -10,12 +10,21 @@ from matplotlib.figure import Figure
 
 from darkregulome.plots.style import NEUTRAL, RAW, RESIDUAL, panels, save
 
+MOST_SUBJECTS = 40
+"""A figure with more rows could not be read; the table has them all."""
 _SIDES = (("raw", RAW), ("residual", RESIDUAL))
 
 
 def draw_cross_check(record: Mapping[str, Any], profiles: pd.DataFrame, folder: Path) -> list[Path]:
     """Draw and write the figure of one check."""
-    figure = eqtl_figure(record) if record["check"] == "eqtl" else conservation_figure(record, profiles)
+    drawn = {
+        "eqtl": lambda: eqtl_figure(record),
+        "conservation": lambda: conservation_figure(record, profiles),
+        "network": lambda: effects_figure(record, "correlation of linked genes beyond degree"),
+        "families": lambda: effects_figure(record, "family less matched elements (SD)"),
+        "pairs": lambda: effects_figure(record, "both genes less permuted map (SD)"),
+    }
+    figure = drawn[record["check"]]()
     return save(figure, folder, f"cross_check_{record['check']}") if figure else []
 
 
@@ -42,6 +51,35 @@ def eqtl_figure(record: Mapping[str, Any]) -> Figure | None:
         right.plot([abs(row["after"]) for row in rows], names, "o", color=RESIDUAL, ms=4)
     right.axvline(0.1, color=NEUTRAL, lw=0.8, ls="--")
     right.set_xlabel("|standardised difference|: open before, filled after")
+    return figure
+
+
+def effects_figure(record: Mapping[str, Any], unit: str) -> Figure | None:
+    """Effects with intervals, raw and residual: one row a subject (a family, a pair), one panel a model."""
+    claims = record["claims"]
+    if not claims:
+        return None
+    models = list(dict.fromkeys(claim["model"].split("|")[0] for claim in claims))
+    subjects = list(dict.fromkeys(claim["model"].partition("|")[2] for claim in claims))[:MOST_SUBJECTS]
+    figure, axes = panels(1, len(models), width=3.6, height=1.3 + 0.32 * len(subjects), sharey=True)
+    for axis, model in zip(axes[0], models, strict=True):
+        for claim in claims:
+            name, _, subject = claim["model"].partition("|")
+            if name != model or subject not in subjects:
+                continue
+            place = len(subjects) - 1 - subjects.index(subject)
+            for offset, (side, colour) in zip((0.15, -0.15), _SIDES, strict=True):
+                low, high = (np.nan if value is None else value for value in claim[side]["interval"])
+                axis.plot([low, high], [place + offset] * 2, color=colour, lw=1.5)
+                filled = "full" if claim["verdict"] == "survives" or side == "raw" else "none"
+                label = side if place == 0 else None
+                axis.plot(claim[side]["effect"], place + offset, "o", color=colour, fillstyle=filled, ms=5, label=label)
+        axis.axvline(0, color=NEUTRAL, lw=0.8)
+        axis.set_title(model)
+        axis.set_xlabel(unit)
+    axes[0][0].set_yticks(range(len(subjects)), subjects[::-1])
+    axes[0][0].set_ylim(-0.6, len(subjects) - 0.4)
+    axes[0][0].legend()
     return figure
 
 

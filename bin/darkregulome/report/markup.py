@@ -18,6 +18,9 @@ CLAIM_TITLES = {
     "list_overlap": "Overlap of top lists",
     "eqtl": "eQTLs of the same gene",
     "conservation": "Conservation",
+    "network": "Protein network",
+    "te_family": "Families of transposable elements",
+    "protein_pair": "Pairs of proteins",
 }
 
 STYLE = Markup("""<style>

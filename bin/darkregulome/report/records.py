@@ -78,6 +78,7 @@ class Diagnosis(_Record):
     models: dict[str, ModelSummary] = Field(default_factory=dict)
     claims: list[Claim]
     not_tested: list[NotTested] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
 
 
 class CrossCheck(_Record):
@@ -87,6 +88,7 @@ class CrossCheck(_Record):
     parameters: dict[str, Any] = Field(default_factory=dict)
     claims: list[Claim]
     not_tested: list[NotTested] = Field(default_factory=list)
+    notes: list[str] = Field(default_factory=list)
 
 
 class Expectation(_Record):

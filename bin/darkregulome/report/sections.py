@@ -74,6 +74,7 @@ def report_sections(findings: Findings) -> list[Section]:
         figures.pop("rank_agreement", None)
     ordered = [
         verdict_section(findings.diagnosis),
+        input_notes_section(findings.diagnosis),
         planted_section(findings.truth, findings.claims),
         figures.pop("horizon", None),
         shares,
@@ -114,6 +115,22 @@ def verdict_section(diagnosis: Diagnosis) -> Section:
         "may be news about regulation.",
         "html",
         str(STYLE + tally + claims_table(diagnosis.claims) + not_tested_table(diagnosis.not_tested)),
+    )
+
+
+def input_notes_section(diagnosis: Diagnosis) -> Section | None:
+    """What was worked out or could not be known of scores that are not ours; warnings first."""
+    if not diagnosis.notes:
+        return None
+    notes = sorted(diagnosis.notes, key=lambda note: not note.startswith("WARNING"))
+    items = Markup("").join(Markup("<li>{}</li>").format(note) for note in notes)
+    return Section(
+        "input_notes",
+        "What the scores came with",
+        "The scores are another tool's. What their tables lacked was worked out, or could not be; read the verdicts "
+        "with this in mind.",
+        "html",
+        str(Markup('<ul class="dr-text">{}</ul>').format(items)),
     )
 
 
@@ -267,11 +284,19 @@ def cross_check_section(checks: Sequence[CrossCheck]) -> Section | None:
         "cross_checks",
         "Cross-checks",
         "The scores against data that no model has seen: elements that hold an eQTL of their own gene against elements "
-        "matched by class, length, GC, distance and predictability; and the link to conservation, beyond what "
-        "predictability explains of both.",
+        "matched by class, length, GC, distance and predictability; the link to conservation, beyond what "
+        "predictability explains of both; whether genes linked in a protein network score alike, against networks in "
+        "which each keeps its number of links; families of transposable elements against others like them; and pairs "
+        "of proteins, against permuted maps of elements to genes and all other pairs.",
         "html",
-        str(claims_table(claims) + not_tested_table(missed)),
+        str(claims_table(claims) + not_tested_table(missed) + check_notes(checks)),
     )
+
+
+def check_notes(checks: Sequence[CrossCheck]) -> Markup:
+    """What each check says of its data; nothing where none says anything."""
+    rows = [(check.check, note) for check in checks for note in check.notes]
+    return Markup("<h4>Notes</h4>") + table(("Check", "Note"), rows) if rows else Markup("")
 
 
 def models_section(diagnosis: Diagnosis, cards: Sequence[ModelCard]) -> Section | None:

@@ -15,7 +15,14 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from darkregulome.stats.agreement import chance_corrected, hypergeometric_p, rank_biased_overlap, top_members
-from darkregulome.stats.bootstrap import MINIMUM_LOCI, auc_draws, normal_interval, percentile_interval, ratio
+from darkregulome.stats.bootstrap import (
+    MINIMUM_LOCI,
+    auc_draws,
+    normal_interval,
+    percentile_interval,
+    ratio,
+    resample_loci,
+)
 from darkregulome.stats.loci import Bools, Floats, Ints, Loci
 from darkregulome.stats.matching import Matches
 from darkregulome.stats.nulls import Null, empirical_p
@@ -398,12 +405,20 @@ def list_overlap(
     )
 
 
-def matched_contrast(scores: Floats, matches: Matches, setting: Setting, rng: np.random.Generator) -> Tested:
+def matched_contrast(
+    scores: Floats, matches: Matches, setting: Setting, rng: np.random.Generator, blocks: Ints | None = None
+) -> Tested:
     """Chosen elements less their matched controls, in SD.
 
     Two nulls: matched draws (each chosen element replaced by one of its controls) and the rotation of the same
     contrast. Chosen elements lie side by side more often than their controls do, and only the rotation knows; the
-    p-value is the larger of the two, so both must reject.
+    p-value is the larger of the two, so both must reject. With `blocks` there is a third: the sign of each block's
+    difference, flipped at random.
+
+    Parameters
+    ----------
+    blocks : shape (matched,), codes from 0 of blocks whose elements are not independent (linkage disequilibrium). The
+        bootstrap then draws blocks instead of loci.
     """
     loci, chosen = setting.loci, matches.chosen
     if len(chosen) < MINIMUM_GROUP:
@@ -420,24 +435,46 @@ def matched_contrast(scores: Floats, matches: Matches, setting: Setting, rng: np
         taken = block[np.arange(len(chosen)), pick]
         draws[start : start + len(pick)] = (taken - (total - taken) / (size - 1)).mean(axis=1)
     effect = float(rotation.observed[0])
-    by_matching = empirical_p(effect, draws)
-    by_rotation = empirical_p(effect, rotation.draws[:, 0], rotation.mean[0])
+    nulls = {
+        "p_matched_draws": (empirical_p(effect, draws), draws),
+        "p_rotation": (empirical_p(effect, rotation.draws[:, 0], rotation.mean[0]), rotation.draws[:, 0]),
+    }
     gaps = scores[chosen] - scores[matches.pools].mean(axis=1)
-    sums = np.bincount(loci.codes[chosen], weights=gaps, minlength=loci.count)
-    counts = np.bincount(loci.codes[chosen], minlength=loci.count).astype(float)
-    widest = max(float(draws.std()), float(rotation.sd[0]))
+    units, n_units, resamples = loci.codes[chosen], loci.count, setting.resamples
+    if blocks is not None:
+        units, n_units = blocks, int(blocks.max()) + 1
+        resamples = resample_loci(n_units, len(setting.resamples), rng)
+        flips = _sign_flips(np.bincount(blocks, weights=gaps) / len(gaps), setting.null.permutations, rng)
+        nulls["p_blocks"] = (empirical_p(effect, flips), flips)
+    sums = np.bincount(units, weights=gaps, minlength=n_units)
+    counts = np.bincount(units, minlength=n_units).astype(float)
+    # Flipped signs keep the effect itself in their spread; power is of the spread about it.
+    scatter = float(np.sqrt(((sums - counts * effect) ** 2).sum())) / len(gaps) if blocks is not None else 0.0
+    widest = max(float(draws.std()), float(rotation.sd[0]), scatter)
+    p, drawn = max(nulls.values(), key=lambda null: null[0])
+    # So many blocks allow no smaller p than this, whatever the scores are.
+    attainable = blocks is None or 2.0 ** (1 - n_units) <= setting.alpha
     return Tested(
         statistic=effect,
-        p=max(by_matching, by_rotation),
+        p=p,
         effect=effect,
-        interval=setting.interval(effect, ratio(sums, counts, setting.resamples), widest),
+        interval=setting.interval(effect, ratio(sums, counts, resamples), widest),
         neutral=0.0,
         sign=float(np.sign(effect)),
-        power=power_of(REFERENCE_EFFECT, widest, setting.alpha),
+        power=power_of(REFERENCE_EFFECT, widest, setting.alpha) if attainable else 0.0,
         contrast=effect,
-        draws=draws if by_matching >= by_rotation else rotation.draws[:, 0],
-        details={"p_matched_draws": by_matching, "p_rotation": by_rotation, "n_matched": len(chosen)},
+        draws=drawn,
+        details={**{name: null[0] for name, null in nulls.items()}, "n_matched": len(chosen)},
     )
+
+
+def _sign_flips(sums: Floats, permutations: int, rng: np.random.Generator) -> Floats:
+    """The sum of independent block differences, each with a random sign: shape (permutations,)."""
+    draws = np.empty(permutations)
+    for start in range(0, permutations, 1000):
+        signs = 2.0 * rng.integers(0, 2, (min(1000, permutations - start), len(sums))) - 1.0
+        draws[start : start + len(signs)] = signs @ sums
+    return draws
 
 
 def rank_association(scores: Floats, other: NDArray, setting: Setting) -> Tested:

@@ -1,4 +1,4 @@
-// Check the scores against one kind of outside data: eQTLs or conservation.
+// Check the scores against one kind of outside data: eQTLs, conservation, a network, families of TEs, pairs of genes.
 process CROSS_CHECK {
     tag "${check}"
     label 'process_low'
@@ -7,7 +7,7 @@ process CROSS_CHECK {
     container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:
-    tuple val(check), path(data)
+    tuple val(check), path(data, stageAs: 'data/*'), path(beside, stageAs: 'beside/*')
     path elements
     path ris
     path loci
@@ -21,14 +21,23 @@ process CROSS_CHECK {
 
     script:
     def args = task.ext.args ?: ''
-    def outside = [eqtl: "--loci ${loci} --eqtl ${data}", conservation: "--bigwig ${data}"]
+    def info = beside ? "--network-info ${beside}" : ''
+    def outside = [
+        eqtl: "--loci ${loci} --eqtl ${data} ${beside ? "--ld-blocks ${beside}" : ''}",
+        conservation: "--bigwig ${data}",
+        families: '',
+        network: "--loci ${loci} --network ${data} ${info} ${task.ext.network_args ?: ''}",
+        linked_pairs: "--loci ${loci} --network ${data} ${info}",
+        pairs: "--loci ${loci} --pairs ${data}",
+    ]
     """
-    cross_check.py ${check} \\
+    cross_check.py ${check == 'linked_pairs' ? 'pairs' : check} \\
         --elements ${elements} \\
         --ris ${ris} \\
         ${outside[check]} \\
         --outdir cross_checks \\
         ${args}
+    mkdir -p cross_checks/figures
     """
 
     stub:

@@ -36,6 +36,14 @@ def models_of(names, weights, registry, shipped) {
     }
 }
 
+/** The cards of the models that have one. */
+def model_cards(models) {
+    models
+        .findAll { model -> model.weights != [] }
+        .collect { model -> model.weights.resolve('model_card.json') }
+        .findAll { card -> card.exists() }
+}
+
 /**
  * SHA-256 over the Python files below `folder`, names and contents.
  *

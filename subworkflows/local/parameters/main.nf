@@ -1,5 +1,5 @@
 //
-// Parameters against nextflow_schema.json: required, type, enum, pattern, bounds, existence, unknown names.
+// Parameters against nextflow_schema.json: required by the workflow, type, enum, pattern, bounds, existence, unknown names.
 // A function of our own, so that nothing has to be downloaded before a run starts.
 //
 
@@ -12,7 +12,8 @@
 def check_parameters(given, schema) {
     def groups = read_schema(schema)
     def known = groups.collectEntries { group -> group.properties }
-    def required = groups.collectMany { group -> group.required ?: [] }
+    def workflow_name = given.workflow ?: known.workflow['default']
+    def required = known.findAll { _name, rule -> workflow_name in (rule.required_by ?: []) }.keySet()
 
     // Nextflow adds a camel-case twin to every --kebab-case name; the name as typed is reported.
     def names = given.keySet().findAll { name -> !known.containsKey(name) }
@@ -43,7 +44,7 @@ def help_text(schema) {
             def notes = [
                 rule['enum'] ? "one of ${rule['enum'].join(', ')}" : '',
                 rule['default'] != null && rule['default'] != '' ? "default ${rule['default']}" : '',
-                name in (group.required ?: []) ? 'required' : '',
+                rule.required_by ? "required by ${rule.required_by.join(', ')}" : '',
             ].findAll { note -> note }
             "  --${name.padRight(width)}  ${rule.description}" + (notes ? " [${notes.join('; ')}]" : '')
         }

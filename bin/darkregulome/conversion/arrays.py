@@ -1,0 +1,150 @@
+"""Arrays of attributions or of in-silico mutagenesis (tangermeme, gReLU, captum), saved by `numpy.savez`.
+
+Layouts, n sequences of L bases, channels in the order A, C, G, T:
+
+- ``(n, 4, L)``, one channel a base not zero: attributions of the observed bases. The effect is their size.
+- ``(n, 4, L)``, one channel a base zero (the reference's) and the others not: ISM, alternative less reference. The
+  effect is the mean size over the three alternatives.
+- ``(n, L)``: attributions base by base.
+- ``y0`` of shape ``(n,)`` or ``(n, T)`` and ``y_hat`` of shape ``(n, 4, L)`` or ``(n, 4, L, T)``: predictions before
+  and after each substitution (tangermeme's raw outputs). ISM of their difference, mean size over the T outputs.
+
+Hypothetical attributions (all four channels not zero) need the sequence, as ``one_hot`` or ``X`` in the same file.
+Row i is of the interval i of a BED; where its length is not L, the L bases around its middle are meant.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from darkregulome.conversion.scored import Floats, WindowScores
+from darkregulome.errors import InputError
+from darkregulome.genome.textfile import numbered_lines
+
+ONE_HOT = ("one_hot", "X", "sequences")
+KNOWN = ("attributions", "attr", "X_attr", "ism", "arr_0")
+_ZERO = 1e-4
+"""A channel this small beside the largest of its array counts as zero (half precision has three digits)."""
+LAYOUTS = "see the layouts of npz in docs/usage.md"
+
+
+def read_arrays(
+    path: Path, intervals: Path | None, dataset: str | None = None, target: int | None = None
+) -> WindowScores:
+    """Effects base by base of an npz file.
+
+    Raises
+    ------
+    InputError
+        The file, the array or its shape is none of the layouts above, or does not fit the intervals.
+    """
+    arrays = _load(path)
+    if intervals is None:
+        raise InputError.at(path, "holds arrays without places", "give the BED of its sequences by --intervals")
+    values, per_base = _effects(arrays, dataset, target, path)
+    rows, length = values.shape
+    return WindowScores(_windows(intervals, rows, length, path), values, per_base)
+
+
+def _load(path: Path) -> dict[str, NDArray]:
+    if not path.is_file():
+        raise InputError.at(path, "does not exist", "check the path")
+    try:
+        # Arrays of Python objects would run code on load.
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, OSError, EOFError, BadZipFile, AttributeError) as error:
+        raise InputError.at(path, "is not an npz archive of plain arrays", "write it with numpy.savez") from error
+
+
+def _effects(arrays: Mapping[str, NDArray], dataset: str | None, target: int | None, path: Path) -> tuple[Floats, int]:
+    if dataset is None and {"y0", "y_hat"} <= set(arrays):
+        before, after = (np.asarray(arrays[name], dtype=np.float64) for name in ("y0", "y_hat"))
+        if after.ndim not in (3, 4) or after.shape[1] != 4 or before.shape != after.shape[:1] + after.shape[3:]:
+            raise InputError.at(path, f"has y0 {before.shape} and y_hat {after.shape}", LAYOUTS)
+        return substitution_effects(_one_target(after - before[:, None, None], target, path), path), 3
+    name = dataset or next((name for name in KNOWN if name in arrays), None)
+    if name is None or name not in arrays:
+        raise InputError.at(
+            path, f"has the arrays {', '.join(arrays)}, none of which is {dataset or 'known'}", "name it by --dataset"
+        )
+    array = np.asarray(arrays[name], dtype=np.float64)
+    if array.ndim == 2:
+        return np.abs(array), 1
+    if array.ndim == 4:
+        array = _one_target(array, target, path)
+    elif array.ndim == 3:
+        array = array[..., None]
+    if array.ndim != 4 or array.shape[1] != 4:
+        raise InputError.at(path, f"has {name} of shape {arrays[name].shape}", LAYOUTS)
+    return _of_channels(array, arrays, name, path)
+
+
+def _one_target(array: Floats, target: int | None, path: Path) -> Floats:
+    """Shape (n, 4, L, T): all targets, or the one asked for."""
+    array = array if array.ndim == 4 else array[..., None]
+    if target is None:
+        return array
+    if not 0 <= target < array.shape[3]:
+        raise InputError.at(path, f"has {array.shape[3]} targets", f"give --target 0 to {array.shape[3] - 1}")
+    return array[..., [target]]
+
+
+def _of_channels(array: Floats, arrays: Mapping[str, NDArray], name: str, path: Path) -> tuple[Floats, int]:
+    size = np.abs(array)
+    zero = size <= _ZERO * size.max(initial=0.0)
+    if ((~zero).sum(axis=1) <= 1).all():
+        return size.sum(axis=1).mean(axis=-1), 1
+    if zero.any(axis=1).all():
+        return substitution_effects(array, path), 3
+    one_hot = next((np.asarray(arrays[key]) for key in ONE_HOT if key in arrays), None)
+    if one_hot is None or one_hot.shape != array.shape[:3]:
+        raise InputError.at(
+            path,
+            f"has {name} with all four channels of a base, so the observed base cannot be told",
+            "multiply it by the one-hot sequence, or put that into the file as one_hot",
+        )
+    return np.abs((array * (one_hot != 0)[..., None]).sum(axis=1)).mean(axis=-1), 1
+
+
+def substitution_effects(changes: Floats, path: Path) -> Floats:
+    """Mean size over the three alternatives and the targets: changes of shape (n, 4, L, T) to (n, L)."""
+    size = np.abs(changes)
+    if (size.min(axis=1) > _ZERO * size.max(initial=0.0)).any():
+        raise InputError.at(
+            path,
+            "has bases where all four substitutions change the prediction, so they are not measured from the reference",
+            "give alternative less reference, or y0 beside y_hat",
+        )
+    return (size.sum(axis=1) / 3.0).mean(axis=-1)
+
+
+def _windows(intervals: Path, rows: int, length: int, path: Path) -> pd.DataFrame:
+    places = []
+    for number, line in numbered_lines(intervals):
+        fields = line.split("\t") if "\t" in line else line.split()
+        if fields[0] in ("track", "browser"):
+            continue
+        try:
+            places.append((fields[0], int(fields[1]), int(fields[2])))
+        except (IndexError, ValueError) as error:
+            raise InputError.at(f"{intervals}:{number}", f"is no interval ({line[:60]!r})", "give BED") from error
+    if len(places) != rows:
+        raise InputError.at(
+            intervals, f"has {len(places)} intervals, where {path} has {rows} sequences", "give its BED, in its order"
+        )
+    table = pd.DataFrame(places, columns=["chrom", "start", "end"])
+    start = (table["start"] + table["end"]) // 2 - length // 2
+    start = start.where(table["end"] - table["start"] != length, table["start"])
+    if (start < 0).any():
+        row = int(np.flatnonzero(start < 0)[0])
+        raise InputError.at(
+            f"{intervals}:{row + 1}",
+            f"is too near the contig's start for {length} bases around its middle",
+            "leave out sequences that were padded",
+        )
+    return table.assign(start=start, end=start + length)

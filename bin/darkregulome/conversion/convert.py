@@ -1,0 +1,274 @@
+"""Anybody's scores as the two tables that the diagnosis takes: elements and RIS."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from darkregulome.conversion.arrays import read_arrays
+from darkregulome.conversion.baskerville import read_baskerville
+from darkregulome.conversion.scored import IntervalScores, Scores
+from darkregulome.conversion.tables import BigWigScores, read_bed_scores, read_score_table
+from darkregulome.conversion.variants import read_variant_scores
+from darkregulome.elements.own import Around, OwnElements, complete_elements
+from darkregulome.errors import InputError
+from darkregulome.genome.contigs import Contigs
+from darkregulome.genome.intervals import KEYS
+from darkregulome.genome.textfile import numbered_lines
+from darkregulome.io.schemas import ELEMENTS, KINDS, READOUTS, RIS
+from darkregulome.io.tables import check_table, read_provenance, read_table
+
+FORMATS = ("table", "bed", "bigwig", "npz", "gpn", "variants", "baskerville")
+_BY_SUFFIX = {".npz": "npz", ".h5": "baskerville", ".hdf5": "baskerville", ".bw": "bigwig", ".bigwig": "bigwig"}
+_BY_SUFFIX |= {".bed": "bed", ".bedgraph": "bed", ".bg": "bed", ".narrowpeak": "bed", ".broadpeak": "bed"}
+_KIND_OF = {"gpn": "masked", "npz": "output", "baskerville": "output"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file of scores and how to read it.
+
+    Attributes
+    ----------
+    path, model : the file, and the name of its model (a table may name models itself).
+    format : one of `FORMATS`, or ``auto``.
+    kind : of the model (masked, causal, output), or None where the file or its format tells.
+    score_column, dataset, target : which column, array or HDF5 dataset, and which target of it.
+    intervals, variants : places of the rows of an npz, and of a parquet of scores alone.
+    """
+
+    path: Path
+    model: str
+    format: str = "auto"
+    kind: str | None = None
+    score_column: str | None = None
+    dataset: str | None = None
+    target: int | None = None
+    intervals: Path | None = None
+    variants: Path | None = None
+
+
+@dataclass
+class Converted:
+    """Tables of the schemas ELEMENTS, RIS and LOCI, and what was done, one sentence each."""
+
+    elements: pd.DataFrame
+    ris: pd.DataFrame
+    loci: pd.DataFrame
+    notes: list[str]
+
+
+def sources_from(words: Sequence[str], **options: object) -> list[Source]:
+    """Sources of ``FILE`` or ``NAME=FILE`` words; a file without a name gives its own to its model."""
+    pairs = [word.split("=", 1) if "=" in word else ["", word] for word in words if word]
+    if not pairs:
+        raise InputError.at("--scores", "names no file", "give FILE or NAME=FILE")
+    names = [name or Path(path).name.split(".")[0] for name, path in pairs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError.at("--scores", f"has two files of the model {twice[0]!r}", "give NAME=FILE")
+    return [
+        Source(path=Path(path), model=name, **options)  # type: ignore[arg-type]
+        for name, (_, path) in zip(names, pairs, strict=True)
+    ]
+
+
+def format_of(source: Source) -> str:
+    """The format of a file: as stated, else by its extension and, for tables, by its columns.
+
+    Raises
+    ------
+    InputError
+        The format cannot be told.
+    """
+    if source.format != "auto":
+        if source.format not in FORMATS:
+            raise InputError.at("--format", f"is {source.format!r}", f"use auto or one of {', '.join(FORMATS)}")
+        return source.format
+    suffix = next((one.lower() for one in reversed(source.path.suffixes) if one.lower() != ".gz"), "")
+    if suffix in _BY_SUFFIX:
+        return _BY_SUFFIX[suffix]
+    columns = {name.lower() for name in _columns(source.path)}
+    if {"pos", "ref", "alt"} <= columns and "start" not in columns:
+        return "gpn" if suffix == ".parquet" else "variants"
+    if suffix == ".parquet" and len(columns) == 1:
+        return "gpn"
+    return "table"
+
+
+def _columns(path: Path) -> list[str]:
+    if path.suffix.lower() == ".parquet" and path.is_file():
+        try:
+            return list(pq.read_schema(path).names)
+        except (OSError, ValueError) as error:
+            raise InputError.at(path, "cannot be read as parquet", "write it again") from error
+    return list(read_table(path, nrows=0).columns)
+
+
+def read_scores_of(source: Source) -> dict[str, Scores]:
+    """Scores of one file, by model."""
+    kind = format_of(source)
+    if kind == "table":
+        return dict(read_score_table(source.path, source.model, source.score_column))
+    if kind == "bed":
+        return {source.model: read_bed_scores(source.path, source.score_column)}
+    if kind == "bigwig":
+        return {source.model: BigWigScores(source.path)}
+    if kind == "npz":
+        return {source.model: read_arrays(source.path, source.intervals, source.dataset, source.target)}
+    if kind == "baskerville":
+        return {source.model: read_baskerville(source.path, source.dataset, source.target)}
+    ratios = kind == "gpn"
+    return {source.model: read_variant_scores(source.path, source.variants, source.score_column, ratios)}
+
+
+def read_own_elements(path: Path) -> pd.DataFrame:
+    """An element table, or BED (name in column 4, strand in column 6), with the columns that it has."""
+    suffix = next((one.lower() for one in reversed(path.suffixes) if one.lower() != ".gz"), "")
+    if suffix != ".bed":
+        table = read_table(path).rename(columns=lambda name: "chrom" if name in ("chr", "#chrom", "#chr") else name)
+        if "element" in table.columns and table["element"].notna().all():
+            return table
+        return table.drop(columns="element", errors="ignore")
+    rows = [line.split("\t") if "\t" in line else line.split() for _, line in numbered_lines(path)]
+    rows = [fields for fields in rows if fields[0] not in ("track", "browser")]
+    if not rows or min(map(len, rows)) < 3:
+        raise InputError.at(path, "has a line with fewer than three columns" if rows else "is empty", "give BED")
+    table = pd.DataFrame({name: [fields[at] for fields in rows] for at, name in enumerate(KEYS)})
+    if min(map(len, rows)) >= 4 and len({fields[3] for fields in rows}) == len(rows):
+        table["element"] = [fields[3] for fields in rows]
+    if min(map(len, rows)) >= 6:
+        table["strand"] = [fields[5] for fields in rows]
+    return table
+
+
+def convert(sources: Sequence[Source], elements: Path | None = None, around: Around | None = None) -> Converted:
+    """Elements and RIS of score files.
+
+    Parameters
+    ----------
+    elements : the elements to pool over; None takes the intervals of the scores, which must then be the same in every
+        file.
+
+    Raises
+    ------
+    InputError
+        A file is none of the layouts that are documented, or no element gets a score.
+    """
+    scores: dict[str, tuple[Source, Scores]] = {}
+    for source in sources:
+        for model, one in read_scores_of(source).items():
+            if model in scores:
+                raise InputError.at(source.path, f"has scores of {model!r}, as another file does", "give NAME=FILE")
+            scores[model] = (source, one)
+    where = elements or sources[0].path
+    given = read_own_elements(elements) if elements is not None else _shared_intervals(scores)
+    own = complete_elements(given, where, around)
+    contigs = Contigs(dict.fromkeys(own.table["chrom"].unique(), 0), where)
+    rows = [_ris(model, source, one.named_as(contigs), own) for model, (source, one) in scores.items()]
+    ris = pd.concat(rows, ignore_index=True)
+    own.notes += _without_predictability(ris)
+    if ris["readout"].isna().all():
+        ris = ris.drop(columns="readout")
+    own.notes += [note for _, one in scores.values() for note in getattr(one, "notes", [])]
+    return Converted(own.table, check_table(ris, RIS, where), own.loci, own.notes)
+
+
+def _shared_intervals(scores: Mapping[str, tuple[Source, Scores]]) -> pd.DataFrame:
+    """The intervals of every file, which must be the same."""
+    found: pd.DataFrame | None = None
+    for source, one in scores.values():
+        intervals = one.intervals()
+        if intervals is None:
+            raise InputError.at(
+                source.path,
+                "has no intervals of its own",
+                "give the elements to pool over by --elements (BED or table)",
+            )
+        intervals = intervals.drop_duplicates(KEYS, ignore_index=True)
+        if found is None:
+            found = intervals
+        elif set(found[KEYS].itertuples(index=False)) != set(intervals[KEYS].itertuples(index=False)):
+            raise InputError.at(
+                source.path, "has other intervals than the first file", "give --elements for all of them"
+            )
+    assert found is not None
+    return found
+
+
+def _ris(model: str, source: Source, scores: Scores, own: OwnElements) -> pd.DataFrame:
+    """Rows of RIS of one model, and its notes."""
+    table = scores.over(own.table)
+    found = np.isfinite(table["ris"].to_numpy(dtype=float))
+    if not found.any():
+        raise InputError.at(source.path, f"has no score of {model} on any element", "check that the assemblies agree")
+    has_predictability = "predictability" in table and table["predictability"].notna().any()
+    kind, readout = _stated(scores, source)
+    if kind is None:
+        kind = "masked" if has_predictability else "output"
+        own.notes.append(f"The kind of {model} is not stated; taken as {kind!r} (--kind states it).")
+    if lost := int((~found).sum()):
+        own.notes.append(f"{lost} of {len(found)} elements have no score of {model}.")
+    table = table.assign(model=model, kind=kind, readout=readout, status=np.where(found, "ok", "no_effects"))
+    return table[[name for name in RIS.columns if name in table.columns]]
+
+
+def _without_predictability(ris: pd.DataFrame) -> list[str]:
+    """What the reader of a diagnosis must know where predictability is not known.
+
+    An output model has none of its own: it is told of only where no other model lends it any.
+    """
+    if "predictability" not in ris:
+        lacking = sorted(ris["model"].unique())
+    else:
+        known = ris.groupby("model")["predictability"].apply(lambda values: values.notna().any())
+        kinds = ris.groupby("model")["kind"].first()
+        lacking = [str(model) for model in known.index if not known[model] and kinds[model] != "output"]
+    return [
+        f"WARNING: no predictability of {model} is known: five features stand for it, and a claim that survives may "
+        "still be sequence predictability that they miss."
+        for model in lacking
+    ]
+
+
+def _stated(scores: Scores, source: Source) -> tuple[str | None, str | None]:
+    """Kind and readout: of the options, of the file, of the format."""
+    columns = scores.table if isinstance(scores, IntervalScores) else pd.DataFrame()
+    words = {
+        name: next((str(word) for word in columns[name].dropna() if str(word) in allowed), None)
+        for name, allowed in (("kind", KINDS), ("readout", READOUTS))
+        if name in columns
+    }
+    if source.kind is not None and source.kind not in KINDS:
+        raise InputError.at("--kind", f"is {source.kind!r}", f"use one of {', '.join(KINDS)}")
+    form = format_of(source)
+    return source.kind or words.get("kind") or _KIND_OF.get(form), words.get("readout") or (
+        "llr" if form == "gpn" else None
+    )
+
+
+def read_any_scores(
+    elements: Path | None, ris: Path, score_column: str | None = None, around: Around | None = None
+) -> Converted:
+    """Elements and scores for the diagnosis: tables of ours as they are, anybody's completed.
+
+    Parameters
+    ----------
+    elements : element table or BED; None where `ris` has the intervals itself. What `convert_scores.py` noted in it is
+        passed on.
+    ris : table with element or chrom, start, end, and ris, score or `score_column`; model is optional.
+    """
+    around = around or Around()
+    scores = read_table(ris)
+    ours = score_column is None and {"element", "model", "ris"} <= set(scores.columns)
+    if elements is not None and ours:
+        table = read_own_elements(elements)
+        if set(ELEMENTS.columns) <= set(table.columns):
+            notes = read_provenance(elements).get("notes", []) if elements.suffix == ".parquet" else []
+            return Converted(
+                check_table(table, ELEMENTS, elements), check_table(scores, RIS, ris), pd.DataFrame(), notes
+            )
+    source = Source(path=ris, model=ris.name.split(".")[0], format="table", score_column=score_column)
+    return convert([source], elements, around)

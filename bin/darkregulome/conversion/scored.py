@@ -1,0 +1,192 @@
+"""What a reader of a format gives: scores of intervals, of windows base by base, or of single sites."""
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import bioframe
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from darkregulome.elements.own import interval_names
+from darkregulome.genome.contigs import Contigs
+from darkregulome.genome.intervals import KEYS
+
+Floats = NDArray[np.float64]
+
+
+class Scores(Protocol):
+    """Scores of one model."""
+
+    def intervals(self) -> pd.DataFrame | None:
+        """The intervals that the scores are of (chrom, start, end, ...), or None where only sites are known."""
+
+    def named_as(self, contigs: Contigs) -> "Scores":
+        """The same with contigs called as in `contigs` (``chr1`` for ``1``)."""
+
+    def over(self, elements: pd.DataFrame) -> pd.DataFrame:
+        """One row an element, in order: element, ris, n_perturbations and, where known, predictability."""
+
+
+@dataclass(frozen=True)
+class IntervalScores:
+    """One score an interval.
+
+    Attributes
+    ----------
+    table : chrom, start, end (or element), ris, further columns of RIS and ELEMENTS as the file has them.
+    """
+
+    table: pd.DataFrame
+
+    def intervals(self) -> pd.DataFrame | None:
+        """The intervals, where the table has any."""
+        if not set(KEYS) <= set(self.table.columns):
+            return None
+        drop = {"ris", "ris_max", "predictability", "n_perturbations", "status", "kind", "readout", "model"}
+        return self.table[[name for name in self.table.columns if name not in drop]]
+
+    def named_as(self, contigs: Contigs) -> "IntervalScores":
+        """The same with contigs called as in `contigs`."""
+        return replace(self, table=_renamed(self.table, contigs))
+
+    def over(self, elements: pd.DataFrame) -> pd.DataFrame:
+        """By the element's name, else by its interval, else the mean of what overlaps, weighted by bases."""
+        own = self.table
+        extra = [name for name in ("ris_max", "predictability") if name in own.columns]
+        if "element" in own.columns and own["element"].isin(elements["element"]).any():
+            keyed = own.set_index(own["element"].astype(str))
+            return _aligned(keyed, elements["element"], elements, extra)
+        keyed = own.set_index(interval_names(own))
+        keyed = keyed[~keyed.index.duplicated()]
+        wanted = interval_names(elements)
+        if keyed.index.isin(wanted).any():
+            return _aligned(keyed, wanted, elements, extra)
+        return self._by_overlap(elements, extra)
+
+    def _by_overlap(self, elements: pd.DataFrame, extra: list[str]) -> pd.DataFrame:
+        pairs = _overlaps(elements, self.table)
+        rows, theirs = pairs["index"].to_numpy(), pairs["index_other"].to_numpy()
+        shared = (pairs["overlap_end"] - pairs["overlap_start"]).to_numpy(dtype=float)
+        result = pd.DataFrame({"element": elements["element"].to_numpy()})
+        for name in ["ris", *extra]:
+            values = pd.to_numeric(self.table[name], errors="coerce").to_numpy(dtype=float)[theirs]
+            known = np.isfinite(values)
+            weight = np.bincount(rows[known], weights=shared[known], minlength=len(elements))
+            total = np.bincount(rows[known], weights=(shared * values)[known], minlength=len(elements))
+            result[name] = np.divide(total, weight, out=np.full(len(elements), np.nan), where=weight > 0)
+        return result.assign(n_perturbations=np.bincount(rows, minlength=len(elements)))
+
+
+def _aligned(keyed: pd.DataFrame, wanted: pd.Series, elements: pd.DataFrame, extra: list[str]) -> pd.DataFrame:
+    columns = ["ris", *extra, *(name for name in ("n_perturbations",) if name in keyed.columns)]
+    found = keyed[columns].apply(pd.to_numeric, errors="coerce").reindex(wanted).reset_index(drop=True)
+    found.insert(0, "element", elements["element"].to_numpy())
+    if "n_perturbations" not in found:
+        found["n_perturbations"] = found["ris"].notna().astype(int)
+    return found.assign(n_perturbations=found["n_perturbations"].fillna(0).astype(int))
+
+
+@dataclass(frozen=True)
+class WindowScores:
+    """Size of the effect at every base of windows.
+
+    Attributes
+    ----------
+    windows : chrom, start, end of each window; their length is that of a row of `values`.
+    values : shape (windows, bases), not negative; NaN where a base has no effect.
+    effects_per_base : how many effects a value is the mean of.
+    """
+
+    windows: pd.DataFrame
+    values: Floats
+    effects_per_base: int
+
+    def intervals(self) -> pd.DataFrame | None:
+        """The windows."""
+        return self.windows
+
+    def named_as(self, contigs: Contigs) -> "WindowScores":
+        """The same with contigs called as in `contigs`."""
+        return replace(self, windows=_renamed(self.windows, contigs))
+
+    def over(self, elements: pd.DataFrame) -> pd.DataFrame:
+        """Mean over the element's bases (over windows too, where several cover a base)."""
+        pairs = _overlaps(elements, self.windows)
+        rows, theirs = pairs["index"].to_numpy(), pairs["index_other"].to_numpy()
+        offset = self.windows["start"].to_numpy()[theirs]
+        left, right = pairs["overlap_start"].to_numpy() - offset, pairs["overlap_end"].to_numpy() - offset
+        known = np.isfinite(self.values)
+        sums = _running(np.where(known, self.values, 0.0))
+        counts = _running(known.astype(float))
+        total = np.bincount(rows, weights=sums[theirs, right] - sums[theirs, left], minlength=len(elements))
+        size = np.bincount(rows, weights=counts[theirs, right] - counts[theirs, left], minlength=len(elements))
+        ris = np.divide(total, size, out=np.full(len(elements), np.nan), where=size > 0)
+        n = np.round(size * self.effects_per_base).astype(int)
+        return pd.DataFrame({"element": elements["element"].to_numpy(), "ris": ris, "n_perturbations": n})
+
+
+@dataclass(frozen=True)
+class SiteScores:
+    """Effects of single variants.
+
+    Attributes
+    ----------
+    table : chrom, position (0-based), effect (its size), and, where the effects are log-likelihood ratios of all three
+        alternatives of a site, loglik (of the reference base, nats; NaN elsewhere; one row a site carries it).
+    """
+
+    table: pd.DataFrame
+
+    def intervals(self) -> pd.DataFrame | None:
+        """Sites are no elements."""
+        return None
+
+    def named_as(self, contigs: Contigs) -> "SiteScores":
+        """The same with contigs called as in `contigs`."""
+        return replace(self, table=_renamed(self.table, contigs))
+
+    def over(self, elements: pd.DataFrame) -> pd.DataFrame:
+        """Mean over the effects inside each element."""
+        columns = {"ris": "effect"} | ({"predictability": "loglik"} if "loglik" in self.table else {})
+        found = {name: np.full(len(elements), np.nan) for name in columns}
+        n = np.zeros(len(elements), dtype=np.int64)
+        by_contig = dict(iter(self.table.groupby("chrom", sort=False)))
+        for chrom, rows in elements.reset_index(drop=True).groupby("chrom", sort=False):
+            sites = by_contig.get(str(chrom))
+            if sites is None:
+                continue
+            sites = sites.sort_values("position", kind="stable")
+            places = sites["position"].to_numpy()
+            left, right = (np.searchsorted(places, rows[end].to_numpy()) for end in ("start", "end"))
+            at = rows.index.to_numpy()
+            n[at] = right - left
+            for name, column in columns.items():
+                values = sites[column].to_numpy(dtype=float)
+                known = np.isfinite(values)
+                sums, counts = (_running(one[None])[0] for one in (np.where(known, values, 0.0), known.astype(float)))
+                size = counts[right] - counts[left]
+                total = sums[right] - sums[left]
+                found[name][at] = np.divide(total, size, out=np.full(len(rows), np.nan), where=size > 0)
+        return pd.DataFrame({"element": elements["element"].to_numpy(), **found, "n_perturbations": n})
+
+
+def _running(values: Floats) -> Floats:
+    """Sums of the first 0, 1, 2, ... columns: shape (rows, columns + 1)."""
+    return np.concatenate([np.zeros((len(values), 1)), np.cumsum(values, axis=1)], axis=1)
+
+
+def _overlaps(elements: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
+    """Pairs of rows that share bases: index, index_other, overlap_start, overlap_end."""
+    one, two = (table[KEYS].reset_index(drop=True) for table in (elements, other))
+    pairs = bioframe.overlap(one, two, how="inner", return_index=True, return_overlap=True, suffixes=("", "_other"))
+    names = ["index", "index_other", "overlap_start", "overlap_end"]
+    return pairs[names].astype(np.int64)
+
+
+def _renamed(table: pd.DataFrame, contigs: Contigs) -> pd.DataFrame:
+    """`table` with its contigs called as the elements call them."""
+    if "chrom" not in table.columns:
+        return table
+    names = {name: contigs.resolve(str(name)) or str(name) for name in table["chrom"].unique()}
+    return table.assign(chrom=table["chrom"].map(names))

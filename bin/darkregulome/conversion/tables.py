@@ -1,0 +1,108 @@
+"""Tables (TSV, CSV, parquet) of intervals or elements with a score; BED; bigWig."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from darkregulome.conversion.scored import IntervalScores
+from darkregulome.errors import InputError
+from darkregulome.genome.bigwig import bigwig_means
+from darkregulome.genome.contigs import Contigs
+from darkregulome.genome.textfile import numbered_lines
+from darkregulome.io.tables import read_table
+
+_ALIASES = {"chr": "chrom", "#chrom": "chrom", "chromosome": "chrom", "#chr": "chrom", "chromstart": "start"}
+_ALIASES |= {"chromend": "end", "stop": "end", "name": "element", "score": "ris"}
+_BED_SCORE = {".bedgraph": 4, ".bg": 4, ".narrowpeak": 7, ".broadpeak": 7}
+
+
+def normal_columns(table: pd.DataFrame, score_column: str | None, where: object) -> pd.DataFrame:
+    """The table with our names for its columns; `score_column` becomes ``ris``.
+
+    Raises
+    ------
+    InputError
+        There is no column of that name, or no score, or neither elements nor intervals.
+    """
+    if score_column is not None:
+        if score_column not in table.columns:
+            raise InputError.at(
+                where,
+                f"has no column {score_column!r} (its columns are {', '.join(map(str, table.columns[:12]))})",
+                "give --score-column one of them",
+            )
+        table = table.drop(columns="ris", errors="ignore").rename(columns={score_column: "ris"})
+    low = {str(name).lower(): name for name in table.columns}
+    renames = {low[alias]: name for alias, name in _ALIASES.items() if alias in low and name not in table.columns}
+    table = table.rename(columns=renames)
+    if "ris" not in table.columns:
+        raise InputError.at(
+            where,
+            f"has no column of scores (its columns are {', '.join(map(str, table.columns[:12]))})",
+            "call it ris or score, or name it by --score-column",
+        )
+    if not ({"chrom", "start", "end"} <= set(table.columns) or "element" in table.columns):
+        raise InputError.at(where, "names neither elements nor intervals", "give element, or chrom, start and end")
+    scores = pd.to_numeric(table["ris"], errors="coerce")
+    if not np.isfinite(scores).any():
+        raise InputError.at(where, "has no number in its column of scores", "name the right one by --score-column")
+    return table.assign(ris=scores)
+
+
+def read_score_table(path: Path, name: str, score_column: str | None = None) -> dict[str, IntervalScores]:
+    """Scores of a table, by model: the column ``model`` tells them apart; without one, all are of model `name`."""
+    table = normal_columns(read_table(path), score_column, path)
+    if "model" not in table.columns:
+        return {name: IntervalScores(table)}
+    groups = table.dropna(subset=["model"]).groupby("model", sort=True)
+    return {str(model): IntervalScores(rows.reset_index(drop=True)) for model, rows in groups}
+
+
+def read_bed_scores(path: Path, score_column: str | None = None) -> IntervalScores:
+    """Scores of a BED: column 5 (BED), 4 (bedGraph), 7 (narrowPeak, broadPeak), or the number `score_column`."""
+    suffix = next((one.lower() for one in reversed(path.suffixes) if one.lower() != ".gz"), "")
+    try:
+        column = int(score_column) if score_column is not None else _BED_SCORE.get(suffix, 5)
+    except ValueError as error:
+        raise InputError.at(
+            "--score-column", f"is {score_column!r}", "give the number of a column of the BED"
+        ) from error
+    rows = []
+    for number, line in numbered_lines(path):
+        fields = line.split("\t") if "\t" in line else line.split()
+        if fields[0] in ("track", "browser"):
+            continue
+        try:
+            score = np.nan if fields[column - 1] in (".", "NA", "nan") else float(fields[column - 1])
+            rows.append((fields[0], int(fields[1]), int(fields[2]), score))
+        except (IndexError, ValueError) as error:
+            raise InputError.at(
+                f"{path}:{number}",
+                f"has no interval with a number in column {column} ({line[:60]!r})",
+                "give BED with the score in column 5, bedGraph, or --score-column NUMBER",
+            ) from error
+    if not rows:
+        raise InputError.at(path, "has no record", "give BED with a score")
+    return IntervalScores(pd.DataFrame(rows, columns=["chrom", "start", "end", "ris"]))
+
+
+class BigWigScores:
+    """Base-by-base scores in a bigWig: the mean absolute value over each element."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.notes: list[str] = []
+
+    def intervals(self) -> pd.DataFrame | None:
+        """A bigWig has no elements of its own."""
+        return None
+
+    def named_as(self, contigs: Contigs) -> "BigWigScores":
+        """As it is: contigs are matched when the file is read."""
+        return self
+
+    def over(self, elements: pd.DataFrame) -> pd.DataFrame:
+        """Mean absolute value over the bases that have one."""
+        means, counts, self.notes = bigwig_means(elements, self.path, absolute=True)
+        return pd.DataFrame({"element": elements["element"].to_numpy(), "ris": means, "n_perturbations": counts})

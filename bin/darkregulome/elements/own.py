@@ -1,0 +1,318 @@
+"""Elements from intervals that somebody else chose: what their table lacks is worked out, and said.
+
+Features come from the sequence where a FASTA is given, the locus and the distance from the nearest TSS where genes or
+loci are; without those, neighbouring intervals are one locus, and no distance is known.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from darkregulome.elements.build import describe, signed_distance
+from darkregulome.elements.class_map import ClassMap
+from darkregulome.elements.loci import place_loci, read_locus_rows
+from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.genome.annotation import Windows, read_gtf, read_repeats
+from darkregulome.genome.contigs import Contigs
+from darkregulome.genome.intervals import KEYS, covered_fraction
+from darkregulome.genome.reference import Reference
+from darkregulome.io.schemas import CLASSES, ELEMENTS
+from darkregulome.io.tables import check_table
+
+SEQUENCE_FEATURES = ("gc", "cpg_oe", "complexity", "n_fraction")
+CLUSTER_GAP = 100_000
+"""Without a TSS, intervals farther apart than this lie in two loci."""
+CLUSTER_SPAN = 1_000_000
+"""Without a TSS, a locus is not wider than this."""
+PLACED = ("locus", "distance")
+LOCUS_COLUMNS = ["locus", "gene", "chrom", "tss", "strand", "start", "end", "gene_id", "gene_name"]
+_ANY_LENGTH = 2**62
+
+
+@dataclass(frozen=True)
+class Around:
+    """What is known of the genome around the intervals; None where it was not given.
+
+    Attributes
+    ----------
+    fasta, gtf, repeats : files as `build_elements.py` takes them.
+    loci : loci as `prepare_loci.py` takes or writes them; genes alone are looked up in the GTF.
+    class_map : classes of the table's own class words.
+    """
+
+    fasta: Path | None = None
+    gtf: Path | None = None
+    loci: Path | None = None
+    repeats: Path | None = None
+    class_map: ClassMap = field(default_factory=ClassMap)
+
+
+@dataclass
+class OwnElements:
+    """Elements as `io.schemas.ELEMENTS` has them, loci as LOCI (with gene_id, gene_name), and what was done."""
+
+    table: pd.DataFrame
+    loci: pd.DataFrame
+    notes: list[str]
+
+
+def complete_elements(given: pd.DataFrame, where: object, around: Around | None = None) -> OwnElements:
+    """Elements with every column that the diagnosis needs, from a table with at least chrom, start, end.
+
+    Columns of ELEMENTS that the table has are kept; the others are worked out. Where neither a TSS nor the columns
+    ``locus`` and ``distance`` are given, loci are clusters of neighbouring intervals (a gap of `CLUSTER_GAP` or a span
+    of `CLUSTER_SPAN` ends one), and every distance is 0.
+
+    Raises
+    ------
+    InputError
+        An interval is faulty or of another assembly, or a name stands twice; all are named.
+    """
+    around = around or Around()
+    notes: list[str] = []
+    table = _intervals(given, where)
+    if around.fasta is not None:
+        with Reference(around.fasta) as reference:
+            table = _in_reference_names(table, where, reference.contigs)
+            table = _with_sequence_features(table, reference)
+            notes += reference.notes
+    contigs = reference.contigs if around.fasta is not None else _contigs_of(table)
+    for name in SEQUENCE_FEATURES:
+        if name not in table.columns:
+            table[name] = 0.0 if name == "n_fraction" else np.nan
+    if absent := [name for name in ("gc", "cpg_oe", "complexity") if table[name].isna().all()]:
+        notes.append(
+            f"WARNING: {', '.join(absent)} are not known (no FASTA was given): the residual does without them, and a "
+            "claim that survives may still follow sequence composition."
+        )
+    table = _with_repeats(table, around, contigs, notes)
+    table = _with_class(table, around.class_map, notes)
+    table, loci = _with_loci(table, around, contigs, notes)
+    table["length"] = table["end"] - table["start"]
+    order = [*ELEMENTS.columns, *(name for name in table.columns if name not in ELEMENTS.columns)]
+    table = table[order].sort_values(["locus", "chrom", "start", "end"], kind="stable", ignore_index=True)
+    return OwnElements(check_table(table, ELEMENTS, where), loci, notes)
+
+
+def _intervals(given: pd.DataFrame, where: object) -> pd.DataFrame:
+    """Names and intervals, checked."""
+    if lacking := [name for name in KEYS if name not in given.columns]:
+        raise InputError.at(
+            where,
+            f"lacks {', '.join(lacking)} (its columns are {', '.join(map(str, given.columns[:12]))})",
+            "give the columns chrom, start, end (0-based, half-open), or an element table",
+        )
+    table = given.reset_index(drop=True).copy()
+    table["chrom"] = table["chrom"].astype(str)
+    starts, ends = (pd.to_numeric(table[name], errors="coerce") for name in ("start", "end"))
+    bad = starts.isna() | ends.isna() | (starts < 0) | (ends <= starts)
+    raise_all(
+        Problem(f"{where}:{row + 2}", f"has the interval {_shown(table, row)}", "give 0 <= start < end")
+        for row in np.flatnonzero(bad)[:5]
+    )
+    table["start"], table["end"] = starts.astype(np.int64), ends.astype(np.int64)
+    if "element" not in table.columns:
+        table = table.drop_duplicates(KEYS, ignore_index=True)
+        table["element"] = interval_names(table)
+    table["element"] = table["element"].astype(str)
+    twice = table.loc[table["element"].duplicated(), "element"].unique()
+    raise_all(
+        Problem(str(where), f"has the element {name!r} twice", "give each interval its own name") for name in twice[:5]
+    )
+    strand = table["strand"].astype(str) if "strand" in table.columns else pd.Series(".", index=table.index)
+    return table.assign(strand=strand.where(strand.isin(["+", "-"]), "."))
+
+
+def interval_names(table: pd.DataFrame) -> pd.Series:
+    """``chrom:start-end`` of each row: the name of an element that has none."""
+    return table["chrom"].astype(str) + ":" + table["start"].astype(str) + "-" + table["end"].astype(str)
+
+
+def _shown(table: pd.DataFrame, row: int) -> str:
+    return "{}:{}-{}".format(*(table[name].iloc[row] for name in KEYS))
+
+
+def _in_reference_names(table: pd.DataFrame, where: object, contigs: Contigs) -> pd.DataFrame:
+    """Contigs by the reference's names; intervals must lie inside them."""
+    table = table.assign(chrom=[contigs.require(name, where) for name in table["chrom"]])
+    outside = table["end"].to_numpy() > table["chrom"].map(contigs.lengths).to_numpy()
+    raise_all(
+        Problem(
+            str(where),
+            f"has {_shown(table, row)}, past the contig's end ({contigs.lengths[table['chrom'].iloc[row]]})",
+            f"give intervals of the assembly of {contigs.where}",
+        )
+        for row in np.flatnonzero(outside)[:5]
+    )
+    return table
+
+
+def _contigs_of(table: pd.DataFrame) -> Contigs:
+    """Contigs by name alone, where there is no FASTA to tell how long they are."""
+    return Contigs(dict.fromkeys(table["chrom"].unique(), _ANY_LENGTH), "the element table")
+
+
+def _with_sequence_features(table: pd.DataFrame, reference: Reference) -> pd.DataFrame:
+    lacking = [name for name in SEQUENCE_FEATURES if name not in table.columns]
+    if not lacking:
+        return table
+    columns = zip(table["chrom"], table["start"], table["end"], strict=True)
+    features = pd.DataFrame([describe(reference.fetch(chrom, start, end)) for chrom, start, end in columns])
+    return table.assign(**{name: features[name].to_numpy() for name in lacking})
+
+
+def _with_repeats(table: pd.DataFrame, around: Around, contigs: Contigs, notes: list[str]) -> pd.DataFrame:
+    if around.repeats is not None:
+        repeats = read_repeats(around.repeats, contigs, Windows(table))
+        notes += repeats.notes
+        return table.assign(repeat_fraction=covered_fraction(table, repeats.table))
+    if "repeat_fraction" in table.columns:
+        return table
+    notes.append("WARNING: repeats are not known (none were given): the residual does without them.")
+    return table.assign(repeat_fraction=0.0)
+
+
+def _with_class(table: pd.DataFrame, class_map: ClassMap, notes: list[str]) -> pd.DataFrame:
+    """The element class of each row's class word; the word itself is its subclass."""
+    if "class" not in table.columns:
+        notes.append("The intervals have no class: all are 'other', and claims about classes are not tested.")
+        return table.assign(**{"class": "other", "subclass": "none"})
+    words = table["class"].fillna("other").astype(str)
+    found = {word: (word, word) if word in CLASSES else _mapped(word, class_map) for word in words.unique()}
+    if unknown := sorted(word for word, (kind, _) in found.items() if kind == "other" and word != "other"):
+        shown = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+        notes.append(f"The class map lacks {len(unknown)} class words ({shown}); their elements are class other.")
+    own = (
+        table["subclass"] if "subclass" in table.columns else words.map({word: sub for word, (_, sub) in found.items()})
+    )
+    return table.assign(**{"class": words.map({word: kind for word, (kind, _) in found.items()}), "subclass": own})
+
+
+def _mapped(word: str, class_map: ClassMap) -> tuple[str, str]:
+    known = class_map.lookup(word)
+    return (known[1], known[2]) if known is not None else ("other", word)
+
+
+# -- loci ------------------------------------------------------------------------------------------------------------
+
+
+def _with_loci(
+    table: pd.DataFrame, around: Around, contigs: Contigs, notes: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    if set(PLACED) <= set(table.columns):
+        table = table.assign(locus=table["locus"].astype(str))
+        loci = _tss_of_loci(around, contigs, notes) if around.loci is not None else _loci_without_tss(table)
+        return table, loci
+    starts = _tss_table(around, contigs, notes)
+    if starts is not None:
+        return _by_nearest_tss(table, starts, notes)
+    table = table.assign(locus=_clusters(table), distance=0)
+    notes.append(
+        f"WARNING: no TSS is known (give a GTF or loci): {table['locus'].nunique()} clusters of neighbouring intervals "
+        "(no gap of 100 kb, no wider than 1 Mb) stand for loci, and nothing that depends on distance can be tested."
+    )
+    return table, _loci_without_tss(table)
+
+
+def _tss_table(around: Around, contigs: Contigs, notes: list[str]) -> pd.DataFrame | None:
+    """One row a TSS that an element may belong to, as LOCI; None where neither loci nor genes are given."""
+    if around.loci is not None:
+        return _tss_of_loci(around, contigs, notes)
+    if around.gtf is None:
+        return None
+    annotation = read_gtf(around.gtf, contigs, exons=False)
+    notes += annotation.notes
+    genes = annotation.genes
+    coding = genes["biotype"] == "protein_coding"
+    if coding.any():
+        genes = genes[coding]
+        notes.append("Each element belongs to the nearest TSS of a protein-coding gene (the gene's 5' end).")
+    else:
+        notes.append("Each element belongs to the nearest TSS of any gene (the gene's 5' end).")
+    genes = genes.drop_duplicates(["gene_id", "chrom"], ignore_index=True)
+    names = genes["gene_name"].where(~genes["gene_name"].duplicated(keep=False), genes["gene_id"])
+    tss = np.where(genes["strand"] == "+", genes["start"], genes["end"] - 1)
+    return genes.assign(locus=names, gene=genes["gene_name"], tss=tss)[
+        ["locus", "gene", "chrom", "tss", "strand", "gene_id", "gene_name"]
+    ]
+
+
+def _tss_of_loci(around: Around, contigs: Contigs, notes: list[str]) -> pd.DataFrame:
+    assert around.loci is not None
+    columns = ["gene_id", "gene_name", "biotype", "chrom", "start", "end", "strand"]
+    genes = pd.DataFrame(columns=columns, dtype=object)
+    if around.gtf is not None:
+        annotation = read_gtf(around.gtf, contigs, exons=False)
+        notes += annotation.notes
+        genes = annotation.genes
+    placed, failed = place_loci(read_locus_rows(around.loci), genes, contigs, 0)
+    notes += [f"locus {one.locus} is left out: {one.problem.what}" for one in failed]
+    if placed.empty:
+        raise InputError.at(
+            around.loci,
+            f"has no locus that can be placed ({failed[0].problem.what})" if failed else "has no locus",
+            "give chrom, tss and strand, or a GTF that has the genes",
+        )
+    return placed.drop(columns=["start", "end"])
+
+
+def _by_nearest_tss(table: pd.DataFrame, starts: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Each element to the TSS nearest to its nearest edge."""
+    owner = np.full(len(table), -1, dtype=np.int64)
+    starts = starts.sort_values(["chrom", "tss"], kind="stable", ignore_index=True)
+    for chrom, rows in table.groupby("chrom", sort=False):
+        here = starts.index[starts["chrom"] == chrom].to_numpy()
+        if len(here) == 0:
+            continue
+        left, right = rows["start"].to_numpy(), rows["end"].to_numpy()
+        tss = starts["tss"].to_numpy(dtype=np.int64)[here]
+        after = np.searchsorted(tss, (left + right) // 2)
+        around = np.stack([np.clip(after - 1, 0, len(tss) - 1), np.clip(after, 0, len(tss) - 1)])
+        gaps = np.maximum(np.maximum(left - tss[around], tss[around] - (right - 1)), 0)
+        owner[rows.index.to_numpy()] = here[np.where(gaps[0] <= gaps[1], around[0], around[1])]
+    if (lost := int((owner < 0).sum())) == len(table):
+        raise InputError.at("the loci", "lie on none of the elements' contigs", "use files of the same assembly")
+    if lost:
+        notes.append(f"{lost} elements on contigs without a TSS are left out.")
+    table, owner = table[owner >= 0].reset_index(drop=True), owner[owner >= 0]
+    own = starts.iloc[owner].reset_index(drop=True)
+    # Each interval has a TSS of its own: that becomes the origin.
+    tss = own["tss"].to_numpy(dtype=np.int64)
+    forward = signed_distance(table["start"].to_numpy() - tss, table["end"].to_numpy() - tss, 0, "+")
+    table = table.assign(locus=own["locus"].astype(str), distance=np.where(own["strand"] == "-", -forward, forward))
+    spans = table.groupby("locus").agg(start=("start", "min"), end=("end", "max"))
+    loci = starts[starts["locus"].isin(spans.index)].join(spans, on="locus")
+    loci = loci.assign(
+        start=np.minimum(loci["start"], loci["tss"]).astype(np.int64),
+        end=np.maximum(loci["end"], loci["tss"] + 1).astype(np.int64),
+    )
+    return table, loci[LOCUS_COLUMNS].reset_index(drop=True)
+
+
+def _clusters(table: pd.DataFrame) -> pd.Series:
+    """Names of clusters of neighbouring intervals, shape (rows,)."""
+    ordered = table.sort_values(["chrom", "start", "end"], kind="stable")
+    names = pd.Series("", index=table.index)
+    for chrom, rows in ordered.groupby("chrom", sort=False):
+        first, reach, members = None, 0, []
+        for row, start, end in zip(rows.index, rows["start"], rows["end"], strict=True):
+            if first is not None and (start - reach > CLUSTER_GAP or end - first > CLUSTER_SPAN):
+                names[members] = f"{chrom}:{first}-{reach}"
+                first, reach, members = None, 0, []
+            first = start if first is None else first
+            reach = max(reach, end)
+            members.append(row)
+        names[members] = f"{chrom}:{first}-{reach}"
+    return names
+
+
+def _loci_without_tss(table: pd.DataFrame) -> pd.DataFrame:
+    """LOCI of elements whose loci are known by name alone: the TSS is the middle of the locus, and there is no gene."""
+    loci = table.groupby("locus", as_index=False).agg(
+        chrom=("chrom", "first"), start=("start", "min"), end=("end", "max")
+    )
+    return loci.assign(tss=(loci["start"] + loci["end"]) // 2, strand="+", gene=".", gene_id=".", gene_name=".")[
+        LOCUS_COLUMNS
+    ]
