@@ -93,6 +93,22 @@ def test_pytorch_weights_load_too(saved):
     load_model("mine", weights=saved)
 
 
+@pytest.mark.parametrize("kind", ["safetensors", "bin"])
+def test_weights_in_several_files_load_too(saved, kind):
+    name = "model.safetensors" if kind == "safetensors" else "pytorch_model.bin"
+    tensors = load_file(saved / "model.safetensors")
+    (saved / "model.safetensors").unlink()
+    parts = {f"{number}-{name}": dict(list(tensors.items())[number::2]) for number in range(2)}
+    for part, some in parts.items():
+        save_file(some, saved / part) if kind == "safetensors" else torch.save(some, saved / part)
+    weight_map = {key: part for part, some in parts.items() for key in some}
+    (saved / f"{name}.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    load_model("mine", weights=saved)
+    (saved / f"1-{name}").unlink()
+    with pytest.raises(InputError, match=rf"1-{name}: does not exist"):
+        load_model("mine", weights=saved)
+
+
 def test_misfit_is_one_problem_that_names_keys_and_shapes(saved):
     def spoil(tensors):
         tensors["caduceus.backbone.norm_f.weight"] = torch.ones(17)

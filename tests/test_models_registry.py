@@ -139,33 +139,6 @@ def test_model_without_weights_asks_for_them():
     assert "revision" in message
 
 
-def test_hub_model_is_fetched_at_its_commit_without_code(write_registry, monkeypatch):
-    import huggingface_hub
-
-    asked = {}
-
-    def fetch(repo, revision, allow_patterns):
-        asked.update(repo=repo, revision=revision, patterns=allow_patterns)
-        return str(GOLDEN / "caduceus_ph")
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
-    model = load_model("mine", registry=write_registry(mine={**LETTERS, "repo": "some/model", "revision": "0" * 40}))
-    assert asked == {"repo": "some/model", "revision": "0" * 40, "patterns": list(registry.HUB_FILES)}
-    assert not any(pattern.endswith(".py") or pattern == "*" for pattern in asked["patterns"])
-    assert model.revision == "0" * 40
-
-
-def test_failed_fetch_is_bad_input(write_registry, monkeypatch):
-    import huggingface_hub
-
-    def fail(*args, **kwargs):
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
-    path = write_registry(mine={**LETTERS, "repo": "some/model", "revision": "0" * 40})
-    assert "could not be fetched (no route to host)" in told("mine", registry=path)
-
-
 def test_all_problems_of_a_registry_are_told_at_once(write_registry):
     path = write_registry(
         a={**LETTERS, "revision": "main"}, b={"kind": "masked", "architecture": "lstm"}, c={**LETTERS, "windw": 3}

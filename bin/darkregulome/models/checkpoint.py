@@ -16,7 +16,9 @@ from darkregulome.errors import InputError, Problem
 from darkregulome.io.atomic import atomic_folder
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "model_card.json"
-WEIGHT_FILES = (WEIGHTS, "pytorch_model.bin")
+INDEX = ".index.json"
+"""How the list of the parts of weights in several files ends."""
+WEIGHT_FILES = (WEIGHTS, WEIGHTS + INDEX, "pytorch_model.bin", "pytorch_model.bin" + INDEX)
 """Names of a checkpoint's weights, in order of preference."""
 
 KEYS_SHOWN = 4
@@ -65,7 +67,7 @@ def find_weights(folder: str | Path) -> Path:
 
 
 def read_tensors(path: str | Path) -> dict[str, Tensor]:
-    """Named tensors of a safetensors file, or of a PyTorch file that holds nothing but tensors.
+    """Named tensors of a safetensors file, of a PyTorch file of nothing but tensors, or of all parts of an index.
 
     Raises
     ------
@@ -74,6 +76,9 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     path = Path(path)
     if not path.is_file():
         raise InputError.at(path, "does not exist", "check the path")
+    if path.name.endswith(INDEX):
+        parts = sorted(set(_read_object(path).get("weight_map", {}).values()))
+        return {name: tensor for part in parts for name, tensor in read_tensors(path.parent / Path(part).name).items()}
     try:
         if path.suffix == ".safetensors":
             return load_file(path)

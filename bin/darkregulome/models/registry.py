@@ -10,7 +10,8 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
 
-from darkregulome.errors import InputError, Problem
+from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.models import hub
 from darkregulome.models.architecture import (
     Checkpoint,
     Kind,
@@ -24,9 +25,6 @@ from darkregulome.models.numerics import check_precision, resolve_device
 
 REGISTRY_VARIABLE = "DARKREGULOME_MODELS"
 """Environment variable with the path of another registry."""
-
-HUB_FILES = ("config.json", "*.safetensors", "pytorch_model.bin")
-"""What is fetched from the hub: data only, never code."""
 
 
 class ModelEntry(BaseModel):
@@ -193,6 +191,7 @@ def load_model(
     folder = Path(weights) if weights is not None else _folder_of(name, entry, registry)
     if not folder.exists():
         raise InputError.at(folder, f"does not exist (weights of {name})", "check --weights, or make the checkpoint")
+    raise_all(hub.verify_folder(folder, checksums=False))
     architecture = find_architecture(entry.architecture)
     if entry.kind != architecture.kind:
         raise InputError.at(
@@ -223,6 +222,12 @@ def checkpoint_folder(name: str, weights: str | Path | None = None, registry: st
 def _folder_of(name: str, entry: ModelEntry, registry: str | Path | None) -> Path:
     if entry.weights is not None:
         return (Path(registry) if registry is not None else default_registry()).parent / "models" / entry.weights
+    check_fetchable(name, entry)
+    return hub.fetch(entry)
+
+
+def check_fetchable(name: str, entry: ModelEntry) -> None:
+    """Raise an `InputError` unless the entry names a repository and a commit of it."""
     if entry.repo is None:
         raise InputError.at(f"model {name}", "comes without weights", "give --weights DIR")
     if entry.revision is None:
@@ -232,16 +237,3 @@ def _folder_of(name: str, entry: ModelEntry, registry: str | Path | None) -> Pat
             f"give --weights DIR with a downloaded copy, or `revision:` in the registry: a commit of "
             f"https://huggingface.co/{entry.repo}/commits",
         )
-    return _fetch(entry.repo, entry.revision)
-
-
-def _fetch(repo: str, revision: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(repo, revision=revision, allow_patterns=list(HUB_FILES)))
-    except Exception as error:  # whatever the hub's client raises, the remedy is the same
-        reason = str(error).splitlines()[0][:160] if str(error) else type(error).__name__
-        raise InputError.at(
-            f"{repo}@{revision[:12]}", f"could not be fetched ({reason})", "check the network, or give --weights DIR"
-        ) from error
