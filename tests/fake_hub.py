@@ -3,7 +3,6 @@
 import hashlib
 import json
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -96,18 +95,20 @@ def serve(hub: FakeHub) -> Iterator[FakeHub]:
             elif name in hub.stall:
                 self.wfile.write(content[first : hub.stall[name]])
                 self.wfile.flush()
-                time.sleep(3)
+                self.server.closing.wait(5)
                 self.close_connection = True
             else:
                 self.wfile.write(content[first:])
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
+    server.closing = threading.Event()
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     hub.endpoint = f"http://127.0.0.1:{server.server_port}"
     try:
         yield hub
     finally:
+        server.closing.set()
         server.shutdown()
         server.server_close()

@@ -4,6 +4,7 @@ process FETCH_WEIGHTS {
     label 'process_single'
 
     conda "${moduleDir}/environment.yml"
+    container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:
     val model
