@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Estimate what scoring elements will cost before anything is run."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ from darkregulome.errors import InputError
 
 app = cli.script(
     help="Estimate forwards, operations, hours, memory and money of scoring elements, before anything is run.",
-    example="estimate_cost.py --elements elements.parquet --models demo-caduceus,demo-hyena --out cost.json",
+    example="estimate_cost.py --elements elements.parquet --models demo-caduceus --calibrate --out cost.json",
 )
 
 
@@ -25,8 +26,20 @@ def main(
         int | None, typer.Option(min=1, help="Sites substituted in an element; by default each model's own number.")
     ] = None,
     replicates: Annotated[int, typer.Option(min=1, help="Shuffles of an element.")] = 1,
-    device: Annotated[str, typer.Option(help="cpu (2 cores), cuda (one H100), or auto: both are shown.")] = "auto",
+    device: Annotated[
+        str,
+        typer.Option(help="cpu (2 cores), cuda (one H100), or auto: both are shown. With --calibrate: this machine's."),
+    ] = "auto",
     price_per_hour: Annotated[float | None, typer.Option(min=0, help="Price of an hour of the device.")] = None,
+    calibrate: Annotated[
+        bool, typer.Option("--calibrate", help="Run each model here for a moment, and rest the hours on that.")
+    ] = False,
+    calibration_seconds: Annotated[float, typer.Option(min=0.1, help="How long that moment is.")] = 5.0,
+    weights: Annotated[
+        list[str] | None, typer.Option(help="NAME=FOLDER of a model's checkpoint, to calibrate; repeated.")
+    ] = None,
+    precision: Annotated[str, typer.Option(help="fp32, tf32 or bf16, to calibrate.")] = "fp32",
+    loci_per_task: Annotated[int, typer.Option(min=1, help="Loci that a task scores; each task starts anew.")] = 1,
     threads: cli.Threads = 1,
     seed: cli.Seed = 0,
     progress: cli.Progress = True,
@@ -37,36 +50,84 @@ def main(
     from darkregulome.models.registry import default_registry, find_entry
 
     table = tables.read_table(elements, schemas.ELEMENTS)
-    devices = ("cpu", "cuda") if device == "auto" else (device.partition(":")[0],)
-    if not set(devices) <= {"cpu", "cuda"}:
-        raise InputError.at("--device", f"{device!r} is no device", "give auto, cpu or cuda")
+    names = [name for item in models for name in item.split(",") if name]
+    if not names:
+        raise InputError.at("--models", "names no model", "give at least one")
+    folders = _folders(weights or [])
     folder = (registry or default_registry()).parent / "models"
-    costs = []
-    for name in (name for item in models for name in item.split(",") if name):
-        entry = find_entry(name, None, registry)
-        size = read_size(folder / (entry.weights or "."), entry.architecture)
+    devices = _devices(device, calibrate)
+    costs, measured = [], {}
+    for name in names:
+        given = folders.get(name)
+        entry = find_entry(name, given, registry)
+        size = read_size(given or folder / (entry.weights or "."), entry.architecture)
+        chosen = {"sites": sites or entry.sites, "replicates": replicates}
+        calibration = None
+        if calibrate:
+            load = {"weights": given, "device": device, "precision": precision, "registry": registry}
+            calibration = _calibrate(name, entry, table, chosen, load, threads, calibration_seconds)
+            measured[name] = asdict(calibration)
         costs += [
             estimate_cost(
                 name,
                 entry,
                 size,
                 table,
-                sites=sites or entry.sites,
-                replicates=replicates,
+                **chosen,
                 device=at,
                 price_per_hour=price_per_hour,
+                calibration=calibration,
+                loci_per_task=loci_per_task,
             )
             for at in devices
         ]
-    if not costs:
-        raise InputError.at("--models", "names no model", "give at least one")
     parameters = {"sites": sites, "replicates": replicates, "device": device, "price_per_hour": price_per_hour}
-    record = {"parameters": parameters, "assumptions": assumptions(), "models": [cost.record() for cost in costs]}
+    parameters |= {"loci_per_task": loci_per_task, "calibrate": calibrate, "threads": threads, "precision": precision}
+    record = {
+        "parameters": parameters,
+        "assumptions": assumptions(),
+        "calibration": measured,
+        "models": [cost.record() for cost in costs],
+    }
     tables.write_json(record, out)
-    _show(costs)
+    _show(costs, threads)
 
 
-def _show(costs) -> None:
+def _devices(device: str, calibrate: bool) -> tuple[str, ...]:
+    if calibrate:
+        from darkregulome.models.numerics import resolve_device
+
+        return (resolve_device(device).type,)
+    devices = ("cpu", "cuda") if device == "auto" else (device.partition(":")[0],)
+    if not set(devices) <= {"cpu", "cuda"}:
+        raise InputError.at("--device", f"{device!r} is no device", "give auto, cpu or cuda")
+    return devices
+
+
+def _folders(items: list[str]) -> dict[str, Path]:
+    pairs = [item.partition("=") for item in items]
+    for item, (name, _, path) in zip(items, pairs, strict=True):
+        if not name or not path:
+            raise InputError.at("--weights", f"has {item!r}", "give NAME=FOLDER")
+    return {name: Path(path) for name, _, path in pairs}
+
+
+def _calibrate(name, entry, table, chosen, load, threads, seconds):
+    import torch
+
+    from darkregulome.ism.calibrate import calibrate, measure_start
+    from darkregulome.ism.plan import Settings
+    from darkregulome.models.registry import load_model
+
+    torch.set_num_threads(threads)
+    model = load_model(name, **load)
+    cli.console.print(f"Running {name} for a moment.")
+    window = min(entry.window or model.context, model.context)
+    settings = Settings(entry.readout, entry.perturbation, window, **chosen)
+    return calibrate(model, table, settings, start=measure_start(name, **load), seconds=seconds)
+
+
+def _show(costs, threads: int) -> None:
     """The estimate on stdout, for people."""
     from rich.console import Console
     from rich.table import Table
@@ -74,11 +135,12 @@ def _show(costs) -> None:
     table = Table("model", "device", title="Estimated cost of scoring")
     for title in ("elements", "forwards", "bases", "FLOP", "time", "memory", "money"):
         table.add_column(title, justify="right")
-    names = {"cpu": "2 CPU cores", "cuda": "one H100"}
+    stated = {"cpu": "2 CPU cores", "cuda": "one H100"}
+    here = {"cpu": f"this CPU, {threads} thread{'s' * (threads > 1)}", "cuda": "this GPU"}
     for cost in costs:
         table.add_row(
             cost.model,
-            names[cost.device],
+            (here if cost.calibrated else stated)[cost.device],
             f"{cost.elements:,}",
             f"{cost.forwards:,}",
             f"{cost.tokens:.2e}",

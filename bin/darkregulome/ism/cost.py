@@ -1,13 +1,14 @@
 """What scoring will cost, from the table of elements and the size of the model alone: nothing is loaded or read.
 
 The counts are an upper bound: identical windows, which are run once, are not known before the sequence is read.
-The hours rest on throughputs that are stated here and written into the estimate; expect a factor of two or three.
+The hours rest on throughputs that are stated here and written into the estimate; expect a factor of two or three. With
+a calibration (`ism/calibrate.py`) they rest on what this device was measured to take, and are within 30 %.
 """
 
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,9 @@ from safetensors import SafetensorError, safe_open
 from darkregulome.ism.engine import OUTPUT_BASES_PER_BATCH, TOKENS_PER_BATCH
 from darkregulome.ism.plan import PERTURBATION_OF_KIND, tiles
 from darkregulome.models.architecture import ModelSize, find_architecture
+
+if TYPE_CHECKING:
+    from darkregulome.ism.calibrate import Calibration
 
 BYTES_PER_PARAMETER = 4
 RUNTIME_BYTES = 0.6e9
@@ -45,6 +49,8 @@ class Cost:
     hours: float
     memory_gib: float
     money: float | None
+    calibrated: bool = False
+    """True where the hours rest on a measurement on this device; they then hold the start of each task."""
 
     @property
     def forwards(self) -> int:
@@ -66,6 +72,8 @@ def estimate_cost(
     replicates: int = 1,
     device: str = "cpu",
     price_per_hour: float | None = None,
+    calibration: "Calibration | None" = None,
+    loci_per_task: int = 1,
 ) -> Cost:
     """The cost of scoring `elements` with one model.
 
@@ -75,6 +83,8 @@ def estimate_cost(
     size : of its network, see `read_size`.
     device : ``"cpu"`` for 2 cores, ``"cuda"`` for one H100.
     price_per_hour : of the device.
+    calibration : what the model was measured to take; without it the hours rest on stated throughputs.
+    loci_per_task : of a run; each task starts anew. Counts with a calibration only.
     """
     window = entry.window or entry.context or 1024
     perturbation = entry.perturbation or PERTURBATION_OF_KIND[entry.kind]
@@ -91,6 +101,11 @@ def estimate_cost(
         seconds = tokens * size.layers * size.channels * NANOSECONDS[device][entry.kind] * 1e-9
         activations = max(window, TOKENS_PER_BATCH[device]) * size.channels * ACTIVATIONS_PER_CHANNEL
     memory = RUNTIME_BYTES + BYTES_PER_PARAMETER * (size.parameters + activations)
+    if calibration is not None:
+        loci = int(elements["locus"].nunique())
+        work = edits if entry.kind == "output" else references + edits
+        placed = references if entry.kind == "output" else loci
+        seconds = calibration.seconds(work, placed, -(-loci // loci_per_task))
     hours = seconds / 3600
     return Cost(
         name,
@@ -104,6 +119,7 @@ def estimate_cost(
         hours,
         memory / 2**30,
         None if price_per_hour is None else hours * price_per_hour,
+        calibration is not None,
     )
 
 
@@ -128,6 +144,12 @@ def count_forwards(
     return 2 * int(pieces.sum()), 2 * int(edits.sum())
 
 
+def count_work(elements: pd.DataFrame, kind: str, perturbation: str, window: int, sites: int, replicates: int) -> int:
+    """What the time of scoring grows with: sequences through a language model, edits of an output model."""
+    references, edits = count_forwards(elements, kind, perturbation, window, sites, replicates)
+    return edits if kind == "output" else references + edits
+
+
 def read_size(folder: str | Path, architecture: str) -> ModelSize:
     """Size of a checkpoint from its config.json and the header of its weights; the published one where it is absent."""
     published = find_architecture(architecture).size
@@ -147,7 +169,7 @@ def _first(config: dict[str, Any], names: tuple[str, ...], otherwise: int) -> in
 
 
 def assumptions() -> dict[str, Any]:
-    """What the hours and the memory rest on."""
+    """What hours that are not calibrated, and the memory, rest on."""
     return {
         "cpu": "2 cores",
         "cuda": "one H100",
