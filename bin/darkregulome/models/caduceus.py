@@ -16,6 +16,7 @@ from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
 from darkregulome.models.checkpoint import find_weights, load_weights, read_config
 from darkregulome.models.language import LetterLanguageModel
 from darkregulome.models.letters import CHARACTERS, LOWER_CASE, VOCABULARY_SIZE, Alphabet, padded_size
+from darkregulome.models.numerics import linear
 from darkregulome.models.scan import convolve_rows, selective_scan_rows
 
 
@@ -145,8 +146,8 @@ class Mamba(nn.Module):
         """From the projected input (batch, length, 2 inner) to the gated scan (batch, length, inner)."""
         x, z = xz.chunk(2, dim=-1)
         x = convolve_rows(x, self.conv1d.weight, self.conv1d.bias, reverse)
-        step, B, C = self.x_proj(x).split((self.dt_rank, self.d_state, self.d_state), dim=-1)
-        delta = F.linear(step, self.dt_proj.weight)
+        step, B, C = linear(x, self.x_proj.weight).split((self.dt_rank, self.d_state, self.d_state), dim=-1)
+        delta = linear(step, self.dt_proj.weight)
         A = -torch.exp(self.A_log.float() if self.A_log.dtype == torch.bfloat16 else self.A_log)
         return selective_scan_rows(x, delta, A, B, C, self.D, z, self.dt_proj.bias, True, reverse)[0]
 
@@ -170,7 +171,7 @@ class BiMamba(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         fwd, rev = self.mamba_fwd, self.mamba_rev
-        xz = fwd.in_proj(x)
+        xz = linear(x, fwd.in_proj.weight, fwd.in_proj.bias)
         y = fwd.mix(xz)
         if rev is None:
             return fwd.out_proj(y)
@@ -178,7 +179,7 @@ class BiMamba(nn.Module):
         if self.multiply:
             return fwd.out_proj(y) * rev.out_proj(reverse)
         if self.tied and fwd.out_proj.bias is None:
-            return fwd.out_proj(y + reverse)
+            return linear(y + reverse, fwd.out_proj.weight)
         return fwd.out_proj(y) + rev.out_proj(reverse)
 
 

@@ -1,0 +1,48 @@
+"""Dense layers in inference: the same numbers from oneDNN and from PyTorch's own, with or without it."""
+
+import numpy as np
+import pytest
+import torch
+
+from darkregulome.models import numerics
+from darkregulome.models.numerics import linear
+
+
+@pytest.fixture(params=[True, False], ids=["onednn", "without"])
+def onednn(request, monkeypatch):
+    if not request.param:
+        monkeypatch.setattr(numerics, "_by_onednn", lambda: False)
+    return request.param
+
+
+@pytest.mark.parametrize("biased", [True, False])
+@pytest.mark.parametrize("shape", [(7,), (3, 5, 7), (1, 1, 7), (0, 7)])
+def test_it_is_the_product_in_float64(onednn, biased, shape):
+    rng = np.random.default_rng(0)
+    x, weight, bias = rng.normal(size=shape), rng.normal(size=(4, 7)), biased * rng.normal(size=4)
+    given = [torch.from_numpy(array).float() for array in (x, weight, bias)]
+    with torch.inference_mode():
+        found = linear(given[0], given[1], given[2] if biased else None)
+    np.testing.assert_allclose(found.numpy(), x @ weight.T + bias, atol=1e-5)
+
+
+def test_columns_of_a_wider_tensor_are_read_right(onednn):
+    wide, weight = torch.randn(2, 5, 9), torch.randn(3, 4)
+    with torch.inference_mode():
+        torch.testing.assert_close(linear(wide[..., 2:6], weight), wide[..., 2:6].contiguous() @ weight.T)
+
+
+def test_a_gradient_goes_through(onednn):
+    x, weight = torch.randn(6, 4, dtype=torch.float64), torch.randn(3, 4, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(lambda w: linear(x, w), weight)
+    narrow = weight.detach().float().requires_grad_()
+    linear(x.float(), narrow).sum().backward()
+    torch.testing.assert_close(narrow.grad, x.float().sum(0).expand(3, 4))
+
+
+def test_low_precision_stays_as_it_is(onednn):
+    with torch.inference_mode():
+        assert (
+            linear(torch.ones(2, 4, dtype=torch.bfloat16), torch.ones(3, 4, dtype=torch.bfloat16)).dtype
+            == torch.bfloat16
+        )
