@@ -100,13 +100,13 @@ def main(
     table = _select(tables.read_table(elements, schemas.ELEMENTS), elements, locus)
     loci_table = None if loci is None else tables.read_table(loci, schemas.LOCI)
     entry = find_entry(model, weights, registry)
-    chosen, indexed = _tracks(tracks)
+    chosen, indexed = cli.track_names(tracks)
     loaded = load_model(model, weights, device, precision, registry, indexed)
     edit = _auto(perturbation, entry.perturbation)
     settings = Settings(
         readout=_readout(readout, entry.readout, edit, block),
         perturbation=edit,
-        window=_number("--window", window) or min(entry.window or loaded.context, loaded.context),
+        window=cli.positive("--window", window) or min(entry.window or loaded.context, loaded.context),
         sites=sites or entry.sites,
         replicates=replicates,
         alternatives=alternatives,
@@ -117,7 +117,7 @@ def main(
         placement=placement,
     )
     settings = resolve(settings, loaded)
-    size = _number("--batch-size", batch_size)
+    size = cli.positive("--batch-size", batch_size)
     parameters |= {"sites": settings.sites, "window": settings.window, "readout": settings.readout}
     with Reference(fasta) as genome:
         if plan_only:
@@ -198,27 +198,8 @@ def _select(table, path: Path, loci: list[str] | None):
     return table[table["locus"].isin(wanted)]
 
 
-def _tracks(given: list[str] | None) -> tuple[list[str], dict[str, int] | None]:
-    """Tracks by name, or name and index of others than the registry's."""
-    items = [item for option in given or [] for item in option.split(",") if item]
-    pairs = [item.rpartition("=") for item in items]
-    if not any(equals for _, equals, _ in pairs):
-        return items, None
-    if not all(name and index.isdigit() for name, _, index in pairs):
-        raise InputError.at("--tracks", f"{', '.join(items)!r} mixes names and indices", "give NAME=INDEX for each")
-    return [name for name, _, _ in pairs], {name: int(index) for name, _, index in pairs}
-
-
 def _auto(value: str, of_model: str | None) -> str | None:
     return of_model if value == "auto" else value
-
-
-def _number(option: str, value: str) -> int | None:
-    if value == "auto":
-        return None
-    if not value.isdigit() or int(value) < 1:
-        raise InputError.at(option, f"{value!r} is neither auto nor a positive number", "give one of them")
-    return int(value)
 
 
 def _readout(value: str, of_model: str | None, perturbation: str | None, block: int | None) -> str | None:

@@ -109,3 +109,23 @@ def command_line(name: str) -> str:
     for word in sys.argv[1:]:
         words.append("/".join(word.split("/")[-2:]) if "/" in word and not word.startswith("-") else word)
     return " ".join(words)
+
+
+def track_names(given: list[str] | None) -> tuple[list[str], dict[str, int] | None]:
+    """Tracks by name, or name and index of others than the registry's."""
+    items = [item for option in given or [] for item in option.split(",") if item]
+    pairs = [item.rpartition("=") for item in items]
+    if not any(equals for _, equals, _ in pairs):
+        return items, None
+    if not all(name and index.isdigit() for name, _, index in pairs):
+        raise InputError.at("--tracks", f"{', '.join(items)!r} mixes names and indices", "give NAME=INDEX for each")
+    return [name for name, _, _ in pairs], {name: int(index) for name, _, index in pairs}
+
+
+def positive(option: str, value: str) -> int | None:
+    """A whole number from 1 on, or None for ``auto``."""
+    if value == "auto":
+        return None
+    if not value.isdigit() or int(value) < 1:
+        raise InputError.at(option, f"{value!r} is neither auto nor a positive number", "give one of them")
+    return int(value)
