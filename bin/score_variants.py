@@ -47,6 +47,7 @@ def main(
     max_allele: Annotated[
         int | None, typer.Option(min=1, help="Longest allele scored, in bases; by default a quarter of the window.")
     ] = None,
+    max_n: Annotated[float, typer.Option(min=0, max=1, help="Largest fraction of the window that may be N.")] = 0.5,
     tracks: Annotated[
         list[str] | None,
         typer.Option(help="Tracks of an output model: names of the registry's, or NAME=INDEX in the model's head."),
@@ -98,6 +99,7 @@ def main(
             edge=edge,
             both_strands=strands == "both",
             max_length=max_allele or max(1, size // 4),
+            max_n=max_n,
             batch_size=cli.positive("--batch-size", batch_size),
             tracks=tuple(chosen),
         )
@@ -111,6 +113,7 @@ def main(
             "edge": edge,
             "strands": strands,
             "max_allele": settings.max_length,
+            "max_n": max_n,
             "tracks": chosen,
             "precision": precision,
         }

@@ -111,10 +111,7 @@ CORPUS = [
     Case("a byte order mark", b"\xef\xbb\xbf" + (FORMAT + NAMES + "\n" + SNV).replace(" ", "\t").encode(), (OK,)),
     Case(
         "bytes that are not UTF-8",
-        (FORMAT + NAMES + "\n" + line("chr1", 5, "A", "G", ". . GENE=@"))
-        .replace(" ", "\t")
-        .encode()
-        .replace(b"@", b"\xe9"),
+        line("chr1", 5, "A", "G", ". . GENE=\udce9"),
         (OK,),
     ),
     Case("Greek letters in ID", "chr1 5 α1 A G . . .\n", (OK,)),
@@ -177,7 +174,8 @@ def test_every_record_of_a_nasty_file_comes_out_once_in_order_with_its_status(ca
     assert tuple(",".join(record.info["DR_STATUS"]) for record in records) == case.statuses
     written = [value for record in records for value in record.info.get("DR_LLR", ()) if value is not None]
     np.testing.assert_allclose(written, table["llr"].dropna(), rtol=1e-5)
-    assert (tmp_path / "out.vcf.gz.tbi").exists() != ("has no index" in done.err)
+    indexed = any((tmp_path / f"out.vcf.gz{suffix}").exists() for suffix in (".tbi", ".csi"))
+    assert indexed != ("has no index" in done.err)
 
 
 def lines_of(path: Path) -> list[list[str]]:

@@ -17,9 +17,6 @@ from darkregulome.variants.records import Record
 
 REMEMBERED = 1_000_000
 """How many different variants are remembered to tell a duplicate by: in a sorted file duplicates lie side by side."""
-MAX_N = 0.5
-"""Largest fraction of a window that may be N. A site at a contig's end has half of it, as in GPN's script."""
-
 _BASES = re.compile("[ACGT]+")
 
 
@@ -150,17 +147,17 @@ def trim(start: int, ref: str, alt: str) -> tuple[int, str, str]:
 def place_language(allele: Allele, reference: Reference, window: int, edge: str) -> Edit:
     """An allele in the window of a language model.
 
-    The window of an SNV begins ``window // 2`` bases before it, as in the official GPN scripts; that of a longer
-    allele is centred on its middle base.
+    The window of an SNV begins ``window // 2`` bases before it, as in the official GPN scripts; of longer
+    alleles the middle of the longest takes its place, so that REF and ALT exchanged have the same flanks.
 
     Parameters
     ----------
     window : bases of the longer of the two alleles' windows.
     edge : what happens at a contig's end: ``"pad"`` fills up with N, ``"shift"`` moves the window inside.
     """
-    gained = len(allele.alt_bases) - len(allele.ref_bases)
-    size = window - max(0, gained)
-    start = allele.start + max(0, len(allele.ref_bases) - 1) // 2 - size // 2
+    longest = max(1, len(allele.ref_bases), len(allele.alt_bases))
+    start = allele.start - (window // 2 - (longest - 1) // 2)
+    size = window - longest + len(allele.ref_bases)
     if edge == "shift":
         start = shift(start, size, reference.length(allele.chrom))
     sequence = clean(reference.fetch(allele.chrom, start, start + size))
@@ -185,10 +182,10 @@ def edit_of(allele: Allele, sequence: str, start: int) -> Edit:
     )
 
 
-def too_many_n(sequence: str) -> str:
-    """Why a window cannot be read: it is N for more than `MAX_N`; empty where it can."""
+def too_many_n(sequence: str, most: float) -> str:
+    """Why a window cannot be read: more than a fraction `most` of it is N; empty where it can."""
     fraction = n_fraction(sequence)
-    return f"{fraction:.0%} of the window is N" if fraction > MAX_N else ""
+    return f"{fraction:.0%} of the window is N" if fraction > most else ""
 
 
 def place_output(

@@ -41,6 +41,7 @@ class Settings:
     edge : at a contig's end, ``"pad"`` with N or ``"shift"`` the window inside.
     both_strands : average a language model over both strands, unless it is equivariant.
     max_length : longest allele scored.
+    max_n : largest fraction of the window that may be N. At a contig's end half of it is.
     batch_size : sequences a batch; None finds it.
     tracks : tracks of an output model; empty for all.
     """
@@ -50,6 +51,7 @@ class Settings:
     edge: str = "pad"
     both_strands: bool = True
     max_length: int = 0
+    max_n: float = 0.5
     batch_size: int | None = None
     tracks: tuple[str, ...] = ()
 
@@ -132,7 +134,7 @@ class LanguageScorer:
             if allele.status != "ok":
                 continue
             edit = place_language(allele, self.reference, settings.window, settings.edge)
-            if reason := too_many_n(edit.ref):
+            if reason := too_many_n(edit.ref, settings.max_n):
                 judged[row] = replace(allele, status="n_in_window", reason=reason)
             elif allele.identity:
                 _set_all(found, row, 0.0)
@@ -197,7 +199,7 @@ class OutputScorer:
                 judged[row] = replace(allele, status="outside_window", reason="in no window around a locus's TSS")
                 continue
             ref, alt, span = self._place(allele, window)
-            if reason := too_many_n(ref):
+            if reason := too_many_n(ref, self.settings.max_n):
                 judged[row] = replace(allele, status="n_in_window", reason=reason)
             elif ref == alt:
                 _set_all(found, row, 0.0)
