@@ -1,0 +1,64 @@
+"""Scores against labels or measurements: each statistic with its interval, and scores by allele frequency."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from darkregulome.plots.style import NEUTRAL, SERIES, panels, save
+
+MOST_ROWS = 40
+"""Strata drawn at most."""
+
+
+def draw_evaluation(record: Mapping[str, Any], folder: Path) -> list[Path]:
+    """Write the figures of an evaluation."""
+    paths = save(evaluation_figure(record), folder, "evaluation")
+    if record.get("frequency"):
+        paths += save(frequency_figure(record), folder, "allele_frequency")
+    return paths
+
+
+def evaluation_figure(record: Mapping[str, Any]) -> Figure:
+    """One panel a statistic; a row a stratum, a colour a score, the interval as a bar."""
+    rows = [row for row in record["results"] if row["value"] == row["value"]]
+    statistics = list(dict.fromkeys(row["statistic"] for row in record["results"]))
+    strata = list(dict.fromkeys((row["by"], row["stratum"]) for row in rows))[:MOST_ROWS]
+    scores = list(dict.fromkeys(row["score"] for row in record["results"]))
+    figure, axes = panels(1, len(statistics), height=1.2 + 0.25 * max(1, len(strata)))
+    for axis, statistic in zip(axes[0], statistics, strict=True):
+        for number, score in enumerate(scores):
+            shown = [row for row in rows if (row["statistic"], row["score"]) == (statistic, score)]
+            shown = [row for row in shown if (row["by"], row["stratum"]) in strata]
+            shift = 0.6 * (number - (len(scores) - 1) / 2) / max(1, len(scores))
+            places = [strata.index((row["by"], row["stratum"])) + shift for row in shown]
+            values = [row["value"] for row in shown]
+            # A bootstrap interval need not hold the estimate.
+            below = [max(0.0, row["value"] - row["low"]) for row in shown]
+            above = [max(0.0, row["high"] - row["value"]) for row in shown]
+            colour = SERIES[number % len(SERIES)]
+            axis.errorbar(values, places, xerr=[below, above], fmt="o", markersize=3, color=colour, label=score)
+        axis.axvline(0.5 if statistic == "auroc" else 0.0, color=NEUTRAL, linewidth=0.8, linestyle=":")
+        axis.set_yticks(range(len(strata)), ["all" if by == "all" else f"{by}: {name}" for by, name in strata])
+        axis.set_ylim(len(strata) - 0.5, -0.5)
+        axis.set_xlabel({"auroc": "AUROC", "auprc": "AUPRC"}.get(statistic, f"{statistic.capitalize()} correlation"))
+    axes[0][0].legend(loc="best")
+    return figure
+
+
+def frequency_figure(record: Mapping[str, Any]) -> Figure:
+    """Mean score by bin of minor allele frequency, one panel a score."""
+    entries = record["frequency"]
+    figure, axes = panels(1, len(entries))
+    for axis, entry in zip(axes[0], entries, strict=True):
+        places = range(len(entry["bins"]))
+        means = [row["mean"] for row in entry["bins"]]
+        below = [max(0.0, row["mean"] - row["low"]) for row in entry["bins"]]
+        above = [max(0.0, row["high"] - row["mean"]) for row in entry["bins"]]
+        axis.errorbar(places, means, yerr=[below, above], fmt="o-", markersize=3, color=SERIES[0])
+        axis.set_xticks(list(places), [f"{row['from']:g}-{row['to']:g}" for row in entry["bins"]], rotation=40)
+        axis.set_xlabel("minor allele frequency")
+        axis.set_ylabel(f"mean {entry['score']}")
+        axis.set_title(f"Spearman {entry['spearman']:.2f}, n {entry['n']}")
+    return figure

@@ -1,0 +1,345 @@
+"""Scores of variants against labels (pathogenic or not) or measurements (a reporter assay), several side by side."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pysam
+
+from darkregulome.errors import InputError
+from darkregulome.io.tables import read_table
+from darkregulome.stats.evaluation import (
+    LABEL_STATISTICS,
+    MEASURE_STATISTICS,
+    Statistic,
+    auprc,
+    auroc,
+    estimate,
+    frequency_bins,
+    interval,
+)
+from darkregulome.stats.nulls.matched import matchable, matched_draws, standardised_mean_differences
+from darkregulome.stats.randomness import generator
+
+MINIMUM = 5
+"""Fewest items of each label, or measurements, of which a statistic is given."""
+FREQUENCY_EDGES = (0.0, 1e-4, 1e-3, 1e-2, 5e-2, 0.2, 0.5)
+"""Edges of the bins of minor allele frequency."""
+TRANSFORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"": np.positive, "neg": np.negative, "abs": np.abs}
+"""What may stand after a column's name: ``llr:neg`` is high where the log-likelihood ratio is low."""
+KEYS = ["chrom", "pos", "ref", "alt"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the scores.
+
+    Attributes
+    ----------
+    scores : columns to judge, each with ``:neg`` or ``:abs`` where it is to be turned over or stripped of its sign.
+    label, positive : column of labels, and the values of it that are positives.
+    measurement : column of measurements. Either this or a label.
+    by : columns whose values are judged one by one as well: chrom, consequence, element.
+    frequency : column of allele frequencies.
+    match, match_within : numeric columns in which negatives are matched to the positives, and columns that must agree.
+    draws : of the bootstrap, and of the matched controls.
+    """
+
+    scores: tuple[str, ...]
+    label: str | None = None
+    positive: tuple[str, ...] = ()
+    measurement: str | None = None
+    by: tuple[str, ...] = ()
+    frequency: str | None = None
+    match: tuple[str, ...] = ()
+    match_within: tuple[str, ...] = ()
+    draws: int = 1000
+    seed: int = 0
+
+    @property
+    def statistics(self) -> dict[str, Statistic]:
+        """The statistics that answer it."""
+        return LABEL_STATISTICS if self.label else MEASURE_STATISTICS
+
+
+def read_scores(path: Path) -> pd.DataFrame:
+    """A table of scored variants, or a scored VCF as one: a row an ALT, a column an INFO field, in lower case.
+
+    Of a VCF that score_variants.py wrote, ``DR_LLR`` is the column ``llr``.
+    """
+    if not str(path).lower().endswith((".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")):
+        return read_table(path, dtype={"chrom": str, "element": str})
+    if not path.is_file():
+        raise InputError.at(path, "does not exist", "check the path")
+    rows = []
+    try:
+        with pysam.VariantFile(str(path)) as file:
+            numbers = {name: str(info.number) for name, info in file.header.info.items()}
+            for record in file:
+                info = {name: record.info[name] for name in record.info}
+                for at, alt in enumerate(record.alts or (".",)):
+                    values = {_column(name): _of_alt(value, at, numbers[name]) for name, value in info.items()}
+                    row = {
+                        "chrom": record.chrom,
+                        "pos": record.pos,
+                        "id": record.id or ".",
+                        "ref": record.ref,
+                        "alt": alt,
+                    }
+                    rows.append({**values, **row})
+    except (OSError, ValueError) as error:
+        raise InputError.at(path, "cannot be read as VCF", "check it: bcftools view") from error
+    return pd.DataFrame(rows, columns=None if rows else KEYS)
+
+
+def _column(name: str) -> str:
+    return name.removeprefix("DR_").lower()
+
+
+def _of_alt(value: Any, at: int, number: str) -> Any:
+    if isinstance(value, tuple):
+        return value[at] if number in ("A", ".") and at < len(value) else value[0]
+    return value
+
+
+def join(scores: pd.DataFrame, truth: pd.DataFrame, on: Sequence[str], where: object) -> pd.DataFrame:
+    """Scores with the columns of `truth` that they lack, by the columns `on`; only variants that both have.
+
+    Raises
+    ------
+    InputError : a column is missing, or nothing is common to both.
+    """
+    for name, table in (("the scores", scores), (where, truth)):
+        if missing := [column for column in on if column not in table]:
+            raise InputError.at(name, f"lacks the column {missing[0]!r}", "name the columns to join --on")
+    left, right = _with_text_keys(scores, on), _with_text_keys(truth.drop_duplicates(list(on)), on)
+    fresh = [*on, *(column for column in right if column not in left)]
+    joined = left.merge(right[fresh], on=list(on), how="inner", validate="many_to_one")
+    if joined.empty:
+        raise InputError.at(where, "has no variant in common with the scores", "check the names of contigs, and --on")
+    return joined
+
+
+def _with_text_keys(table: pd.DataFrame, on: Sequence[str]) -> pd.DataFrame:
+    """Keys as text; ``chr1`` and ``1`` are one contig."""
+    keys = {column: table[column].astype(str) for column in on}
+    if "chrom" in keys:
+        keys["chrom"] = keys["chrom"].str.removeprefix("chr")
+    return table.assign(**keys)
+
+
+def evaluate(table: pd.DataFrame, question: Question) -> tuple[dict[str, Any], pd.DataFrame]:
+    """Everything that is asked: the record for JSON, and a table with one row a score, stratum and statistic.
+
+    Raises
+    ------
+    InputError : a column is missing or holds no numbers, or there is nothing to judge; all of them are named.
+    """
+    frame, truth = _prepared(table, question)
+    rows = []
+    for score in question.scores:
+        values = score_values(frame, score)
+        rows += _judged(score, values, truth, frame, question)
+    result = pd.DataFrame(rows)
+    record: dict[str, Any] = {
+        "parameters": {
+            "scores": list(question.scores),
+            "label": question.label,
+            "positive": list(question.positive),
+            "measurement": question.measurement,
+            "by": list(question.by),
+            "draws": question.draws,
+            "seed": question.seed,
+        },
+        "n": len(frame),
+        "results": rows,
+    }
+    if question.label:
+        record["n_positive"] = int(truth.sum())
+    if question.frequency:
+        record["frequency"] = [_by_frequency(score, frame, question) for score in question.scores]
+    if question.match or question.match_within:
+        record["matched"] = _matched(frame, truth.astype(bool), question)
+    return record, result
+
+
+def score_values(frame: pd.DataFrame, score: str) -> np.ndarray:
+    """The values of a column, turned as its suffix says."""
+    name, transform = _split(score)
+    return TRANSFORMS[transform](pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float))
+
+
+def _split(score: str) -> tuple[str, str]:
+    name, _, transform = score.partition(":")
+    return name, transform
+
+
+def _prepared(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, np.ndarray]:
+    truth_column = question.label or question.measurement
+    if truth_column is None or (question.label and question.measurement):
+        raise InputError.at("--label and --measurement", "are both given, or neither", "give one of them")
+    names = [_split(score)[0] for score in question.scores]
+    others = [truth_column, *question.by, *question.match, *question.match_within]
+    wanted = [*names, *others, *([question.frequency] if question.frequency else [])]
+    if missing := [name for name in dict.fromkeys(wanted) if name not in table]:
+        raise InputError.at("the table", f"lacks the column {missing[0]!r}", f"use {', '.join(map(str, table))}")
+    if bad := [score for score in question.scores if _split(score)[1] not in TRANSFORMS]:
+        raise InputError.at("--score", f"{bad[0]!r} ends in no known transform", "use NAME, NAME:neg or NAME:abs")
+    frame = table[table["status"] == "ok"] if "status" in table else table
+    if question.label:
+        labels = frame[question.label]
+        known = labels.notna().to_numpy()
+        truth = labels.astype(str).isin(question.positive).to_numpy(dtype=float)
+        if not 0 < truth[known].sum() < known.sum():
+            raise InputError.at(
+                f"column {question.label!r}",
+                f"has {int(truth.sum())} positives ({', '.join(question.positive)}) of {int(known.sum())}",
+                f"name --positive among {', '.join(sorted(set(labels.dropna().astype(str)))[:5])}",
+            )
+    else:
+        truth = pd.to_numeric(frame[truth_column], errors="coerce").to_numpy(dtype=float)
+        known = np.isfinite(truth)
+        if not known.any():
+            raise InputError.at(f"column {truth_column!r}", "holds no numbers", "give a column of measurements")
+    return frame[known].reset_index(drop=True), truth[known]
+
+
+def _judged(
+    score: str, values: np.ndarray, truth: np.ndarray, frame: pd.DataFrame, question: Question
+) -> list[dict[str, Any]]:
+    rows = [
+        row
+        for name in question.statistics
+        if (row := _one(score, name, "all", "all", values, truth, question)[0]) is not None
+    ]
+    for column in question.by:
+        labels = frame[column].astype(str).to_numpy()
+        for name in question.statistics:
+            parts = []
+            for stratum in sorted(set(labels)):
+                inside = labels == stratum
+                row, drawn = _one(score, name, column, stratum, values[inside], truth[inside], question)
+                rows.append(row)
+                if np.isfinite(row["value"]):
+                    parts.append((row["n"], row["value"], drawn))
+            if parts:
+                rows.append(_mean_within(score, name, column, parts))
+    return rows
+
+
+def _one(
+    score: str, name: str, by: str, stratum: str, values: np.ndarray, truth: np.ndarray, question: Question
+) -> tuple[dict[str, Any], np.ndarray]:
+    finite = np.isfinite(values)
+    values, truth = values[finite], truth[finite]
+    n_positive = int(truth.sum()) if question.label else None
+    fewest = min(n_positive, len(truth) - n_positive) if n_positive is not None else len(truth)
+    value, drawn = float("nan"), np.zeros(0)
+    if fewest >= MINIMUM:
+        # A bootstrap sample has as many positives as the data.
+        strata = truth if question.label else np.zeros(len(truth))
+        rng = generator(question.seed, score, name, by, stratum)
+        value, drawn = estimate(question.statistics[name], values, truth, strata, question.draws, rng)
+    low, high = interval(drawn)
+    row = {"score": score, "statistic": name, "by": by, "stratum": stratum, "n": len(truth), "n_positive": n_positive}
+    return {**row, "missing": int((~finite).sum()), "value": value, "low": low, "high": high}, drawn
+
+
+def _mean_within(score: str, name: str, by: str, parts: list[tuple[int, float, np.ndarray]]) -> dict[str, Any]:
+    """The mean of the strata, each by its size: what a score does within chromosomes, elements, consequences."""
+    sizes = np.array([size for size, *_ in parts], dtype=float)
+    value = float(np.average([value for _, value, _ in parts], weights=sizes))
+    low, high = interval(np.average(np.stack([drawn for *_, drawn in parts]), axis=0, weights=sizes))
+    row = {"score": score, "statistic": name, "by": by, "stratum": "mean within", "n": int(sizes.sum())}
+    return {**row, "n_positive": None, "missing": 0, "value": value, "low": low, "high": high}
+
+
+def _by_frequency(score: str, frame: pd.DataFrame, question: Question) -> dict[str, Any]:
+    """Mean score by bin of minor allele frequency, and its rank correlation with it: do rarer alleles score higher?"""
+    frequency = pd.to_numeric(frame[question.frequency], errors="coerce").to_numpy(dtype=float)
+    values = score_values(frame, score)
+    known = np.isfinite(frequency) & np.isfinite(values) & (frequency >= 0) & (frequency <= 1)
+    minor, values = np.minimum(frequency, 1 - frequency)[known], values[known]
+    rng = generator(question.seed, score, "frequency")
+    rho, drawn = float("nan"), np.zeros(0)
+    if len(values) >= MINIMUM:
+        statistic = MEASURE_STATISTICS["spearman"]
+        rho, drawn = estimate(statistic, values, minor, np.zeros(len(values)), question.draws, rng)
+    edges = np.array(FREQUENCY_EDGES)
+    bins = frequency_bins(minor, edges)
+    rows = []
+    for number in np.unique(bins):
+        inside = values[bins == number]
+        resampled = rng.choice(inside, (min(question.draws, 500), len(inside))).mean(axis=1)
+        low, high = interval(resampled)
+        edge = {"from": float(edges[number]), "to": float(edges[number + 1])}
+        rows.append({**edge, "n": len(inside), "mean": float(inside.mean()), "low": low, "high": high})
+    means = np.array([row["mean"] for row in rows])
+    steps = np.diff(means)
+    return {
+        "score": score,
+        "spearman": rho,
+        "interval": interval(drawn),
+        "n": len(values),
+        "monotone": bool(len(steps) and ((steps <= 0).all() or (steps >= 0).all())),
+        "bins": rows,
+    }
+
+
+def _matched(frame: pd.DataFrame, positive: np.ndarray, question: Question) -> dict[str, Any]:
+    """AUROC and AUPRC against negatives drawn to be like the positives, one a positive; and how alike they are."""
+    if not question.label:
+        raise InputError.at("--match", "needs positives and negatives", "give --label")
+    columns = [pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float) for name in question.match]
+    features = np.column_stack(columns) if columns else np.zeros((len(frame), 0))
+    usable = np.isfinite(features).all(axis=1)
+    within = [frame[name].astype(str) for name in question.match_within]
+    strata = pd.Series("\t".join(row) for row in zip(*within, strict=True)) if within else pd.Series("", frame.index)
+    rows = np.flatnonzero(usable)
+    features, labels, positive = features[rows], strata.to_numpy()[rows], positive[rows]
+    chosen = np.flatnonzero(positive)
+    if len(chosen):
+        chosen = chosen[matchable(labels, chosen)]
+    if len(chosen) < MINIMUM:
+        raise InputError.at("--match", f"leaves {len(chosen)} positives with a control", "match in fewer columns")
+    # Positives that nothing matches are no controls of the others.
+    keep = np.flatnonzero(~positive | np.isin(np.arange(len(rows)), chosen))
+    position = np.searchsorted(keep, chosen)
+    rng = generator(question.seed, "matched")
+    controls = matched_draws(features[keep], labels[keep], position, question.draws, rng)
+    record: dict[str, Any] = {"n": len(chosen), "unmatched": int(positive.sum() - len(chosen)), "balance": []}
+    others = np.flatnonzero(~np.isin(np.arange(len(keep)), position))
+    before = standardised_mean_differences(features[keep], position, others)
+    after = standardised_mean_differences(features[keep], position, controls)
+    for name, first, second in zip(question.match, before, after, strict=True):
+        record["balance"].append({"column": name, "before": float(first), "after": float(second)})
+    record["results"] = []
+    truth = np.repeat([1.0, 0.0], len(position))
+    for score in question.scores:
+        values = score_values(frame, score)[rows][keep]
+        for name, statistic in (("auroc", auroc), ("auprc", auprc)):
+            drawn = np.array([_of_draw(statistic, values, position, draw, truth) for draw in controls])
+            low, high = interval(drawn)
+            mean = float(np.nanmean(drawn)) if np.isfinite(drawn).any() else float("nan")
+            record["results"].append({"score": score, "statistic": name, "value": mean, "low": low, "high": high})
+    return record
+
+
+def _of_draw(
+    statistic: Statistic, values: np.ndarray, position: np.ndarray, controls: np.ndarray, truth: np.ndarray
+) -> float:
+    scores = values[np.concatenate([position, controls])]
+    finite = np.isfinite(scores)
+    return float(statistic(scores[finite], truth[finite], np.ones((1, int(finite.sum()))))[0])
+
+
+def headline(record: Mapping[str, Any]) -> list[str]:
+    """One line a score and statistic, over all variants."""
+    return [
+        f"{row['score']}: {row['statistic']} {row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f}), n {row['n']}"
+        for row in record["results"]
+        if row["by"] == "all"
+    ]
