@@ -40,8 +40,9 @@ import torch
 from numpy.typing import NDArray
 
 from darkregulome.errors import InputError
+from darkregulome.ism.batches import Batches
 from darkregulome.ism.dependency import log2_odds
-from darkregulome.ism.engine import OUTPUT_BASES_PER_BATCH, PSEUDO_COUNT, TOKENS_PER_BATCH, out_of_memory
+from darkregulome.ism.readout import OUTPUT_BASES_PER_BATCH, PSEUDO_COUNT, TOKENS_PER_BATCH
 from darkregulome.models.protocol import BASES, LanguageModel, OutputModel
 from darkregulome.variants.place import Edit
 
@@ -94,6 +95,9 @@ class _Answer:
     hidden: NDArray[np.float32] | None = None
 
 
+_Answers = dict[_Pass, _Answer]
+
+
 def score_edits(
     model: LanguageModel,
     edits: Sequence[Edit],
@@ -119,20 +123,21 @@ def score_edits(
     passes_of_edit = 2 * (1 + both)
     while first < len(order):
         longest = max(len(edits[order[first]].ref), len(edits[order[first]].alt))
-        size = batch_size or max(1, TOKENS_PER_BATCH[model.device.type] // longest)
-        batch = order[first : first + max(1, size // passes_of_edit)]
-        for name, values in _score_batch(model, [edits[number] for number in batch], scores, both, size).items():
+        budget = TOKENS_PER_BATCH[model.device.type]
+        batch = order[first : first + max(1, (batch_size or budget // longest) // passes_of_edit)]
+        some = [edits[number] for number in batch]
+        for name, values in _score_batch(model, some, scores, both, budget, batch_size).items():
             found[name][batch] = values
         first += len(batch)
     return found
 
 
 def _score_batch(
-    model: LanguageModel, edits: Sequence[Edit], scores: Sequence[str], both: bool, size: int
+    model: LanguageModel, edits: Sequence[Edit], scores: Sequence[str], both: bool, budget: int, size: int | None
 ) -> dict[str, NDArray[np.float64]]:
     strands = [[edit, edit.reverse_complement()] if both else [edit] for edit in edits]
     wanted = dict.fromkeys(item for pair in strands for edit in pair for item in _passes(edit, scores))
-    answers = _run(model, list(wanted), "embedding" in scores, size)
+    answers = _run(model, list(wanted), "embedding" in scores, budget, size)
     return {
         name: np.array([sum(_READ[name](edit, answers) for edit in pair) / len(pair) for pair in strands])
         for name in scores
@@ -164,29 +169,20 @@ def _sites(sequence: str, start: int, end: int) -> tuple[int, ...]:
     return tuple(at for at in span if sequence[at] in BASES)
 
 
-def _run(model: LanguageModel, passes: list[_Pass], hidden: bool, size: int) -> dict[_Pass, _Answer]:
-    """Run passes, a length at a time; a batch is halved where memory runs out."""
-    answers: dict[_Pass, _Answer] = {}
+def _run(model: LanguageModel, passes: list[_Pass], hidden: bool, budget: int, size: int | None) -> _Answers:
+    """Run passes, those of one length and kind together."""
+    answers: _Answers = {}
     by_shape: dict[tuple[int, bool], list[_Pass]] = {}
     for item in passes:
         by_shape.setdefault((len(item.sequence), bool(item.sites)), []).append(item)
-    for (_, masked), group in by_shape.items():
-        first, at_once = 0, size
-        while first < len(group):
-            batch = group[first : first + at_once]
-            try:
-                with torch.inference_mode():
-                    answers |= zip(batch, _ask(model, batch, hidden and not masked), strict=True)
-            except (RuntimeError, MemoryError) as error:
-                if not out_of_memory(error):
-                    raise
-                if len(batch) == 1:
-                    raise InputError.at(
-                        "--window", "one window does not fit into memory", "give a shorter one"
-                    ) from error
-                at_once = len(batch) // 2
-                continue
-            first += len(batch)
+    batches = Batches(budget, size, len(passes))
+    for (length, masked), group in by_shape.items():
+
+        def run(numbers: NDArray[np.int64], group: list[_Pass] = group, states: bool = hidden and not masked) -> None:
+            batch = [group[number] for number in numbers.tolist()]
+            answers.update(zip(batch, _ask(model, batch, states), strict=True))
+
+        batches.run(np.arange(len(group)), length, run)
     return answers
 
 
@@ -212,7 +208,7 @@ def _codes(sequence: str) -> NDArray[np.int64]:
     return _CODE[np.frombuffer(sequence.encode("ascii", "replace"), dtype=np.uint8)]
 
 
-def _llr(edit: Edit, answers: dict[_Pass, _Answer]) -> float:
+def _llr(edit: Edit, answers: _Answers) -> float:
     of_ref, of_alt = _masked(edit)
     ref_p, alt_p = answers[of_ref].log_p, answers[of_alt].log_p
     ref = _codes("".join(edit.ref[at] for at in of_ref.sites))
@@ -220,7 +216,7 @@ def _llr(edit: Edit, answers: dict[_Pass, _Answer]) -> float:
     return _corrected(ref_p[np.arange(len(ref)), ref], alt_p[np.arange(len(alt)), alt])
 
 
-def _loglik(edit: Edit, answers: dict[_Pass, _Answer]) -> float:
+def _loglik(edit: Edit, answers: _Answers) -> float:
     def known(sequence: str) -> NDArray[np.float64]:
         codes = _codes(sequence)
         at = np.flatnonzero(codes >= 0)
@@ -247,7 +243,7 @@ def _positions(edit: Edit, own: bool) -> tuple[NDArray[np.int64], NDArray[np.int
     return np.delete(ref, slice(edit.start, edit.ref_end)), np.delete(alt, slice(edit.start, edit.alt_end))
 
 
-def _influence(edit: Edit, answers: dict[_Pass, _Answer]) -> float:
+def _influence(edit: Edit, answers: _Answers) -> float:
     in_ref, in_alt = _positions(edit, own=False)
     change = _ln_odds(answers[_Pass(edit.alt)].log_p[in_alt]) - _ln_odds(answers[_Pass(edit.ref)].log_p[in_ref])
     return float(np.abs(change).max(axis=1).mean())
@@ -260,7 +256,7 @@ def _ln_odds(log_p: NDArray[np.float64]) -> NDArray[np.float64]:
     return log_p - np.log(others)
 
 
-def _influence_signed(edit: Edit, answers: dict[_Pass, _Answer]) -> float:
+def _influence_signed(edit: Edit, answers: _Answers) -> float:
     in_ref, in_alt = _positions(edit, own=True)
     change = log2_odds(np.exp(answers[_Pass(edit.alt)].log_p[in_alt])) - log2_odds(
         np.exp(answers[_Pass(edit.ref)].log_p[in_ref])
@@ -269,7 +265,7 @@ def _influence_signed(edit: Edit, answers: dict[_Pass, _Answer]) -> float:
     return float(change.max(axis=1).sum() / max(1, len(in_ref) - edit.substitution))
 
 
-def _embedding(edit: Edit, answers: dict[_Pass, _Answer]) -> float:
+def _embedding(edit: Edit, answers: _Answers) -> float:
     in_ref, in_alt = _positions(edit, own=True)
     ref, alt = answers[_Pass(edit.ref)].hidden, answers[_Pass(edit.alt)].hidden
     assert ref is not None
@@ -278,7 +274,7 @@ def _embedding(edit: Edit, answers: dict[_Pass, _Answer]) -> float:
     return float(np.sqrt(squares * (len(edit.ref) + len(edit.alt)) / (2 * len(in_ref))))
 
 
-_READ: dict[str, Callable[[Edit, dict[_Pass, _Answer]], float]] = {
+_READ: dict[str, Callable[[Edit, _Answers], float]] = {
     "llr": _llr,
     "influence": _influence,
     "influence_signed": _influence_signed,
