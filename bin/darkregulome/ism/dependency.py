@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
+from darkregulome.ism.batches import Batches
 from darkregulome.models.protocol import BASES, LanguageModel
 
 EPSILON = 1e-10
@@ -65,29 +65,34 @@ def substitution_changes(
     sequence : read on the strand that it is given on, at most the model's context long. At an N nothing is put.
     positions, targets : bases that are substituted, and bases at which the predictions are read; all by default.
     measure : from distributions over A, C, G, T to what is compared; `log2_odds` or `natural_log`.
-    batch_size : sequences a batch; the changes do not depend on it.
+    batch_size : sequences a batch; by default as many as fit. The changes do not depend on it.
     """
     sequence = sequence.upper()
     wanted = range(len(sequence)) if targets is None else targets
     columns = slice(wanted.start, wanted.stop, wanted.step)
+    chosen = range(len(sequence)) if positions is None else positions
+    budget = TOKENS_PER_BATCH[model.device.type]
+    batches = Batches(budget, batch_size, 3 * len(chosen) + 1)
 
     def read(sequences: list[str]) -> np.ndarray:
-        with torch.inference_mode():
-            log_probs = model.log_probs(model.encode(sequences))[:, columns]
-            return measure(log_probs.double().exp().cpu().numpy())
+        found = np.empty((len(sequences), len(wanted), len(BASES)))
+
+        def run(rows: np.ndarray) -> None:
+            log_probs = model.log_probs(model.encode([sequences[row] for row in rows]))[:, columns]
+            found[rows] = measure(log_probs.double().exp().cpu().numpy())
+
+        batches.run(np.arange(len(sequences)), len(sequence), run)
+        return found
 
     reference = read([sequence])[0]
-    size = batch_size or max(1, TOKENS_PER_BATCH[model.device.type] // len(sequence))
-    pending: list[tuple[int, str]] = []
-    chosen = range(len(sequence)) if positions is None else positions
-    at_a_time = max(1, size // 3)
+    at_a_time = max(1, (batch_size or budget // len(sequence)) // 3)
     for first in range(0, len(chosen), at_a_time):
         group = chosen[first : first + at_a_time]
         pending = [(i, "".join(b for b in BASES if b != sequence[i])) for i in group if sequence[i] in BASES]
         if not pending:
             continue
         mutants = [sequence[:i] + base + sequence[i + 1 :] for i, bases in pending for base in bases]
-        changes = np.concatenate([read(mutants[at : at + size]) for at in range(0, len(mutants), size)]) - reference
+        changes = read(mutants) - reference
         for number, (i, bases) in enumerate(pending):
             yield Changes(i, bases, changes[3 * number : 3 * number + 3])
 
