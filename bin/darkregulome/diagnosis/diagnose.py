@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -53,6 +53,13 @@ class Prepared:
     residual_sd: float
     setting: Setting
     beside: list[tuple[str, Null]]
+
+
+class Sides(NamedTuple):
+    """One claim on the raw and on the residual scores."""
+
+    raw: Tested
+    residual: Tested
 
 
 def diagnose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings) -> Diagnosis:
@@ -145,14 +152,12 @@ def _tests(prepared: list[Prepared], settings: Settings) -> Iterator[tuple[str, 
                 yield "list_overlap", pair, lambda a=language, b=output: _lists(a, b, settings)  # type: ignore[misc]
 
 
-def _result(
-    claim: str, one: Prepared, raw: Tested, residual: Tested, settings: Settings, details: dict[str, Any]
-) -> ClaimResult:
+def _result(claim: str, one: Prepared, sides: Sides, settings: Settings, details: dict[str, Any]) -> ClaimResult:
     return ClaimResult(
         claim=claim,
         model=one.scores.name,
-        raw=raw,
-        residual=residual,
+        raw=sides.raw,
+        residual=sides.residual,
         n=one.scores.loci.n,
         n_loci=one.scores.loci.count,
         null=settings.null,
@@ -167,19 +172,28 @@ def track_floor(scores: ModelScores, settings: Settings) -> float | None:
     return settings.track_floor if scores.kind == "output" and scores.readout == "track" else None
 
 
+def horizon_sides(one: Prepared, settings: Settings) -> Sides:
+    """Near against far, raw and residual."""
+    near = near_mask(one.scores.distance, settings.horizon)
+    return Sides(*(claims.horizon(values, near, one.setting) for _, values in _both(one)))
+
+
+def change_points(one: Prepared) -> dict[str, dict[str, Any]]:
+    """The change point of raw and of residual scores; empty where there is nothing to scan."""
+    return {side: claims.change_point(values, one.scores.distance, one.setting) for side, values in _both(one)}
+
+
 def _horizon(one: Prepared, settings: Settings) -> ClaimResult:
     near = near_mask(one.scores.distance, settings.horizon)
-    sides = {side: claims.horizon(values, near, one.setting) for side, values in _both(one)}
+    sides = horizon_sides(one, settings)
     weights = one.scores.loci.center(near)
     details = {
         "horizon": settings.horizon,
-        "change_point": {
-            side: claims.change_point(values, one.scores.distance, one.setting) for side, values in _both(one)
-        },
+        "change_point": change_points(one),
         "ladder": _ladder(one, near, settings),
         "other_nulls": {side: claims.shuffles_beside(values, weights, one.beside) for side, values in _both(one)},
     }
-    return _result("horizon", one, sides["raw"], sides["residual"], settings, details)
+    return _result("horizon", one, sides, settings, details)
 
 
 def _both(one: Prepared) -> tuple[tuple[str, Floats], tuple[str, Floats]]:
@@ -211,40 +225,61 @@ def _ladder(one: Prepared, near: np.ndarray, settings: Settings) -> list[dict[st
     return rungs
 
 
+def class_sides(one: Prepared, settings: Settings) -> Sides:
+    """The class hierarchy, raw and residual; a residual hierarchy has the sign of its agreement with the raw one."""
+    raw = claims.class_hierarchy(one.raw, one.scores.classes, one.setting)
+    return Sides(raw, claims.class_hierarchy(one.residual, one.scores.classes, one.setting, _class_means(raw)))
+
+
+def _class_means(tested: Tested) -> dict[str, float]:
+    return {word: numbers["mean"] for word, numbers in tested.details["classes"].items()}
+
+
 def _class_hierarchy(one: Prepared, settings: Settings) -> ClaimResult:
     scores = one.scores
-    raw = claims.class_hierarchy(one.raw, scores.classes, one.setting)
-    means = {word: numbers["mean"] for word, numbers in raw.details["classes"].items()}
-    plain = claims.class_hierarchy(one.residual, scores.classes, one.setting, means)
+    sides = class_sides(one, settings)
     columns = np.hstack([expand(scores.features.values, settings.basis), scores.location(settings.horizon)])
-    located = cross_fit(scores.raw, columns, scores.loci, scores.folds)
-    beyond = claims.class_hierarchy(scores.loci.standardise(located.residual)[0], scores.classes, one.setting, means)
+    located = scores.loci.standardise(cross_fit(scores.raw, columns, scores.loci, scores.folds).residual)[0]
+    beyond = claims.class_hierarchy(located, scores.classes, one.setting, _class_means(sides.raw))
     details = {
         "tested_beyond_location": settings.beyond_location,
-        "residual_plain": {"effect": plain.effect, "p": plain.p},
+        "residual_plain": {"effect": sides.residual.effect, "p": sides.residual.p},
         "residual_beyond_location": {"effect": beyond.effect, "p": beyond.p},
     }
-    residual = beyond if settings.beyond_location else plain
-    return _result("class_hierarchy", one, raw, residual, settings, details)
+    if settings.beyond_location:
+        sides = Sides(sides.raw, beyond)
+    return _result("class_hierarchy", one, sides, settings, details)
+
+
+def baseline_sides(one: Prepared, settings: Settings) -> Sides:
+    """How well the features alone tell the top elements, of raw scores and of residuals."""
+    scores = one.scores
+    return Sides(
+        *(
+            claims.baseline_membership(values, scores.features.values, scores.folds, settings.top_fraction, one.setting)
+            for values in (one.raw, one.studentised)
+        )
+    )
 
 
 def _baseline(one: Prepared, settings: Settings) -> ClaimResult:
-    scores, features = one.scores, one.scores.features.values
-    raw, residual = (
-        claims.baseline_membership(values, features, scores.folds, settings.top_fraction, one.setting)
-        for values in (one.raw, one.studentised)
+    scores = one.scores
+    logistic = claims.logistic_auc(scores.raw, scores.features.values, scores.folds, settings.top_fraction)
+    return _result("baseline_membership", one, baseline_sides(one, settings), settings, {"auc_logistic_raw": logistic})
+
+
+def ccre_sides(one: Prepared, settings: Settings) -> Sides:
+    """Do cCREs score differently from other elements: AUC of raw scores and of residuals."""
+    positive = one.scores.classes == "cCRE"
+    ranked = _of_ranks(one, settings)
+    return Sides(
+        *(claims.discrimination(ranked[side], positive, one.setting, contrast_of=values) for side, values in _both(one))
     )
-    details = {"auc_logistic_raw": claims.logistic_auc(scores.raw, features, scores.folds, settings.top_fraction)}
-    return _result("baseline_membership", one, raw, residual, settings, details)
 
 
 def _ccre(one: Prepared, settings: Settings) -> ClaimResult:
     positive = one.scores.classes == "cCRE"
     ranked = _of_ranks(one, settings)
-    sides = {
-        side: claims.discrimination(ranked[side], positive, one.setting, contrast_of=values)
-        for side, values in _both(one)
-    }
     free = [(name, null) for name, null in one.beside if name != "stratified"]
     details = {
         "other_nulls": {
@@ -252,7 +287,7 @@ def _ccre(one: Prepared, settings: Settings) -> ClaimResult:
             for side, values in ranked.items()
         }
     }
-    return _result("ccre_discrimination", one, sides["raw"], sides["residual"], settings, details)
+    return _result("ccre_discrimination", one, ccre_sides(one, settings), settings, details)
 
 
 def _of_ranks(one: Prepared, settings: Settings) -> dict[str, Floats]:
@@ -267,7 +302,27 @@ def _of_ranks(one: Prepared, settings: Settings) -> dict[str, Floats]:
     return {"raw": scores.loci.standardise(values)[0], "residual": scores.loci.standardise(fit.residual)[0]}
 
 
-def _lists(language: Prepared, output: Prepared, settings: Settings) -> ClaimResult:
+@dataclass(frozen=True)
+class Pair:
+    """A language model and an output model on the elements that both scored."""
+
+    loci: Loci
+    language: Floats
+    output: Floats
+    language_residual: Floats
+    output_residual: Floats
+    output_contrast: Floats
+    setting: Setting
+
+
+def align(language: Prepared, output: Prepared, settings: Settings) -> Pair:
+    """The two models' scores on the elements that both scored, and the pair's own null.
+
+    Raises
+    ------
+    NotTestable
+        There are too few such elements.
+    """
     shared = language.scores.table["element"][language.scores.table["element"].isin(output.scores.table["element"])]
     if len(shared) < MINIMUM_ELEMENTS:
         raise NotTestable(f"the two models share {len(shared)} elements")
@@ -275,27 +330,35 @@ def _lists(language: Prepared, output: Prepared, settings: Settings) -> ClaimRes
     loci = Loci.of(language.scores.table["locus"].to_numpy()[rows_a])
     names = [language.scores.name, output.scores.name]
     setting, _ = draws_for(names, loci, language.scores.classes[rows_a], settings)
-    raw = claims.list_overlap(
-        loci.center(language.raw[rows_a]), loci.center(output.raw[rows_b]), settings.top_fraction, setting
+    columns = (
+        *(language.raw[rows_a], output.raw[rows_b]),
+        *(language.studentised[rows_a], output.studentised[rows_b], output.residual[rows_b]),
     )
-    residual = claims.list_overlap(
-        loci.center(language.studentised[rows_a]),
-        loci.center(output.studentised[rows_b]),
-        settings.top_fraction,
-        setting,
-        contrast_of=loci.center(output.residual[rows_b]),
-    )
+    return Pair(loci, *(loci.center(column) for column in columns), setting)
+
+
+def list_sides(pair: Pair, settings: Settings) -> Sides:
+    """Overlap of the two models' top lists, of raw scores and of residuals over their fitted scale."""
+    top = settings.top_fraction
+    raw = claims.list_overlap(pair.language, pair.output, top, pair.setting)
+    left = (pair.language_residual, pair.output_residual)
+    return Sides(raw, claims.list_overlap(*left, top, pair.setting, contrast_of=pair.output_contrast))
+
+
+def _lists(language: Prepared, output: Prepared, settings: Settings) -> ClaimResult:
+    pair = align(language, output, settings)
+    sides = list_sides(pair, settings)
     return ClaimResult(
         claim="list_overlap",
-        model="|".join(names),
-        raw=raw,
-        residual=residual,
-        n=loci.n,
-        n_loci=loci.count,
+        model=f"{language.scores.name}|{output.scores.name}",
+        raw=sides.raw,
+        residual=sides.residual,
+        n=pair.loci.n,
+        n_loci=pair.loci.count,
         null=settings.null,
         residual_sd=output.residual_sd,
         track_floor=track_floor(output.scores, settings),
-        details={"log10_distinct_draws": setting.null.log10_distinct},
+        details={"log10_distinct_draws": pair.setting.null.log10_distinct},
     )
 
 

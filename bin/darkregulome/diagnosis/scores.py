@@ -1,7 +1,7 @@
 """From the tables of elements and scores to arrays in order of position, a model at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -62,17 +62,24 @@ class ModelScores:
         """The standardised features."""
         return standardise_features(feature_columns(self.table))
 
+    def rescored(self, ris: NDArray, predictability: NDArray) -> "ModelScores":
+        """The same elements with other scores and another predictability, each of shape (n,)."""
+        other = replace(self, table=self.table.assign(ris=ris, predictability=predictability))
+        # What depends on the elements alone is known already.
+        other.__dict__.update(loci=self.loci, folds=self.folds, classes=self.classes, distance=self.distance)
+        return other
+
     @property
     def raw(self) -> Floats:
         """RIS, shape (n,)."""
         return self.table["ris"].to_numpy(dtype=float)
 
-    @property
+    @cached_property
     def distance(self) -> Floats:
         """|distance| to the TSS in bases, shape (n,)."""
         return np.abs(self.table["distance"].to_numpy(dtype=float))
 
-    @property
+    @cached_property
     def classes(self) -> NDArray:
         """Class words, shape (n,)."""
         return self.table["class"].to_numpy(dtype=str)

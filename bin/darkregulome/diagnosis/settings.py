@@ -34,7 +34,7 @@ class Settings(BaseModel):
     null : rotation within the locus; free or class-stratified shuffle within the locus.
     alpha : level of the verdict, on q.
     top_fraction : share of elements in a top list.
-    bootstrap : bootstrap samples over loci.
+    bootstrap : bootstrap samples over loci; none, and there are no intervals.
     track_floor : least effect of an output model, in log2 units of its tracks.
     basis : how features enter the regression, linear or with their squares.
     beyond_location : test the residual class hierarchy after location (near, log distance) is taken out too.
@@ -48,7 +48,7 @@ class Settings(BaseModel):
     null: NullName = "rotation"
     alpha: float = Field(0.05, gt=0, lt=1)
     top_fraction: float = Field(0.1, gt=0, lt=0.5)
-    bootstrap: int = Field(1000, ge=100)
+    bootstrap: int = Field(1000, ge=0)
     track_floor: float = Field(0.01, ge=0)
     basis: Literal["linear", "quadratic"] = "linear"
     beyond_location: bool = False

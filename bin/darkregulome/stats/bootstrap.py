@@ -45,6 +45,8 @@ def auc_draws(scores: NDArray, positive: Bools, loci: Loci, resamples: Ints) -> 
     The AUC is a sum over pairs of loci of the pairs that are in order, so a draw is a quadratic form in the
     multiplicities of the loci.
     """
+    if len(resamples) == 0:
+        return np.zeros(0)
     wins = np.zeros((loci.count, loci.count))
     negatives = np.flatnonzero(~positive)
     order = negatives[np.argsort(scores[negatives], kind="stable")]

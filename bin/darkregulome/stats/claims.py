@@ -201,7 +201,8 @@ def class_hierarchy(
     resampled = _eta_squared(np.nan_to_num(resampled_means), resampled_counts, resampled_total)
     expected = float(drawn_eta.mean())
     # A resample adds its own noise to every class mean: the shift it makes is taken out of the interval.
-    interval = setting.interval(eta, resampled - (np.nanmean(resampled) - eta), float(drawn_eta.std()))
+    shift = np.nanmean(resampled) - eta if len(resampled) else 0.0
+    interval = setting.interval(eta, resampled - shift, float(drawn_eta.std()))
     bounds = [setting.interval(means[i], resampled_means[:, i], float(null.sd[i])) for i in range(len(words))]
     order = [str(words[i]) for i in np.argsort(-means, kind="stable")]
     return Tested(
@@ -302,7 +303,7 @@ def baseline_membership(
     grams = loci.sums(within[:, :, None] * within[:, None, :])
     moments = loci.sums(within * top[:, None])
     drawn = np.zeros((len(groups), setting.null.permutations, within.shape[1]))
-    for locus, rows in enumerate(setting.null.locus_draws(top.astype(float), within)):
+    for locus, rows in setting.null.locus_draws(top.astype(float), within):
         drawn[np.searchsorted(groups, fold_of[locus])] += rows
     fold_grams = np.array([grams[fold_of == group].sum(axis=0) for group in groups])
     fold_moments = np.array([moments[fold_of == group].sum(axis=0) for group in groups])

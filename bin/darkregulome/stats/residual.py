@@ -11,6 +11,9 @@ from darkregulome.stats.loci import Floats, Ints, Loci
 _RIDGE = 1e-10
 """Relative ridge of the bootstrap's normal equations: a class absent from a resample must not be a singularity."""
 
+_COLLINEAR = 1e-11
+"""Eigenvalues of cross-products below this part of the largest are of collinear features."""
+
 
 @dataclass(frozen=True)
 class Folds:
@@ -60,11 +63,20 @@ def make_folds(chromosomes: NDArray, loci: Loci, minimum: int = 5) -> Folds:
     return Folds(np.zeros(loci.n, dtype=np.int64), "none")
 
 
-def slopes(features: Floats, scores: Floats) -> Floats:
-    """Least-squares slopes (minimum norm where features are collinear)."""
-    if features.shape[1] == 0:
-        return np.zeros(0)
-    return np.asarray(np.linalg.lstsq(features, scores, rcond=None)[0], dtype=np.float64)
+def cross_products(features: Floats, scores: Floats, loci: Loci, folds: Folds) -> tuple[Floats, Floats]:
+    """Within-locus cross-products by fold: of the features, shape (folds, p, p), and with the scores, (folds, p)."""
+    design, within = loci.center(features), loci.center(scores)
+    count = int(folds.codes.max()) + 1
+    grams, moments = np.zeros((count, design.shape[1], design.shape[1])), np.zeros((count, design.shape[1]))
+    for fold in range(count):
+        rows = folds.codes == fold
+        grams[fold], moments[fold] = design[rows].T @ design[rows], design[rows].T @ within[rows]
+    return grams, moments
+
+
+def slopes(gram: Floats, moment: Floats) -> Floats:
+    """Least-squares slopes from cross-products (minimum norm where features are collinear)."""
+    return np.linalg.pinv(gram, rcond=_COLLINEAR, hermitian=True) @ moment if len(moment) else np.zeros(0)
 
 
 def cross_fit(scores: NDArray, features: Floats, loci: Loci, folds: Folds) -> Residualization:
@@ -79,7 +91,7 @@ def cross_fit(scores: NDArray, features: Floats, loci: Loci, folds: Folds) -> Re
     spread = np.abs(loci.center(residual))
     scale = np.maximum(_held_out(spread, features, loci, folds), 0.1 * max(spread.mean(), 1e-300))
     within, features_within = loci.center(scores), loci.center(features)
-    everything = slopes(features_within, within)
+    everything = slopes(features_within.T @ features_within, features_within.T @ within)
     sd = within.std() or 1.0
     return Residualization(
         residual=residual,
@@ -104,12 +116,14 @@ def r_squared(centred: Floats, predicted: Floats) -> float:
 
 
 def _held_out(scores: Floats, features: Floats, loci: Loci, folds: Folds) -> Floats:
-    within, features_within = loci.center(scores), loci.center(features)
+    grams, moments = cross_products(features, scores, loci, folds)
+    gram, moment = grams.sum(axis=0), moments.sum(axis=0)
     predicted = np.empty(loci.n)
-    for fold in np.unique(folds.codes):
+    for fold in range(len(grams)):
         test = folds.codes == fold
         train = ~test if folds.unit != "none" else test
-        beta = slopes(features_within[train], within[train])
+        out = folds.unit != "none"
+        beta = slopes(gram - out * grams[fold], moment - out * moments[fold])
         intercept = scores[train].mean() - features[train].mean(axis=0) @ beta
         predicted[test] = intercept + features[test] @ beta
     return predicted

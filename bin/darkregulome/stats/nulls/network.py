@@ -48,7 +48,7 @@ def degree_preserving_draws(
 
 
 @numba.njit(nogil=True)
-def _next(state: np.uint64) -> np.uint64:  # pragma: no cover, compiled
+def next_state(state: np.uint64) -> np.uint64:  # pragma: no cover, compiled
     """One step of xorshift64 (Marsaglia 2003): a generator whose stream is the same on every machine."""
     state ^= state << np.uint64(13)
     state ^= state >> np.uint64(7)
@@ -69,11 +69,11 @@ def _walk(edges: Ints, n_nodes: int, attempts: int, seed: np.uint64) -> Ints:  #
         linked[b, a >> 6] |= one << np.uint64(a & 63)
     state = seed | one
     for _ in range(attempts if m > 1 else 0):
-        state = _next(state)
+        state = next_state(state)
         i = int((state >> np.uint64(11)) % np.uint64(m))
-        state = _next(state)
+        state = next_state(state)
         j = int((state >> np.uint64(11)) % np.uint64(m))
-        state = _next(state)
+        state = next_state(state)
         a, b, c, d = edges[i, 0], edges[i, 1], edges[j, 0], edges[j, 1]
         if (state >> np.uint64(32)) & one:
             c, d = d, c

@@ -14,7 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from darkregulome.stats.loci import Floats, Ints, Loci
+from darkregulome.stats.loci import Floats, Loci
+
+_BLOCK = 4096
+"""Draws summed at once: a block of sums then stays in the processor's cache."""
+_BATCH = 2**22
+"""Largest number of values in the tables of loci of one size that are transformed together."""
 
 
 @dataclass(frozen=True)
@@ -35,21 +40,23 @@ class NullDraws:
 
 
 def rotation_table(scores: NDArray, weights: NDArray) -> Floats:
-    """Sum of weight times rotated score at every rotation of one locus.
+    """Sum of weight times rotated score at every rotation of one locus, or of several of one size at once.
 
     Parameters
     ----------
-    scores : shape (m,), in order of position.
-    weights : shape (m, k).
+    scores : shape (..., m), in order of position.
+    weights : shape (..., m, k).
 
     Returns
     -------
-    Shape (2 m, k). Row s is ``sum_i weights[i] * scores[(i + s) % m]``; row m + s the same of the reflected scores.
+    Shape (..., 2 m, k). Row s is ``sum_i weights[i] * scores[(i + s) % m]``; row m + s the same of the
+    reflected scores.
     """
-    size = len(scores)
-    spectrum = np.conj(np.fft.rfft(weights, axis=0))
-    both = [np.fft.rfft(arm)[:, None] for arm in (scores, scores[::-1])]
-    return np.concatenate([np.fft.irfft(spectrum * arm, n=size, axis=0) for arm in both])
+    scores = np.asarray(scores, dtype=float)
+    size = scores.shape[-1]
+    spectrum = np.conj(np.fft.rfft(weights, axis=-2))
+    both = [np.fft.rfft(arm)[..., None] for arm in (scores, scores[..., ::-1])]
+    return np.concatenate([np.fft.irfft(spectrum * arm, n=size, axis=-2) for arm in both], axis=-2)
 
 
 class RotationNull:
@@ -65,29 +72,45 @@ class RotationNull:
     def __init__(self, loci: Loci, permutations: int, rng: np.random.Generator):
         self.loci = loci
         self.permutations = permutations
-        self.turns: Ints = rng.integers(0, 2 * loci.sizes, size=(permutations, loci.count))
+        turns = rng.integers(0, 2 * loci.sizes, size=(permutations, loci.count), dtype=np.int32)
+        self.turns: NDArray[np.int32] = np.asfortranarray(turns)
 
     @property
     def log10_distinct(self) -> float:
         """log10 of the number of distinct rotations: how small a p-value the loci could give at all."""
         return float(np.log10(2.0 * self.loci.sizes).sum())
 
-    def locus_draws(self, scores: NDArray, weights: NDArray) -> Iterator[Floats]:
-        """``weights.T @ rotated scores`` of each locus in turn: shape (permutations, k)."""
-        for locus, part in enumerate(self.loci.slices()):
-            yield rotation_table(scores[part], weights[part])[self.turns[:, locus]]
+    def tables(self, scores: NDArray, weights: NDArray) -> Iterator[tuple[int, Floats]]:
+        """Each locus and its `rotation_table`; loci of one size are transformed together."""
+        for size in np.unique(self.loci.sizes):
+            alike = np.flatnonzero(self.loci.sizes == size)
+            step = max(1, _BATCH // int(2 * size * weights.shape[1]))
+            for start in range(0, len(alike), step):
+                some = alike[start : start + step]
+                rows = self.loci.starts[some][:, None] + np.arange(size)
+                yield from zip(map(int, some), rotation_table(scores[rows], weights[rows]), strict=True)
+
+    def locus_draws(self, scores: NDArray, weights: NDArray) -> Iterator[tuple[int, Floats]]:
+        """Each locus and its share of ``weights.T @ rotated scores``, shape (permutations, k)."""
+        for locus, table in self.tables(scores, weights):
+            yield locus, table[self.turns[:, locus]]
 
     def draw(self, scores: NDArray, weights: NDArray) -> NullDraws:
         """The null of ``weights.T @ scores``; `weights` has shape (n,) or (n, k)."""
         scores, weights = np.asarray(scores, dtype=float), as_columns(weights, self.loci.n)
-        draws = np.zeros((self.permutations, weights.shape[1]))
-        mean, variance, observed = (np.zeros(weights.shape[1]) for _ in range(3))
-        for locus, part in enumerate(self.loci.slices()):
-            table = rotation_table(scores[part], weights[part])
-            draws += table[self.turns[:, locus]]
+        columns = weights.shape[1]
+        draws = np.zeros((self.permutations, columns))
+        mean, variance, observed = (np.zeros(columns) for _ in range(3))
+        tables = [np.empty(0)] * self.loci.count
+        for locus, table in self.tables(scores, weights):
+            tables[locus] = table
             mean += table.mean(axis=0)
             variance += table.var(axis=0)
             observed += table[0]
+        for start in range(0, self.permutations, _BLOCK):
+            block = draws[start : start + _BLOCK]
+            for locus, table in enumerate(tables):
+                block += np.take(table, self.turns[start : start + _BLOCK, locus], axis=0)
         return NullDraws(observed, draws, mean, np.sqrt(variance))
 
     def rotate(self, scores: NDArray, draw: int) -> Floats:

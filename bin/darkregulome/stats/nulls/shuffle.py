@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
-from darkregulome.stats.loci import Floats, Loci
+from darkregulome.stats.loci import Floats, Ints, Loci
+from darkregulome.stats.nulls.network import next_state
 from darkregulome.stats.nulls.rotation import NullDraws, as_columns
 
 
@@ -26,7 +28,7 @@ class ShuffleNull:
         self.loci = loci
         self.strata = np.zeros(loci.n, dtype=int) if strata is None else np.unique(strata, return_inverse=True)[1]
         self.permutations = permutations
-        self._seed = int(rng.integers(2**63))
+        self._seeds = rng.integers(2**63, size=permutations, dtype=np.uint64)
 
     @property
     def log10_distinct(self) -> float:
@@ -34,21 +36,46 @@ class ShuffleNull:
         _, counts = np.unique(self.loci.codes * (self.strata.max() + 1) + self.strata, return_counts=True)
         return float(gammaln(counts + 1.0).sum() / np.log(10.0))
 
-    def locus_draws(self, scores: NDArray, weights: NDArray) -> Iterator[Floats]:
-        """``weights.T @ shuffled scores`` of each locus in turn: shape (permutations, k)."""
-        rng = np.random.default_rng(self._seed)
-        for part in self.loci.slices():
-            total = np.zeros((self.permutations, weights.shape[1]))
-            for stratum in np.unique(self.strata[part]):
-                members = part.start + np.flatnonzero(self.strata[part] == stratum)
-                block = np.broadcast_to(scores[members], (self.permutations, len(members)))
-                total += rng.permuted(block, axis=1) @ weights[members]
-            yield total
+    def locus_draws(self, scores: NDArray, weights: NDArray) -> Iterator[tuple[int, Floats]]:
+        """Each locus and its share of ``weights.T @ shuffled scores``, shape (permutations, k)."""
+        scores, weights = np.asarray(scores, dtype=float), np.ascontiguousarray(weights, dtype=float)
+        states = self._seeds | np.uint64(1)
+        for locus, part in enumerate(self.loci.slices()):
+            order = part.start + np.argsort(self.strata[part], kind="stable")
+            ends = np.flatnonzero(np.diff(self.strata[order], append=-1)) + 1
+            yield locus, _shuffled_sums(scores[order], weights[order], ends, states)
 
     def draw(self, scores: NDArray, weights: NDArray) -> NullDraws:
         """The null of ``weights.T @ scores``; mean and SD are those of the draws."""
         scores, weights = np.asarray(scores, dtype=float), as_columns(weights, self.loci.n)
         draws = np.zeros((self.permutations, weights.shape[1]))
-        for locus_draws in self.locus_draws(scores, weights):
+        for _, locus_draws in self.locus_draws(scores, weights):
             draws += locus_draws
         return NullDraws(weights.T @ scores, draws, draws.mean(axis=0), draws.std(axis=0))
+
+
+@numba.njit(nogil=True)
+def _shuffled_sums(
+    scores: Floats, weights: Floats, ends: Ints, states: NDArray[np.uint64]
+) -> Floats:  # pragma: no cover, compiled
+    """Sums of weight times shuffled score; each block up to an end is shuffled by itself, one random state a draw."""
+    n, columns = weights.shape
+    sums = np.zeros((len(states), columns))
+    shuffled = np.empty(n)
+    for draw in range(len(states)):
+        state = states[draw]
+        shuffled[:] = scores
+        start = 0
+        for end in ends:
+            for i in range(end - start - 1, 0, -1):
+                state = next_state(state)
+                j = start + int(((state >> np.uint64(32)) * np.uint64(i + 1)) >> np.uint64(32))
+                shuffled[start + i], shuffled[j] = shuffled[j], shuffled[start + i]
+            start = end
+        states[draw] = state
+        for column in range(columns):
+            total = 0.0
+            for i in range(n):
+                total += weights[i, column] * shuffled[i]
+            sums[draw, column] = total
+    return sums
