@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from darkregulome.diagnosis.entries import ClaimResult, entries, rounded
-from darkregulome.diagnosis.scores import ModelScores, draws_for, join_scores, near_mask, positions_in
+from darkregulome.diagnosis.scores import ModelScores, draws_for, join_scores, near_mask, shared_rows
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.stats import claims
 from darkregulome.stats.agreement import spearman
@@ -307,12 +307,12 @@ class Pair:
     """A language model and an output model on the elements that both scored."""
 
     loci: Loci
+    setting: Setting
     language: Floats
     output: Floats
     language_residual: Floats
     output_residual: Floats
     output_contrast: Floats
-    setting: Setting
 
 
 def align(language: Prepared, output: Prepared, settings: Settings) -> Pair:
@@ -323,18 +323,18 @@ def align(language: Prepared, output: Prepared, settings: Settings) -> Pair:
     NotTestable
         There are too few such elements.
     """
-    shared = language.scores.table["element"][language.scores.table["element"].isin(output.scores.table["element"])]
-    if len(shared) < MINIMUM_ELEMENTS:
-        raise NotTestable(f"the two models share {len(shared)} elements")
-    rows_a, rows_b = positions_in(language.scores, shared.to_numpy()), positions_in(output.scores, shared.to_numpy())
-    loci = Loci.of(language.scores.table["locus"].to_numpy()[rows_a])
+    rows_a, rows_b = shared_rows(language.scores, output.scores)
+    if len(rows_a) < MINIMUM_ELEMENTS:
+        raise NotTestable(f"the two models share {len(rows_a)} elements")
+    everything = len(rows_a) == language.scores.loci.n
+    loci = language.scores.loci if everything else Loci.of(language.scores.loci.codes[rows_a])
     names = [language.scores.name, output.scores.name]
     setting, _ = draws_for(names, loci, language.scores.classes[rows_a], settings)
     columns = (
         *(language.raw[rows_a], output.raw[rows_b]),
         *(language.studentised[rows_a], output.studentised[rows_b], output.residual[rows_b]),
     )
-    return Pair(loci, *(loci.center(column) for column in columns), setting)
+    return Pair(loci, setting, *map(loci.center, columns))
 
 
 def list_sides(pair: Pair, settings: Settings) -> Sides:

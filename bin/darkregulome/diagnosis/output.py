@@ -7,17 +7,21 @@ from typing import Any
 import pandas as pd
 from pydantic import ValidationError
 
+from darkregulome.diagnosis.calibrate import calibration_table
 from darkregulome.diagnosis.cross_check import CrossCheck
 from darkregulome.diagnosis.decompose import Decomposition
 from darkregulome.diagnosis.diagnose import Diagnosis
+from darkregulome.diagnosis.entries import rounded
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError, Problem
 from darkregulome.io.provenance import provenance
 from darkregulome.io.schemas import ELEMENTS, RIS
 from darkregulome.io.tables import read_table, write_json, write_table
 from darkregulome.plots.agreement import draw_decomposition
+from darkregulome.plots.calibration import calibration_figure
 from darkregulome.plots.cross_check import draw_cross_check
 from darkregulome.plots.diagnosis import draw_diagnosis
+from darkregulome.plots.style import save
 
 _NUMBERS = ("effect", "low", "high", "p", "q")
 _CLAIM_COLUMNS = [
@@ -71,6 +75,18 @@ def write_diagnosis(diagnosis: Diagnosis, outdir: Path, inputs: Mapping[str, Pat
     write_table(_rounded_columns(diagnosis.profiles), outdir / "distance_profile.tsv")
     draw_diagnosis(diagnosis.record, diagnosis.profiles, diagnosis.nulls, outdir / "figures")
     write_json({"provenance": source, **diagnosis.record}, outdir / "diagnosis.json")
+
+
+def write_calibration(
+    record: dict[str, Any], parameters: Mapping[str, Any], outdir: Path, inputs: Mapping[str, Path | None]
+) -> None:
+    """Write ``calibration.json``, ``calibration.tsv`` and the figure."""
+    source = provenance("calibrate.py", {**inputs})
+    write_table(calibration_table(record), outdir / "calibration.tsv")
+    figure = calibration_figure(record, parameters["alpha"])
+    if figure is not None:
+        save(figure, outdir / "figures", "calibration")
+    write_json({"provenance": source, "parameters": rounded(dict(parameters)), **record}, outdir / "calibration.json")
 
 
 def write_decomposition(decomposition: Decomposition, outdir: Path, inputs: Mapping[str, Path]) -> None:

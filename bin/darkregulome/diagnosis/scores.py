@@ -65,9 +65,12 @@ class ModelScores:
     def rescored(self, ris: NDArray, predictability: NDArray) -> "ModelScores":
         """The same elements with other scores and another predictability, each of shape (n,)."""
         other = replace(self, table=self.table.assign(ris=ris, predictability=predictability))
-        # What depends on the elements alone is known already.
-        other.__dict__.update(loci=self.loci, folds=self.folds, classes=self.classes, distance=self.distance)
+        other.share_elements(self)
         return other
+
+    def share_elements(self, other: "ModelScores") -> None:
+        """Take what depends on the elements alone from another model of the same ones, instead of working it out."""
+        self.__dict__.update(loci=other.loci, folds=other.folds, classes=other.classes, distance=other.distance)
 
     @property
     def raw(self) -> Floats:
@@ -215,3 +218,13 @@ def near_mask(distance: NDArray, horizon: int) -> Bools:
 def positions_in(model: ModelScores, names: NDArray) -> Ints:
     """Row of each named element in the model's table."""
     return pd.Index(model.table["element"]).get_indexer(pd.Index(names)).astype(np.int64)
+
+
+def shared_rows(first: ModelScores, second: ModelScores) -> tuple[Ints, Ints]:
+    """Rows of the elements that both models scored, in the first's table and in the second's."""
+    if first.loci is second.loci:
+        every = np.arange(first.loci.n)
+        return every, every
+    place = pd.Index(second.table["element"]).get_indexer(pd.Index(first.table["element"])).astype(np.int64)
+    rows = np.flatnonzero(place >= 0)
+    return rows, place[rows]

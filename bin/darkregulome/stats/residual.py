@@ -117,16 +117,16 @@ def r_squared(centred: Floats, predicted: Floats) -> float:
 
 def _held_out(scores: Floats, features: Floats, loci: Loci, folds: Folds) -> Floats:
     grams, moments = cross_products(features, scores, loci, folds)
-    gram, moment = grams.sum(axis=0), moments.sum(axis=0)
-    predicted = np.empty(loci.n)
-    for fold in range(len(grams)):
-        test = folds.codes == fold
-        train = ~test if folds.unit != "none" else test
-        out = folds.unit != "none"
-        beta = slopes(gram - out * grams[fold], moment - out * moments[fold])
-        intercept = scores[train].mean() - features[train].mean(axis=0) @ beta
-        predicted[test] = intercept + features[test] @ beta
-    return predicted
+    sizes = np.bincount(folds.codes)
+    sums = np.stack([np.bincount(folds.codes, weights=column) for column in (scores, *features.T)], axis=1)
+    out = np.ones(len(sizes)) if folds.unit != "none" else np.zeros(len(sizes))
+    betas = np.zeros((len(sizes), features.shape[1] + 1))
+    for fold, left_out in enumerate(out):
+        beta = slopes(grams.sum(axis=0) - left_out * grams[fold], moments.sum(axis=0) - left_out * moments[fold])
+        means = (sums.sum(axis=0) - left_out * sums[fold]) / (sizes.sum() - left_out * sizes[fold])
+        betas[fold] = np.r_[means[0] - means[1:] @ beta, beta]
+    chosen = betas[folds.codes]
+    return np.asarray(chosen[:, 0] + np.einsum("ij,ij->i", features, chosen[:, 1:]), dtype=np.float64)
 
 
 SHARES = ("predictability", "annotation", "shared", "unexplained")

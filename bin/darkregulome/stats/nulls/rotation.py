@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from darkregulome.stats.loci import Floats, Loci
+from darkregulome.stats.loci import Floats, Ints, Loci
 
 _BLOCK = 4096
 """Draws summed at once: a block of sums then stays in the processor's cache."""
@@ -80,20 +80,21 @@ class RotationNull:
         """log10 of the number of distinct rotations: how small a p-value the loci could give at all."""
         return float(np.log10(2.0 * self.loci.sizes).sum())
 
-    def tables(self, scores: NDArray, weights: NDArray) -> Iterator[tuple[int, Floats]]:
-        """Each locus and its `rotation_table`; loci of one size are transformed together."""
+    def tables(self, scores: NDArray, weights: NDArray) -> Iterator[tuple[Ints, Floats]]:
+        """`rotation_table` of all loci, some of one size at a time: their numbers, and shape (some, 2 size, k)."""
         for size in np.unique(self.loci.sizes):
             alike = np.flatnonzero(self.loci.sizes == size)
             step = max(1, _BATCH // int(2 * size * weights.shape[1]))
             for start in range(0, len(alike), step):
                 some = alike[start : start + step]
                 rows = self.loci.starts[some][:, None] + np.arange(size)
-                yield from zip(map(int, some), rotation_table(scores[rows], weights[rows]), strict=True)
+                yield some, rotation_table(scores[rows], weights[rows])
 
     def locus_draws(self, scores: NDArray, weights: NDArray) -> Iterator[tuple[int, Floats]]:
         """Each locus and its share of ``weights.T @ rotated scores``, shape (permutations, k)."""
-        for locus, table in self.tables(scores, weights):
-            yield locus, table[self.turns[:, locus]]
+        for loci, tables in self.tables(scores, weights):
+            for locus, table in zip(loci, tables, strict=True):
+                yield int(locus), np.take(table, self.turns[:, locus], axis=0)
 
     def draw(self, scores: NDArray, weights: NDArray) -> NullDraws:
         """The null of ``weights.T @ scores``; `weights` has shape (n,) or (n, k)."""
@@ -101,16 +102,14 @@ class RotationNull:
         columns = weights.shape[1]
         draws = np.zeros((self.permutations, columns))
         mean, variance, observed = (np.zeros(columns) for _ in range(3))
-        tables = [np.empty(0)] * self.loci.count
-        for locus, table in self.tables(scores, weights):
-            tables[locus] = table
-            mean += table.mean(axis=0)
-            variance += table.var(axis=0)
-            observed += table[0]
-        for start in range(0, self.permutations, _BLOCK):
-            block = draws[start : start + _BLOCK]
-            for locus, table in enumerate(tables):
-                block += np.take(table, self.turns[start : start + _BLOCK, locus], axis=0)
+        for loci, tables in self.tables(scores, weights):
+            mean += tables.mean(axis=1).sum(axis=0)
+            variance += tables.var(axis=1).sum(axis=0)
+            observed += tables[:, 0].sum(axis=0)
+            for start in range(0, self.permutations, _BLOCK):
+                block = draws[start : start + _BLOCK]
+                for locus, table in zip(loci, tables, strict=True):
+                    block += np.take(table, self.turns[start : start + _BLOCK, locus], axis=0)
         return NullDraws(observed, draws, mean, np.sqrt(variance))
 
     def rotate(self, scores: NDArray, draw: int) -> Floats:

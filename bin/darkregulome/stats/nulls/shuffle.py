@@ -28,6 +28,9 @@ class ShuffleNull:
         self.loci = loci
         self.strata = np.zeros(loci.n, dtype=int) if strata is None else np.unique(strata, return_inverse=True)[1]
         self.permutations = permutations
+        self._order = np.lexsort((np.arange(loci.n), self.strata, loci.codes))
+        blocks = (loci.codes * (self.strata.max() + 1) + self.strata)[self._order]
+        self._ends = np.flatnonzero(np.diff(blocks, append=-1)) + 1
         self._seeds = rng.integers(2**63, size=permutations, dtype=np.uint64)
 
     @property
@@ -38,19 +41,18 @@ class ShuffleNull:
 
     def locus_draws(self, scores: NDArray, weights: NDArray) -> Iterator[tuple[int, Floats]]:
         """Each locus and its share of ``weights.T @ shuffled scores``, shape (permutations, k)."""
-        scores, weights = np.asarray(scores, dtype=float), np.ascontiguousarray(weights, dtype=float)
+        scores, weights = np.asarray(scores, dtype=float), np.asarray(weights, dtype=float)
         states = self._seeds | np.uint64(1)
         for locus, part in enumerate(self.loci.slices()):
-            order = part.start + np.argsort(self.strata[part], kind="stable")
-            ends = np.flatnonzero(np.diff(self.strata[order], append=-1)) + 1
+            order = self._order[part]
+            ends = self._ends[(self._ends > part.start) & (self._ends <= part.stop)] - part.start
             yield locus, _shuffled_sums(scores[order], weights[order], ends, states)
 
     def draw(self, scores: NDArray, weights: NDArray) -> NullDraws:
         """The null of ``weights.T @ scores``; mean and SD are those of the draws."""
         scores, weights = np.asarray(scores, dtype=float), as_columns(weights, self.loci.n)
-        draws = np.zeros((self.permutations, weights.shape[1]))
-        for _, locus_draws in self.locus_draws(scores, weights):
-            draws += locus_draws
+        states = self._seeds | np.uint64(1)
+        draws = _shuffled_sums(scores[self._order], weights[self._order], self._ends, states)
         return NullDraws(weights.T @ scores, draws, draws.mean(axis=0), draws.std(axis=0))
 
 
@@ -73,9 +75,7 @@ def _shuffled_sums(
                 shuffled[start + i], shuffled[j] = shuffled[j], shuffled[start + i]
             start = end
         states[draw] = state
-        for column in range(columns):
-            total = 0.0
-            for i in range(n):
-                total += weights[i, column] * shuffled[i]
-            sums[draw, column] = total
+        for i in range(n):
+            for column in range(columns):
+                sums[draw, column] += weights[i, column] * shuffled[i]
     return sums

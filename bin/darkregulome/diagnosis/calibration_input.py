@@ -1,0 +1,99 @@
+"""What a calibration is asked to do, checked: elements, truths, claims, and the model of the scores."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from darkregulome.diagnosis.calibrate import CLAIMS, Condition
+from darkregulome.diagnosis.planted import (
+    TRUTHS,
+    Design,
+    ScoreModel,
+    estimate_score_model,
+    example_elements,
+    geometric,
+    make_design,
+)
+from darkregulome.diagnosis.scores import join_scores
+from darkregulome.errors import InputError
+from darkregulome.io.schemas import ELEMENTS, RIS
+from darkregulome.io.tables import read_table
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Elements, conditions and claims of a calibration; `parameters` are what its record says of them."""
+
+    design: Design
+    conditions: list[Condition]
+    claims: list[str]
+    parameters: dict[str, Any]
+
+
+def calibration_input(
+    *,
+    elements: Path | None,
+    ris: Path | None,
+    model: str | None,
+    example: tuple[int, int, int],
+    truths: str,
+    claims: str,
+    autocorrelation: str,
+    r2: float,
+    skew: float,
+) -> Plan:
+    """Read and check everything.
+
+    Raises
+    ------
+    InputError
+        A word is unknown, a number is none, or the tables do not fit.
+    """
+    wanted = _words("--truths", truths, TRUTHS)
+    counted = _words("--claims", claims, CLAIMS)
+    if ris is not None and elements is None:
+        raise InputError.at("--ris", "is given without --elements", "give the elements that the scores are of")
+    table = example_elements(*example) if elements is None else read_table(elements, ELEMENTS)
+    if ris is None:
+        design = make_design(table)
+        models = {
+            f"autocorrelation {rho:g}": ScoreModel(geometric(rho), r2=r2, skew=skew)
+            for rho in _correlations(autocorrelation)
+        }
+    else:
+        scored = {one.name: one for one in join_scores(table, read_table(ris, RIS))}
+        name = model or next(iter(scored))
+        if name not in scored:
+            raise InputError.at("--model", f"{name!r} is not in the score table", f"choose from {', '.join(scored)}")
+        one = scored[name]
+        known = one.table.set_index("element")["predictability"].dropna()
+        design = make_design(table[table["element"].isin(one.table["element"])], known if len(known) else None)
+        models = {f"as {name}": replace(estimate_score_model(one), skew=skew)}
+    conditions = [
+        Condition(TRUTHS[truth], label, score_model) for truth in wanted for label, score_model in models.items()
+    ]
+    described = {
+        label: {"lag1": (*one.autocorrelation, 0.0)[1], "locus_sd": one.locus_sd, "r2": one.r2, "skew": one.skew}
+        for label, one in models.items()
+    }
+    size = {"n": design.language.loci.n, "n_loci": design.language.loci.count}
+    return Plan(design, conditions, counted, {"claims": counted, "score_models": described, **size})
+
+
+def _words(option: str, text: str, known: Collection[str]) -> list[str]:
+    words = list(known) if text == "all" else [word.strip() for word in text.split(",") if word.strip()]
+    unknown = [word for word in words if word not in known]
+    if unknown or not words:
+        raise InputError.at(option, f"names {', '.join(map(repr, unknown)) or 'nothing'}", f"use {', '.join(known)}")
+    return words
+
+
+def _correlations(text: str) -> list[float]:
+    try:
+        values = [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        values = []
+    if not values or not all(0 <= value < 1 for value in values):
+        raise InputError.at("--autocorrelation", f"is {text!r}", "give numbers from 0 up to 1, by comma")
+    return values
