@@ -99,7 +99,10 @@ def one_table(
                 pair = diagnose.align(language, output, own)
                 beside = replace(pair, setting=replace(pair.setting, null=shuffled.setting.null))
                 tested[claim] = (diagnose.list_sides(pair, own), diagnose.list_sides(beside, own))
-            elif claim != "change_point":
+            elif claim == "ccre_discrimination":
+                ranked = diagnose.rank_scores(language, own)
+                tested[claim] = (diagnose.ccre_sides(language, ranked), diagnose.ccre_sides(shuffled, ranked))
+            elif claim in _TESTS:
                 test = _TESTS[claim]
                 tested[claim] = (test(language, own), test(shuffled, own))
         except NotTestable:
@@ -114,7 +117,6 @@ _TESTS = {
     "horizon": diagnose.horizon_sides,
     "class_hierarchy": diagnose.class_sides,
     "baseline_membership": diagnose.baseline_sides,
-    "ccre_discrimination": diagnose.ccre_sides,
 }
 
 

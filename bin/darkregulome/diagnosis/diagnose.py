@@ -1,7 +1,7 @@
 """The diagnosis: claims 1 to 5, raw and residual, for each model and each pair that can be judged."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,9 +15,9 @@ from darkregulome.stats.agreement import spearman
 from darkregulome.stats.bootstrap import percentile_interval, ratio
 from darkregulome.stats.claims import NotTestable, Setting, Tested
 from darkregulome.stats.features import expand
-from darkregulome.stats.loci import Floats, Loci
+from darkregulome.stats.loci import Bools, Floats, Loci
 from darkregulome.stats.nulls import Null
-from darkregulome.stats.residual import Residualization, commonality, cross_fit, normal_scores
+from darkregulome.stats.residual import Residualization, commonality, cross_fit, normal_scores_by_locus, propensity
 
 MINIMUM_ELEMENTS = 20
 """A model with fewer scored elements is not diagnosed, and said so."""
@@ -268,38 +268,53 @@ def _baseline(one: Prepared, settings: Settings) -> ClaimResult:
     return _result("baseline_membership", one, baseline_sides(one, settings), settings, {"auc_logistic_raw": logistic})
 
 
-def ccre_sides(one: Prepared, settings: Settings) -> Sides:
-    """Do cCREs score differently from other elements: AUC of raw scores and of residuals."""
-    positive = one.scores.classes == "cCRE"
-    ranked = _of_ranks(one, settings)
-    return Sides(
-        *(claims.discrimination(ranked[side], positive, one.setting, contrast_of=values) for side, values in _both(one))
-    )
+@dataclass(frozen=True)
+class Ranked:
+    """What the claim on cCREs is about: normal scores of ranks, what the features leave of them, and who is a cCRE."""
+
+    raw: Floats
+    residual: Floats
+    positive: Bools
+    expected: Floats
 
 
-def _ccre(one: Prepared, settings: Settings) -> ClaimResult:
-    positive = one.scores.classes == "cCRE"
-    ranked = _of_ranks(one, settings)
-    free = [(name, null) for name, null in one.beside if name != "stratified"]
-    details = {
-        "other_nulls": {
-            side: claims.shuffles_beside(np.argsort(np.argsort(values)), positive.astype(float), free)
-            for side, values in ranked.items()
-        }
-    }
-    return _result("ccre_discrimination", one, ccre_sides(one, settings), settings, details)
-
-
-def _of_ranks(one: Prepared, settings: Settings) -> dict[str, Floats]:
-    """Raw and residual normal scores of the ranks, for a claim that is of ranks.
+def rank_scores(one: Prepared, settings: Settings) -> Ranked:
+    """Raw and residual normal scores of the ranks within loci, for a claim that is of ranks.
 
     An AUC does not change under a monotone transformation of the scores, and what is left of it must not either.
     Least squares on the scores themselves would let a few large ones decide how the many small ones rank.
     """
-    scores = one.scores
-    values = normal_scores(scores.raw)
-    fit = cross_fit(values, expand(scores.features.values, settings.basis), scores.loci, scores.folds)
-    return {"raw": scores.loci.standardise(values)[0], "residual": scores.loci.standardise(fit.residual)[0]}
+    scores, loci = one.scores, one.scores.loci
+    values = normal_scores_by_locus(scores.raw, loci)
+    fit = cross_fit(values, expand(scores.features.values, settings.basis), loci, scores.folds)
+    positive = scores.classes == "cCRE"
+    return Ranked(
+        raw=loci.standardise(values)[0],
+        residual=loci.standardise(fit.residual)[0],
+        positive=positive,
+        expected=propensity(positive, scores.features.values, scores.folds),
+    )
+
+
+def ccre_sides(one: Prepared, ranked: Ranked) -> Sides:
+    """Do cCREs score differently from other elements: AUC of raw scores, and of residuals among comparable elements."""
+    setting, positive = one.setting, ranked.positive
+    return Sides(
+        claims.discrimination(ranked.raw, positive, setting, contrast_of=one.raw),
+        claims.discrimination(ranked.residual, positive, setting, ranked.expected, contrast_of=one.residual),
+    )
+
+
+def _ccre(one: Prepared, settings: Settings) -> ClaimResult:
+    ranked = rank_scores(one, settings)
+    sides = ccre_sides(one, ranked)
+    beside = {
+        name: ccre_sides(replace(one, setting=replace(one.setting, null=null)), ranked)
+        for name, null in one.beside
+        if name != "stratified"
+    }
+    others = {side: {name: getattr(other, side).p for name, other in beside.items()} for side in ("raw", "residual")}
+    return _result("ccre_discrimination", one, sides, settings, {"other_nulls": others})
 
 
 @dataclass(frozen=True)

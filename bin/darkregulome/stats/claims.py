@@ -37,6 +37,8 @@ REFERENCE_CORRELATION = 0.1
 """Power of the conservation claim is stated for this rank correlation."""
 ACCEPTABLE_AUC = 0.7
 """Power of the baseline claim is stated for this AUC: the usual bound of an acceptable discrimination."""
+_NO_OVERLAP = 1e-3
+"""Least part of membership that features must leave open."""
 MINIMUM_GROUP = 5
 """A class, or a side of a threshold, with fewer elements is left out."""
 
@@ -243,12 +245,25 @@ def _class_power(draws: Floats, counts: NDArray, total: float, drawn_eta: Floats
     return float((_eta_squared(draws + planted, counts, total) > critical).mean())
 
 
-def discrimination(scores: Floats, positive: Bools, setting: Setting, contrast_of: NDArray | None = None) -> Tested:
+def discrimination(
+    scores: Floats,
+    positive: Bools,
+    setting: Setting,
+    expected: NDArray | None = None,
+    contrast_of: NDArray | None = None,
+) -> Tested:
     """AUC of the scores for `positive` elements against the others (for cCREs: do they score differently?).
+
+    With `expected`, `positive` elements are compared with others that were as likely to be positive: each element
+    weighs by how far its membership is from expected. The contrast of ranks is then orthogonal to whatever function of
+    the features made the expectation (Robinson 1988; Chernozhukov et al. 2018), so that what a regression of the scores
+    on the features has missed does not pass for discrimination; the two misses must coincide to matter. Without
+    `expected`, the same formula is the plain AUC.
 
     Parameters
     ----------
     scores : shape (n,). positive : shape (n,).
+    expected : shape (n,), chance that the element is positive, given its features; None: the same for all.
     contrast_of : shape (n,), scores whose mean is compared inside and outside `positive` (for a natural unit).
     """
     third = scores if contrast_of is None else contrast_of
@@ -258,25 +273,41 @@ def discrimination(scores: Floats, positive: Bools, setting: Setting, contrast_o
         found = f"there are {n_positive} such elements and {n_negative} others"
         raise NotTestable(f"{found}; {MINIMUM_GROUP} of each are needed")
     # Ranks are uncentred by locus on purpose: scores were centred, and a rank sum must be that of the AUC.
-    ranks = rankdata(np.round(scores, 12))
-    pairs = n_positive * n_negative
-    null = setting.null.draw(ranks, positive / pairs)
-    offset = (n_positive + 1) / (2 * n_negative)
-    auc, center = float(null.observed[0] - offset), float(null.mean[0] - offset)
-    drawn = auc_draws(np.round(scores, 12), positive, loci, setting.resamples)
+    ranks = rankdata(np.round(scores, 12)) / loci.n
+    weights = positive - positive.mean() if expected is None else loci.center(positive - expected)
+    size = float((weights * positive).sum())
+    if size <= _NO_OVERLAP * n_positive:
+        raise NotTestable("the features tell such elements from all others, so that none can be compared")
+    null = setting.null.draw(ranks, weights / size)
+    auc, center = 0.5 + float(null.observed[0]), 0.5 + float(null.mean[0])
+    if expected is None:
+        drawn = auc_draws(np.round(scores, 12), positive, loci, setting.resamples)
+    else:
+        drawn = 0.5 + ratio(loci.sums(weights * ranks), loci.sums(weights * positive), setting.resamples)
     reference = norm.cdf(REFERENCE_EFFECT / np.sqrt(2)) - 0.5
     return Tested(
         statistic=auc,
-        p=empirical_p(auc, null.draws[:, 0] - offset, center),
+        p=empirical_p(auc, 0.5 + null.draws[:, 0], center),
         effect=auc,
         interval=setting.interval(auc, drawn, float(null.sd[0])),
         neutral=0.5,
         sign=float(np.sign(auc - center)),
         power=power_of(reference, float(null.sd[0]), setting.alpha),
-        contrast=float(third[positive].mean() - third[~positive].mean()),
-        draws=null.draws[:, 0] - offset,
-        details={"n_positive": n_positive, "n_negative": n_negative, "null_mean": center},
+        contrast=float((weights * third).sum() / size),
+        draws=0.5 + null.draws[:, 0],
+        details={
+            "n_positive": n_positive,
+            "n_negative": n_negative,
+            "null_mean": center,
+            "auc_plain": plain_auc(ranks, positive),
+            "comparable": size / float((positive * (1 - positive.mean())).sum()),
+        },
     )
+
+
+def plain_auc(ranks: Floats, positive: Bools) -> float:
+    """AUC from ranks over n: half, and the difference of mean ranks."""
+    return 0.5 + float(ranks[positive].mean() - ranks[~positive].mean())
 
 
 def baseline_membership(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
+from sklearn.linear_model import LogisticRegression
 
 from darkregulome.stats.loci import Floats, Ints, Loci
 
@@ -13,6 +14,10 @@ _RIDGE = 1e-10
 
 _COLLINEAR = 1e-11
 """Eigenvalues of cross-products below this part of the largest are of collinear features."""
+PROPENSITY_FOLDS = 5
+"""Most folds of a logistic regression."""
+_WEAK = 100.0
+"""Inverse strength of its penalty: enough to keep a feature that divides members from others perfectly finite."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,41 @@ def cross_fit(scores: NDArray, features: Floats, loci: Loci, folds: Folds) -> Re
 def normal_scores(scores: NDArray) -> Floats:
     """Rank-based inverse normal transform (Blom 1958): the normal quantiles of the ranks, ties sharing theirs."""
     return np.asarray(norm.ppf((rankdata(scores) - 0.375) / (len(scores) + 0.25)), dtype=np.float64)
+
+
+def normal_scores_by_locus(scores: NDArray, loci: Loci) -> Floats:
+    """`normal_scores` of each locus by itself: levels and monotone transformations of a locus's scores do not count."""
+    scores = np.asarray(scores, dtype=float)
+    return np.concatenate([normal_scores(scores[part]) for part in loci.slices()])
+
+
+def propensity(member: NDArray, features: Floats, folds: Folds) -> Floats:
+    """Chance that an element is a member given its features, by logistic regression, no element seen by its own fit.
+
+    Parameters
+    ----------
+    member : shape (n,), booleans. features : shape (n, p), standardised; their squares are used too.
+    folds : held out together; merged into `PROPENSITY_FOLDS` at most, since each costs a fit.
+
+    Returns
+    -------
+    Shape (n,). Where a training set has members only, or none, its share of members.
+    """
+    member = np.asarray(member, dtype=bool)
+    columns = np.hstack([features, features**2 - 1.0])
+    merged = folds.codes % PROPENSITY_FOLDS
+    chance = np.full(len(member), member.mean())
+    for fold in np.unique(merged):
+        test = merged == fold
+        train = ~test if folds.unit != "none" else test
+        if columns.shape[1] and 0 < member[train].sum() < train.sum():
+            model = LogisticRegression(C=_WEAK, solver="newton-cholesky", max_iter=50).fit(
+                columns[train], member[train]
+            )
+            chance[test] = model.predict_proba(columns[test])[:, 1]
+        else:
+            chance[test] = member[train].mean() if train.any() else member.mean()
+    return chance
 
 
 def r_squared(centred: Floats, predicted: Floats) -> float:
