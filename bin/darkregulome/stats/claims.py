@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
+from scipy.stats import nct, norm, rankdata
+from scipy.stats import t as student_t
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
@@ -37,6 +38,8 @@ REFERENCE_CORRELATION = 0.1
 """Power of the conservation claim is stated for this rank correlation."""
 ACCEPTABLE_AUC = 0.7
 """Power of the baseline claim is stated for this AUC: the usual bound of an acceptable discrimination."""
+STUDENTISED_LOCI = 8
+"""Least number of loci that a standard error between them is taken of."""
 _NO_OVERLAP = 1e-3
 """Least part of membership that features must leave open."""
 MINIMUM_GROUP = 5
@@ -245,6 +248,59 @@ def _class_power(draws: Floats, counts: NDArray, total: float, drawn_eta: Floats
     return float((_eta_squared(draws + planted, counts, total) > critical).mean())
 
 
+@dataclass(frozen=True)
+class Studentised:
+    """A contrast over its standard error between loci, and the draws of that ratio.
+
+    Attributes
+    ----------
+    observed : the ratio; the contrast itself where there are too few loci. draws : shape (permutations,).
+    sd : SD of the contrast under the null. loci : number of loci that the standard error is of; 0 where it is none.
+    """
+
+    observed: float
+    draws: Floats
+    sd: float
+    loci: float
+
+    def power(self, shift: float, alpha: float) -> float:
+        """Power at `alpha` for a true contrast of `shift`, of a t test with as many loci where the contrast is one."""
+        if not self.loci:
+            return power_of(shift, self.sd, alpha)
+        if self.sd <= 0:
+            return 0.0
+        freedom = max(self.loci - 1, 1.0)
+        critical = student_t.isf(alpha / 2, freedom)
+        return float(nct.sf(critical, freedom, abs(shift) / self.sd))
+
+
+def studentised_draws(scores: Floats, weights: Floats, setting: Setting) -> Studentised:
+    """The null of ``weights @ scores`` over its standard error between loci, found anew in every draw.
+
+    The sum alone has too narrow a null where scores vary more among just the elements that weigh more; the ratio is
+    right all the same (Janssen 1997; Chung and Romano 2013). With fewer than `STUDENTISED_LOCI` loci it would be of
+    nothing, and the sum is taken.
+
+    Parameters
+    ----------
+    scores : shape (n,), centred within loci. weights : shape (n,).
+    """
+    loci = setting.loci
+    parts = loci.sums(scores * weights)
+    total, squares = np.zeros(setting.null.permutations), np.zeros(setting.null.permutations)
+    for _, rows in setting.null.locus_draws(scores, weights[:, None]):
+        total += rows[:, 0]
+        squares += rows[:, 0] ** 2
+    sd = float(np.sqrt(np.mean(total**2)))
+    if loci.count < STUDENTISED_LOCI:
+        return Studentised(float(parts.sum()), total, sd, 0.0)
+    ratios = np.divide(total, np.sqrt(squares), out=np.zeros_like(total), where=squares > 0)
+    size = float(np.sqrt((parts**2).sum()))
+    sizes = loci.sums(weights**2)
+    count = float(sizes.sum() ** 2 / (sizes**2).sum())
+    return Studentised(float(parts.sum()) / size if size > 0 else 0.0, ratios, sd, count)
+
+
 def discrimination(
     scores: Floats,
     positive: Bools,
@@ -272,33 +328,31 @@ def discrimination(
     if min(n_positive, n_negative) < MINIMUM_GROUP:
         found = f"there are {n_positive} such elements and {n_negative} others"
         raise NotTestable(f"{found}; {MINIMUM_GROUP} of each are needed")
-    # Ranks are uncentred by locus on purpose: scores were centred, and a rank sum must be that of the AUC.
     ranks = rankdata(np.round(scores, 12)) / loci.n
     weights = positive - positive.mean() if expected is None else loci.center(positive - expected)
     size = float((weights * positive).sum())
     if size <= _NO_OVERLAP * n_positive:
         raise NotTestable("the features tell such elements from all others, so that none can be compared")
-    null = setting.null.draw(ranks, weights / size)
-    auc, center = 0.5 + float(null.observed[0]), 0.5 + float(null.mean[0])
+    auc = 0.5 + float((weights * ranks).sum()) / size
+    drawn = studentised_draws(loci.center(ranks), weights, setting)
     if expected is None:
-        drawn = auc_draws(np.round(scores, 12), positive, loci, setting.resamples)
+        resampled = auc_draws(np.round(scores, 12), positive, loci, setting.resamples)
     else:
-        drawn = 0.5 + ratio(loci.sums(weights * ranks), loci.sums(weights * positive), setting.resamples)
-    reference = norm.cdf(REFERENCE_EFFECT / np.sqrt(2)) - 0.5
+        resampled = 0.5 + ratio(loci.sums(weights * ranks), loci.sums(weights * positive), setting.resamples)
+    reference = (norm.cdf(REFERENCE_EFFECT / np.sqrt(2)) - 0.5) * size
     return Tested(
-        statistic=auc,
-        p=empirical_p(auc, 0.5 + null.draws[:, 0], center),
+        statistic=drawn.observed,
+        p=empirical_p(drawn.observed, drawn.draws),
         effect=auc,
-        interval=setting.interval(auc, drawn, float(null.sd[0])),
+        interval=setting.interval(auc, resampled, drawn.sd / size),
         neutral=0.5,
-        sign=float(np.sign(auc - center)),
-        power=power_of(reference, float(null.sd[0]), setting.alpha),
+        sign=float(np.sign(drawn.observed)),
+        power=drawn.power(reference, setting.alpha),
         contrast=float((weights * third).sum() / size),
-        draws=0.5 + null.draws[:, 0],
+        draws=drawn.draws,
         details={
             "n_positive": n_positive,
             "n_negative": n_negative,
-            "null_mean": center,
             "auc_plain": plain_auc(ranks, positive),
             "comparable": size / float((positive * (1 - positive.mean())).sum()),
         },

@@ -1,0 +1,145 @@
+"""Calibration: the noise is what it says it is, counts are the same on any number of threads, and verdicts are true."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from darkregulome.diagnosis.calibrate import Condition, calibrate, calibration_table
+from darkregulome.diagnosis.planted import (
+    TRUTHS,
+    ScoreModel,
+    correlated_noise,
+    estimate_score_model,
+    example_elements,
+    geometric,
+    make_design,
+    plant,
+)
+from darkregulome.diagnosis.settings import Settings
+from darkregulome.io.schemas import ELEMENTS
+from darkregulome.stats.loci import Loci
+from script_runner import run_script
+
+FEW = Settings(permutations=99, bootstrap=0)
+
+
+@pytest.fixture(scope="module")
+def design():
+    return make_design(example_elements(12, 60))
+
+
+def conditions(*names: str, rho: float = 0.5, **options) -> list[Condition]:
+    return [Condition(TRUTHS[name], f"autocorrelation {rho}", ScoreModel(geometric(rho), **options)) for name in names]
+
+
+def test_noise_has_unit_variance_and_the_autocorrelation_asked_for():
+    loci = Loci.of(np.repeat(np.arange(300), 90))
+    noise = correlated_noise(geometric(0.7), loci, np.random.default_rng(0)).reshape(300, 90)
+    assert noise.var() == pytest.approx(1.0, abs=0.05)
+    for lag in (1, 3, 8):
+        assert np.mean(noise[:, lag:] * noise[:, :-lag]) == pytest.approx(0.7**lag, abs=0.03)
+    # The ends of a locus do not meet, and loci are strangers.
+    assert abs(np.mean(noise[:, 0] * noise[:, -1])) < 0.2
+    assert abs(np.mean(noise[1:] * noise[:-1])) < 0.03
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.8])
+def test_what_was_planted_is_estimated_back(rho):
+    design = make_design(example_elements(40, 120))
+    truth = ScoreModel(geometric(rho), locus_sd=0.8, r2=0.7)
+    scores, _ = plant(design, TRUTHS["predictability"], truth, 10_000, 0.0, np.random.default_rng(1))
+    found = estimate_score_model(scores)
+    for lag in (1, 2, 3):
+        assert found.autocorrelation[lag] == pytest.approx(rho**lag, abs=0.06)
+    assert found.r2 == pytest.approx(0.7, abs=0.04)
+    assert found.locus_sd == pytest.approx(0.8, rel=0.35)
+
+
+def test_example_elements_fit_the_schema_and_classes_follow_distance():
+    elements = example_elements(10, 100)
+    ELEMENTS.schema.validate(elements)
+    near = elements["distance"].abs() <= 10_000
+    share = elements["class"].eq("cCRE").groupby(near).mean()
+    assert share[True] > 1.5 * share[False]
+
+
+def test_the_counts_are_the_same_on_one_and_on_two_threads(design):
+    asked = conditions("nothing", "horizon")
+    one, two = (calibrate(design, asked, 4, 0.25, FEW, threads=threads) for threads in (1, 2))
+    assert json.dumps(one) == json.dumps(two)
+    other = calibrate(design, asked, 4, 0.25, FEW.model_copy(update={"seed": 9}))
+    assert json.dumps(other) != json.dumps(one)
+
+
+def test_planted_truths_are_found_and_predictability_alone_is_not(design):
+    record = calibrate(design, conditions("predictability", "horizon_and_class", "ccre", r2=0.8), 12, 1.0, FEW)
+    rows = calibration_table(record).set_index(["truth", "claim", "side"])
+    assert rows.loc[("predictability", "class_hierarchy", "raw"), "rate"] == 1.0
+    assert rows.loc[("predictability", "ccre_discrimination", "raw"), "rate"] == 1.0
+    for claim in ("horizon", "class_hierarchy", "ccre_discrimination", "baseline_membership"):
+        assert rows.loc[("predictability", claim, "residual"), "survives"] <= 1 / 12
+    for truth, claim in (("horizon_and_class", "horizon"), ("ccre", "ccre_discrimination")):
+        assert rows.loc[(truth, claim, "residual"), "rate"] >= 0.9
+        assert rows.loc[(truth, claim, "residual"), "role"] == "planted"
+    assert set(rows.loc[("horizon_and_class", "ccre_discrimination"), "role"]) == {"touched"}
+
+
+@pytest.mark.parametrize("options", [{"r2": 0.98}, {"skew": 1.5}])
+def test_ccre_claim_holds_where_scores_are_no_linear_function_of_the_features(options):
+    """At R2 0.98, or with skewed scores, ranks bend what features explain, and cCREs differ in those features."""
+    bent = make_design(example_elements(40, 150))
+    record = calibrate(bent, conditions("predictability", **options), 25, 0.25, FEW, ["ccre_discrimination"])
+    row = record["conditions"][0]["claims"][0]
+    assert row["raw"]["rate"] == 1.0
+    assert row["residual"]["rejected"] <= 4
+    assert row["residual"]["median_effect"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_underpowered_claims_are_warned_of():
+    small = make_design(example_elements(4, 30))
+    record = calibrate(small, conditions("horizon", rho=0.8), 6, 0.1, FEW, ["horizon"])
+    assert any("horizon is underpowered on these elements" in warning for warning in record["warnings"])
+
+
+def test_script_takes_the_users_own_tables(tmp_path):
+    elements = example_elements(8, 40)
+    scores, _ = plant(
+        make_design(elements), TRUTHS["nothing"], ScoreModel(geometric(0.6)), 10_000, 0.0, np.random.default_rng(2)
+    )
+    elements.to_parquet(tmp_path / "elements.parquet")
+    scores.table[["element", "ris", "predictability"]].assign(model="mine").to_csv(
+        tmp_path / "ris.tsv", sep="\t", index=False
+    )
+    options = ("--truths", "nothing,horizon", "--tables", 3, "--permutations", 99, "--no-progress")
+    ran = run_script(
+        "calibrate",
+        *("--elements", tmp_path / "elements.parquet", "--ris", tmp_path / "ris.tsv", "--outdir", tmp_path / "out"),
+        *options,
+    )
+    assert ran.code == 0, ran.err
+    record = json.loads((tmp_path / "out" / "calibration.json").read_text())
+    model = record["parameters"]["score_models"]["as mine"]
+    assert model["lag1"] == pytest.approx(0.6, abs=0.2)
+    assert [condition["truth"] for condition in record["conditions"]] == ["nothing", "horizon"]
+    table = pd.read_csv(tmp_path / "out" / "calibration.tsv", sep="\t")
+    assert set(table["side"]) == {"raw", "residual"}
+    assert (tmp_path / "out" / "figures" / "calibration.svg").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--truths", "bogus"), "--truths: names 'bogus'"),
+        (("--claims", "luck"), "--claims: names 'luck'"),
+        (("--autocorrelation", "1.5"), "--autocorrelation: is '1.5'"),
+        (("--ris", "ris.tsv"), "--ris: is given without --elements"),
+        (("--permutations", "5"), "permutations"),
+    ],
+)
+def test_bad_options_are_said_and_nothing_is_written(tmp_path, options, message):
+    ran = run_script("calibrate", "--outdir", tmp_path / "out", "--tables", 1, "--no-progress", *options)
+    assert ran.code == 2
+    assert message in ran.err
+    assert not (tmp_path / "out").exists()
