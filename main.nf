@@ -6,6 +6,7 @@
 include { REGULOME                   } from './workflows/regulome'
 include { DIAGNOSE_SCORES            } from './workflows/diagnose'
 include { JUDGE_SCORES               } from './subworkflows/local/judge_scores'
+include { with_genome                } from './subworkflows/local/genomes'
 include { check_parameters; help_text } from './subworkflows/local/parameters'
 include { models_of; model_cards; code_hash } from './subworkflows/local/code_and_models'
 include { record_parameters; write_crate } from './subworkflows/local/provenance'
@@ -17,10 +18,12 @@ workflow {
         log.info(help_text(schema))
     }
     else {
-        check_parameters(params, schema)
-        record_parameters(params, params.outdir)
+        // From here on `given`: the handler at the end does not see `params` either.
+        def given = with_genome(params)
+        check_parameters(given, schema)
+        record_parameters(given, given.outdir)
 
-        def inputs = files_of(params)
+        def inputs = files_of(given)
         def own = params.workflow == 'diagnose'
         def models = own ? [] : models_of(params.models, params.weights, params.registry, "${projectDir}/assets/models")
         def code = code_hash("${projectDir}/bin")
@@ -68,8 +71,6 @@ workflow {
             .map { stages, report -> stages + report }
             .collectFile(name: 'software_versions.yml', storeDir: "${params.outdir}/pipeline_info")
 
-        // The handler does not see `params`.
-        def given = params
         workflow.onComplete {
             write_crate(given, inputs, given.outdir)
         }

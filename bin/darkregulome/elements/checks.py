@@ -200,8 +200,8 @@ def _eqtl_sites(table: pd.DataFrame, path: Path) -> pd.DataFrame:
         if "pos0" in table:
             position = pd.to_numeric(table["pos0"], errors="coerce") + 1
         ref = table.get("ref", "")
-    elif "variant_id" in table:
-        parts = table["variant_id"].astype(str).str.extract(r"^([^_:]+)[_:](\d+)[_:]([A-Za-z]*)")
+    elif variant := next((name for name in ("variant_id", "variant") if name in table), None):
+        parts = table[variant].astype(str).str.extract(r"^([^_:]+)[_:](\d+)[_:]([A-Za-z]*)")
         chrom, position, ref = parts[0], parts[1], parts[2]
     else:
         raise InputError.at(

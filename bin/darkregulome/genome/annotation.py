@@ -109,13 +109,15 @@ def read_bed(path: str | Path, contigs: Contigs, windows: Windows | None = None)
     """Read BED of 3 to any number of columns, gzipped or not.
 
     The table has chrom, start, end, name and strand ('.' where absent), and the file's columns from the fourth on as
-    they stand: column4, column5, ...
+    they stand: column4, column5, ... A table of UCSC's database is BED after its first column, the bin.
     """
     reader = _Reader(path, contigs, windows)
     for number, line in numbered_lines(path):
         fields = line.split("\t") if "\t" in line else line.split()
         if fields[0] in ("track", "browser"):
             continue
+        if _has_bin(fields):
+            fields = fields[1:]
         if len(fields) < 3:
             reader.problem(number, f"has {len(fields)} columns, where BED has 3 or more", "separate columns by tabs")
             continue
@@ -127,6 +129,17 @@ def read_bed(path: str | Path, contigs: Contigs, windows: Windows | None = None)
     table["name"] = table["column4"]
     table["strand"] = table["column6"].where(table["column6"].isin(["+", "-"]), ".")
     return reader.done(table)
+
+
+def _has_bin(fields: list[str]) -> bool:
+    """True for ``585 chr1 10 20 ...``: UCSC's bin, then a contig that is no number, then an interval."""
+    return (
+        len(fields) >= 4
+        and fields[0].isdigit()
+        and not fields[1].isdigit()
+        and fields[2].isdigit()
+        and fields[3].isdigit()
+    )
 
 
 def read_repeats(path: str | Path, contigs: Contigs, windows: Windows | None = None) -> Intervals:
