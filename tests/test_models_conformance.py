@@ -146,6 +146,18 @@ def test_equivariance_is_claimed_where_it_holds(language_model):
     assert torch.allclose(forward, reverse, atol=1e-4) == language_model.equivariant
 
 
+@pytest.mark.parametrize("name", LANGUAGE_MODELS)
+def test_half_precision_gives_about_the_same_in_float32(name, tmp_path):
+    model = make_model(name, tmp_path, precision="bf16")
+    tokens = model.encode([SEQUENCE, OTHER])
+    if model.kind == "masked":
+        tokens = model.mask(tokens, torch.tensor([20, 30]))
+    found, model.precision = model.log_probs(tokens), "fp32"
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.exp().sum(-1), torch.ones(2, LENGTH), rtol=0, atol=1e-3)
+    assert (found.exp() - model.log_probs(tokens).exp()).abs().mean() < 0.02
+
+
 def test_longest_window_is_read(language_model):
     letters = random_dna(language_model.context, 5)
     assert read(language_model, letters).isfinite().all()

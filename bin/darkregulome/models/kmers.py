@@ -187,7 +187,8 @@ def marginals(logits: Tensor, k: int) -> Tensor:
     -------
     Probabilities, shape (..., k, 4).
     """
-    return (logits.softmax(-1) @ _base_at(k).to(logits)).unflatten(-1, (k, 4))
+    with torch.autocast(logits.device.type, enabled=False):  # a sum of thousands
+        return (logits.softmax(-1) @ _base_at(k).to(logits)).unflatten(-1, (k, 4))
 
 
 def _base_at(k: int) -> Tensor:
