@@ -5,6 +5,7 @@ import pytest
 from scipy.stats import kendalltau, spearmanr
 
 from darkregulome.diagnosis.decompose import decompose
+from darkregulome.diagnosis.layer_confidence import LAYERS
 from darkregulome.diagnosis.settings import Settings
 from simulated_tables import Truth, make_elements, make_ris
 
@@ -84,3 +85,47 @@ def test_one_model_alone_has_layers_and_no_pairs(tables):
     found = decompose(elements, ris[ris["model"] == "lm1"], SETTINGS)
     assert found.record["pairs"] == []
     assert found.record["layers"]["predictability"]["n"] > 0
+
+
+def test_shares_of_layers_sum_to_one_and_confidence_is_the_share_of_the_own_layer(found):
+    shares = found.layers[[f"share_{layer}" for layer in LAYERS]].to_numpy()
+    np.testing.assert_allclose(shares.sum(axis=1), 1.0)
+    own = [row[f"share_{row['layer']}"] for _, row in found.layers.iterrows()]
+    assert found.layers["confidence"].tolist() == own
+
+
+def test_elements_far_above_the_bound_of_a_list_are_surer_than_those_at_it(found):
+    output = found.layers[found.layers["output_residual_top"]]
+    height = output["output_residual"]
+    far = output[height >= height.quantile(0.8)]
+    near = output[height <= height.quantile(0.2)]
+    assert far["confidence"].median() > near["confidence"].median() + 0.1
+    deep = found.layers[found.layers["layer"] == "none"].nsmallest(100, "output_residual")
+    assert deep["share_regulatory_output"].max() == 0
+
+
+def test_planted_elements_are_sure_and_chance_members_are_not(tables, found):
+    """A top list is filled whatever there is: without anything planted its members are at its edge by chance."""
+    elements, _ = tables
+    nothing = decompose(elements, make_ris(elements, 1, Truth(), rho=0.3, models=("lm1", "lm2", "output")), SETTINGS)
+    shared, chance = (one.layers[one.layers["layer"] == "shared"]["confidence"] for one in (found, nothing))
+    assert len(shared) > 3 * len(chance)
+    assert shared.median() > 0.8
+
+
+def test_a_sample_that_draws_each_locus_once_gives_the_layers_themselves(tables, monkeypatch):
+    """With every weight one, slopes and bounds are those of all loci: the layers of residuals fitted to all."""
+    elements, ris = tables
+    ones = np.ones((3, elements["locus"].nunique()), dtype=int)
+    monkeypatch.setattr("darkregulome.diagnosis.layer_confidence.resample_loci", lambda *_: ones)
+    layers = decompose(elements, ris, SETTINGS).layers
+    # The layers themselves are of cross-fitted residuals, so a few elements at the bounds may differ.
+    assert set(layers["confidence"]) <= {0.0, 1.0}
+    assert layers["confidence"].mean() > 0.97
+
+
+def test_rank_biased_overlap_is_held_against_rotation(found):
+    rows = {(row["first"], row["second"], row["scores"]): row for row in found.record["pairs"]}
+    planted = rows["lm1", "output", "residual"]
+    assert planted["rank_biased_overlap"] > planted["rank_biased_expected"]
+    assert planted["rank_biased_p"] == pytest.approx(1 / 200)

@@ -90,7 +90,7 @@ def decomposition_record() -> dict:
     rhos = {("demo-caduceus", "demo-hyena"): 0.8, ("demo-caduceus", "demo-enformer"): 0.2}
     rhos |= {("demo-hyena", "demo-enformer"): 0.1}
     pairs = [pair(*models, scores, rho) for models, rho in rhos.items() for scores in ("raw", "residual")]
-    layers = {"shared": {"n": 12, "classes": {"cCRE": 12}, "median_distance": 4200.0}, "none": {"n": 0}}
+    layers = {"shared": {"n": 12, "classes": {"cCRE": 12}, "median_distance": 4200.0, "n_sure": 9}, "none": {"n": 0}}
     return {"pairs": pairs, "layers": layers, "notes": ["A note."]}
 
 
@@ -372,7 +372,7 @@ def test_overlaps_and_layers_are_told(run_folder):
     rows = Rows(sections["list_overlap"]).rows
     assert len(rows) == 7
     assert rows[1] == ["demo-caduceus × demo-hyena", "RIS", "180", "60", "18", "0.26 [0.2, 0.3]", "0.0020"]
-    assert Rows(sections["layers"]).rows[1][2:] == ["12", "4.2 kb", "cCRE: 12"]
+    assert Rows(sections["layers"]).rows[1][2:] == ["12", "9", "4.2 kb", "cCRE: 12"]
 
 
 def test_a_figure_of_a_null_is_a_null_whatever_it_is_the_null_of(tmp_path):

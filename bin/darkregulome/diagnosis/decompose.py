@@ -18,19 +18,24 @@ import pandas as pd
 
 from darkregulome.diagnosis.diagnose import MINIMUM_ELEMENTS, Prepared, prepare, testable
 from darkregulome.diagnosis.entries import rounded
+from darkregulome.diagnosis.layer_confidence import LAYERS, layer_codes, layer_shares
 from darkregulome.diagnosis.scores import draws_for, join_scores, positions_in
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.stats import claims
-from darkregulome.stats.agreement import kendall, spearman, top_members
+from darkregulome.stats.agreement import kendall, rank_biased_overlap, spearman, top_members
 from darkregulome.stats.bootstrap import MINIMUM_LOCI, percentile_interval
 from darkregulome.stats.claims import NotTestable, Setting
 from darkregulome.stats.loci import Floats, Loci
+from darkregulome.stats.nulls import RotationNull, empirical_p
 from darkregulome.stats.verdict import benjamini_hochberg
 
 FRACTIONS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
 """Depths at which the overlap of two top lists is drawn."""
 
-LAYERS = ("shared", "regulatory_output", "predictability", "none")
+SURE = 0.8
+"""An element counts as sure of its layer where this share of bootstrap samples puts it there."""
+RBO_DRAWS = 199
+"""Rotations that rank-biased overlap is held against: it is not linear in the scores, so each is laid out in full."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,8 @@ def _agreement(
             "kendall": kendall(*values),
         }
         row |= _overlap(*lists, settings.top_fraction, setting)
+        if row["k"] is not None:
+            row |= _rank_biased_null(*lists, row["k"], setting)
         rows.append(row)
         for fraction in FRACTIONS:
             depth = _overlap(*lists, fraction, setting)
@@ -164,6 +171,22 @@ def _overlap(first: Floats, second: Floats, fraction: float, setting: Setting) -
     }
 
 
+def _rank_biased_null(first: Floats, second: Floats, k: int, setting: Setting) -> dict[str, Any]:
+    """Rank-biased overlap of expected depth `k` under rotation: its mean and a one-sided p."""
+    if not isinstance(setting.null, RotationNull):
+        return {"rank_biased_expected": None, "rank_biased_p": None}
+    persistence = 1 - 1 / max(k, 2)
+    observed = rank_biased_overlap(first, second, persistence)
+    n_draws = min(RBO_DRAWS, setting.null.permutations)
+    drawn = np.array(
+        [rank_biased_overlap(first, setting.null.rotate(second, draw), persistence) for draw in range(n_draws)]
+    )
+    return {
+        "rank_biased_expected": float(drawn.mean()),
+        "rank_biased_p": empirical_p(observed, drawn, two_sided=False),
+    }
+
+
 def _rank_interval(first: Floats, second: Floats, setting: Setting) -> list[float]:
     """Bootstrap interval over loci of the correlation of ranks (ranks of the whole set, kept in each resample)."""
     if setting.loci.count < MINIMUM_LOCI:
@@ -177,7 +200,8 @@ def element_layers(prepared: list[Prepared], settings: Settings) -> pd.DataFrame
     Returns
     -------
     One row an element scored by both kinds (or by the only kind there is): element, locus, class, distance, the
-    consensus scores, membership of each top list, layer and detail.
+    consensus scores, membership of each top list, layer and detail, the share of bootstrap samples of loci that put
+    the element there (confidence), and the share of each layer.
     """
     sides = {"language": [], "output": []}  # type: dict[str, list[Prepared]]
     for one in prepared:
@@ -191,8 +215,12 @@ def element_layers(prepared: list[Prepared], settings: Settings) -> pd.DataFrame
     off = pd.Series(False, index=frame.index)
     raw_top, language = frame.get("language_raw_top", off), frame.get("language_residual_top", off)
     output = frame.get("output_residual_top", off)
-    conditions = [language & output, output, raw_top | language]
-    frame["layer"] = np.select(conditions, LAYERS[:3], default=LAYERS[3])
+    codes = layer_codes(*(top.to_numpy(dtype=bool) for top in (raw_top, language, output)))
+    frame["layer"] = np.array(LAYERS)[codes]
+    shares = layer_shares(prepared, frame.index, settings)
+    frame["confidence"] = shares[np.arange(len(frame)), codes]
+    for at, layer in enumerate(LAYERS):
+        frame[f"share_{layer}"] = shares[:, at]
     frame["detail"] = np.where(frame["layer"] != "predictability", "", np.where(language, "unexplained", "explained"))
     where = pd.concat([one.scores.table for one in prepared]).drop_duplicates("element").set_index("element")
     frame = where[["locus", "chrom", "start", "end", "class", "distance"]].join(frame, how="inner")
@@ -221,6 +249,8 @@ def _layer_summary(layers: pd.DataFrame) -> dict[str, Any]:
         if len(rows) and "class" in rows:
             summary[layer]["classes"] = rows["class"].value_counts().sort_index().to_dict()
             summary[layer]["median_distance"] = float(rows["distance"].abs().median())
+            summary[layer]["n_sure"] = int((rows["confidence"] >= SURE).sum())
+            summary[layer]["median_confidence"] = float(rows["confidence"].median())
     return summary
 
 

@@ -95,7 +95,7 @@ def write_decomposition(decomposition: Decomposition, outdir: Path, inputs: Mapp
     write_table(_rounded_columns(_split_intervals(decomposition.pairs)), outdir / "pairs.tsv")
     write_table(_rounded_columns(_split_intervals(decomposition.overlaps)), outdir / "overlaps.tsv")
     write_table(_rounded_columns(decomposition.layers), outdir / "layers.tsv.gz")
-    draw_decomposition(decomposition.record, decomposition.overlaps, outdir / "figures")
+    draw_decomposition(decomposition.record, decomposition.overlaps, decomposition.layers, outdir / "figures")
     write_json({"provenance": source, **decomposition.record}, outdir / "decomposition.json")
 
 

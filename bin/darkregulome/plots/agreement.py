@@ -13,12 +13,15 @@ from darkregulome.plots.style import NEUTRAL, RAW, RESIDUAL, SERIES, panels, sav
 _SIDES = (("raw", RAW), ("residual", RESIDUAL))
 
 
-def draw_decomposition(record: Mapping[str, Any], overlaps: pd.DataFrame, folder: Path) -> list[Path]:
+def draw_decomposition(
+    record: Mapping[str, Any], overlaps: pd.DataFrame, layers: pd.DataFrame, folder: Path
+) -> list[Path]:
     """Draw and write every figure that the record has data for."""
     figures = {
         "list_overlap": overlap_figure(overlaps),
         "rank_agreement": agreement_figure(record),
         "layers": layers_figure(record["layers"]),
+        "layer_confidence": confidence_figure(layers),
     }
     return [path for name, figure in figures.items() if figure for path in save(figure, folder, name)]
 
@@ -87,4 +90,24 @@ def layers_figure(layers: Mapping[str, Any]) -> Figure | None:
     axis.invert_yaxis()
     axis.set_xlabel("elements")
     axis.legend(ncols=len(words), loc="lower center", bbox_to_anchor=(0.4, 1.0), fontsize=7)
+    return figure
+
+
+def confidence_figure(layers: pd.DataFrame) -> Figure | None:
+    """How sure the layer of its elements is: the share of elements with at least such a confidence."""
+    if "confidence" not in layers or layers.empty:
+        return None
+    figure, axes = panels(1, 1, width=4.6, height=2.8)
+    axis = axes[0][0]
+    named = [name for name in dict.fromkeys(layers["layer"]) if name != "none"]
+    for colour, name in zip(SERIES, sorted(named), strict=False):
+        values = np.sort(layers.loc[layers["layer"] == name, "confidence"].to_numpy())
+        label = f"{name.replace('_', ' ')} ({len(values)})"
+        axis.step(values, 100 * (1 - np.arange(len(values)) / len(values)), where="pre", color=colour, label=label)
+    axis.axvline(0.8, color=NEUTRAL, lw=0.8, ls="--")
+    axis.set_xlim(0, 1)
+    axis.set_ylim(0, 102)
+    axis.set_xlabel("confidence (share of bootstrap samples of loci)")
+    axis.set_ylabel("% of the layer's elements")
+    axis.legend()
     return figure
