@@ -19,7 +19,7 @@ app = script(
 def main(
     out: Annotated[Path, typer.Option("--out", help="Folder to write; a simulation there is replaced.")],
     genes: Annotated[int, typer.Option("--genes", min=1, help="Genes.")] = 400,
-    window: Annotated[int, typer.Option("--window", help="Bases around a TSS, a multiple of 128.")] = 4096,
+    window: Annotated[int, typer.Option("--window", help="Bases around a TSS, a multiple of 128.")] = 1024,
     genes_per_contig: Annotated[int, typer.Option("--genes-per-contig", min=1, help="Genes on one contig.")] = 40,
     seed: Seed = 0,
     version: Version = False,

@@ -176,6 +176,12 @@ def test_paper_settings_are_the_defaults():
     assert recipe.rate(27_499) == pytest.approx(3e-4, rel=1e-3)
 
 
+def test_weight_of_the_kl_rises_between_its_two_shares():
+    recipe = Recipe(steps=100, kl_weight=0.5, kl_ramp=(0.2, 0.6))
+    assert [recipe.kl_weight_at(step) for step in (0, 20, 40, 60, 99)] == pytest.approx([0, 0, 0.25, 0.5, 0.5])
+    assert Recipe(steps=100, kl_weight=0.5).kl_weight_at(0) == 0.5
+
+
 def test_settings_that_do_not_fit_are_told_all_at_once(tmp_path):
     path = tmp_path / "recipe.yaml"
     path.write_text("model: {window: 1000, resolution: 0, sauce: 1}\n")
@@ -342,27 +348,41 @@ def test_a_contig_does_not_depend_on_the_others():
 
 # Training
 
-QUICK = Recipe(steps=16, batch=12, warm_up=3, learning_rate=5e-3, last_rate=1e-3, validate_every=8, kl_weight=1e-3)
+QUICK = Recipe(steps=40, batch=12, warm_up=3, learning_rate=1e-2, last_rate=1e-3, kl_weight=0)
 
 
-def test_loss_falls_and_the_seed_decides(simulated):
+def test_loss_falls_on_genes_seen_again_and_again(simulated):
+    _, folder = simulated
+    torch.manual_seed(0)
+    model = Seq2Exp(SMALL.model_copy(update={"open_start": 3.0}))
+    genes = _genes(folder).iloc[:8]
+    model.start_at(float(genes["target"].mean()))
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
+    batch = _windows(folder).batch(genes)
+    losses = [training_step(model, optimizer, batch, QUICK, step)["prediction_loss"] for step in range(40)]
+    assert np.mean(losses[-5:]) < 0.5 * losses[0]
+
+
+def test_the_best_model_is_kept(simulated):
     _, folder = simulated
     windows, genes = _windows(folder), _genes(folder)
-    parts = split(genes, 4, 0)
-    first, second = (train_seq2exp(SMALL, QUICK, windows, parts["training"], parts["validation"], 7) for _ in range(2))
-    assert all(torch.equal(a, b) for a, b in zip(first.model.parameters(), second.model.parameters(), strict=True))
-    untrained = train_seq2exp(
-        SMALL, QUICK.model_copy(update={"steps": 1}), windows, parts["training"], parts["validation"], 7
-    )
-    before, after = (
-        measures(parts["training"]["target"], predict(made.model, windows, parts["training"]))["mse"]
-        for made in (untrained, first)
-    )
-    assert after < 0.9 * before
-    kept = min(row["validation_mse"] for row in first.curve)
-    assert measures(parts["validation"]["target"], predict(first.model, windows, parts["validation"]))[
-        "mse"
-    ] == pytest.approx(kept, rel=1e-5)
+    rows = []
+    recipe = QUICK.model_copy(update={"steps": 4, "validate_every": 1})
+    made = train_seq2exp(SMALL, recipe, windows, genes, genes, 7, report=rows.append)
+    assert made.curve == rows
+    assert rows[made.best_step - 1]["validation_mse"] == min(row["validation_mse"] for row in rows)
+    found = measures(genes["target"], predict(made.model, windows, genes))
+    assert found["mse"] == pytest.approx(min(row["validation_mse"] for row in rows), rel=1e-5)
+
+
+def test_the_seed_decides_every_weight(simulated):
+    _, folder = simulated
+    windows, genes = _windows(folder), _genes(folder)
+    recipe = QUICK.model_copy(update={"steps": 2})
+    first, second, third = (train_seq2exp(SMALL, recipe, windows, genes, genes, seed).model for seed in (7, 7, 8))
+    pairs = list(zip(first.parameters(), second.parameters(), third.parameters(), strict=True))
+    assert all(torch.equal(a, b) for a, b, _ in pairs)
+    assert not all(torch.equal(a, c) for a, _, c in pairs)
 
 
 def test_kl_closes_a_mask_that_starts_open(simulated):

@@ -1,5 +1,6 @@
 """The two networks of Seq2Exp: a generator of masks and a predictor of expression, each a bidirectional Mamba."""
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -109,6 +110,8 @@ class Encoder(nn.Module):
         blocks = CaduceusConfig(d_model=config.d_model, n_layer=config.n_layer, ssm_cfg=config.ssm_cfg)
         self.width, self.resolution = config.stem_width, config.resolution
         self.stem = nn.Conv1d(channels, config.d_model, config.stem_width)
+        # One base in four is 1 and the rest are 0, so PyTorch's own start, which counts every input, is too timid.
+        nn.init.normal_(self.stem.weight[:, :BASES], std=math.sqrt(2 / config.stem_width))
         self.layers = nn.ModuleList(CaduceusBlock(blocks) for _ in range(config.n_layer))
         self.norm = RMSNorm(config.d_model, blocks.norm_epsilon)
 

@@ -3,13 +3,24 @@
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from darkregulome.errors import InputError
 from darkregulome.seq2exp.network import Seq2ExpConfig, parse_config, validation_error
+
+_Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Recipe(BaseModel):
@@ -20,7 +31,7 @@ class Recipe(BaseModel):
     steps, batch, warm_up : optimizer steps, genes a step, and steps over which the learning rate rises.
     learning_rate, first_rate, last_rate : at its peak, at the first step, at the last step (cosine between).
     kl_weight, continuity_weight : weights of the two terms beside the prediction loss.
-    kl_ramp : share of the steps over which `kl_weight` rises from 0; a model is selected after it.
+    kl_ramp : shares of the steps between which `kl_weight` rises from 0; a model is selected after the second.
     validate_every : steps between validations; the model with the least validation MSE is kept.
     shift : largest random shift of a training window.
     """
@@ -37,7 +48,7 @@ class Recipe(BaseModel):
     clip: PositiveFloat = 1.0
     kl_weight: NonNegativeFloat = 0.01
     continuity_weight: NonNegativeFloat = 0.0
-    kl_ramp: float = Field(default=0.0, ge=0, lt=1)
+    kl_ramp: tuple[_Share, _Share] = (0.0, 0.0)
     validate_every: PositiveInt = 500
     shift: NonNegativeInt = 0
 
@@ -50,8 +61,14 @@ class Recipe(BaseModel):
 
     def kl_weight_at(self, step: int) -> float:
         """Weight of the KL at a step."""
-        ramp = self.kl_ramp * self.steps
-        return self.kl_weight * min(1.0, step / ramp) if ramp else self.kl_weight
+        begin, end = (share * self.steps for share in self.kl_ramp)
+        return self.kl_weight * min(1.0, max(0.0, step - begin) / (end - begin)) if step < end else self.kl_weight
+
+    @model_validator(mode="after")
+    def _ramp_rises(self) -> "Recipe":
+        if self.kl_ramp[0] > self.kl_ramp[1]:
+            raise ValueError("kl_ramp must not end before it begins")
+        return self
 
 
 def read_recipe(path: str | Path | None) -> tuple[Seq2ExpConfig, Recipe]:

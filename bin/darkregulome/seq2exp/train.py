@@ -67,7 +67,7 @@ def train_seq2exp(
             curve.append(row)
             report(row)
             # Before the KL has its full weight the mask is more open than it will be.
-            if found["mse"] < best[0] and (step + 1 > recipe.kl_ramp * recipe.steps or last):
+            if found["mse"] < best[0] and (step + 1 > recipe.kl_ramp[1] * recipe.steps or last):
                 best, best_step = (found["mse"], copy.deepcopy(model.state_dict())), step + 1
     model.load_state_dict(best[1])
     return Trained(model.eval(), curve, best_step)
