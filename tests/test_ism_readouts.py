@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import torch
 
+import test_models_enformer as enformer
 from darkregulome.genome.sequence import reverse_complement
 from darkregulome.ism.engine import score_loci
 from darkregulome.ism.plan import MASK_STRIDE, Settings, make_plan
@@ -331,3 +332,22 @@ def test_edits_that_change_the_length_are_written_as_they_are(perturbation):
         assert row.ref == bases[row.start : row.end]
         assert row.alt == ("" if perturbation == "deletion" else "ACG")
     assert (effects["end"] - effects["start"]).tolist() == ([6, 7] if perturbation == "deletion" else [0, 0])
+
+
+@pytest.mark.parametrize("perturbation", ["shuffle", "deletion", "insertion", "saturation"])
+def test_spliced_edits_of_an_enformer_equal_the_whole_forward(perturbation):
+    genome = MemoryGenome(chr1=random_dna(2000, 8))
+    table = element_table((680, 690), (900, 960), (1040, 1090), (1312, 1320))
+    settings = Settings(perturbation=perturbation, sites=2, insert=20, replicates=2, readout="track")
+    if perturbation == "saturation":
+        table = table.assign(end=table["start"] + 2)
+    model, locus = enformer.model_of(), locus_table(1000)
+    plan = make_plan(model, table, genome, settings, locus.iloc[0])
+    effects = score_loci(model, table, locus, genome, settings).effects["effect"]
+    before = enformer.at_tss(model, [plan.reference()])[0].double().numpy()
+    assert len(plan.edits) == len(effects) >= 4
+    for number, effect in enumerate(effects):
+        edited, _ = plan.edited(number)
+        after = enformer.at_tss(model, [edited])[0].double().numpy()
+        assert effect == pytest.approx(np.log2((after + 1) / (before + 1)).mean(), rel=1e-4, abs=2e-6)
+    assert effects.abs().max() > 1e-4
