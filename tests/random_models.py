@@ -56,6 +56,19 @@ LANGUAGE_MODELS = (
 OUTPUT_MODELS = ("enformer", "xpresso", "mpra_dragonn", "bpnet")
 
 
+class MemoryGenome:
+    """One contig held in memory."""
+
+    def __init__(self, bases):
+        self.bases = bases
+
+    def length(self, chrom):
+        return len(self.bases)
+
+    def fetch(self, chrom, start, end):
+        return "".join(self.bases[i] if 0 <= i < len(self.bases) else "N" for i in range(start, end))
+
+
 def make_model(name: str, folder: Path, **options: Any) -> Any:
     """A model of this name, written to `folder` and loaded from there by way of a registry beside it."""
     torch.manual_seed(7)

@@ -12,7 +12,7 @@ from darkregulome.ism.engine import score_loci
 from darkregulome.ism.plan import Settings, centred_window, tiles
 from darkregulome.models.architecture import architecture_names
 from darkregulome.models.protocol import LanguageModel, OutputModel
-from random_models import LANGUAGE_MODELS, OUTPUT_MODELS, make_model
+from random_models import LANGUAGE_MODELS, OUTPUT_MODELS, MemoryGenome, make_model
 
 LENGTH = 67  # odd, and no multiple of any k
 
@@ -23,19 +23,6 @@ def random_dna(length, seed=0):
 
 SEQUENCE, OTHER = random_dna(LENGTH), random_dna(LENGTH, 1)
 NOISE = 2e-5
-
-
-class MemoryGenome:
-    """One contig held in memory."""
-
-    def __init__(self, bases):
-        self.bases = bases
-
-    def length(self, chrom):
-        return len(self.bases)
-
-    def fetch(self, chrom, start, end):
-        return "".join(self.bases[i] if 0 <= i < len(self.bases) else "N" for i in range(start, end))
 
 
 @pytest.fixture(scope="module")

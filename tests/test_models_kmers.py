@@ -4,15 +4,18 @@ import itertools
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from transformers import EsmTokenizer
 
 from darkregulome.errors import InputError
+from darkregulome.ism.engine import score_loci
+from darkregulome.ism.plan import Settings
 from darkregulome.models import kmers
 from darkregulome.models.esm import fitting
 from darkregulome.models.registry import load_model
-from random_models import kmer_words, make_model, write_words
+from random_models import MemoryGenome, kmer_words, make_model, write_words
 
 SEQUENCES = ["ACGTTGCATTAGGCCATACCGATTACAGATTTACGGA", "ACGTTGNNTTAGGCCATACCGATTACNGATTTACGGA"]
 
@@ -137,6 +140,21 @@ def test_longest_window_leaves_room_for_the_special_tokens(folder):
     assert make_model("bert_k3", folder).context == 80 - 2 + 2
     assert make_model("esm", folder).context == (22 - 3) * 6
     assert make_model("llama", folder).context == 20 * 6
+
+
+@pytest.mark.parametrize("name", ["bert_k1", "bert_k3", "esm"])
+def test_pseudo_likelihood_masks_no_more_of_the_tokens_than_training_did(folder, name):
+    model, shares = make_model(name, folder), []
+    mask_id = model.vocabulary.special["mask"]
+    embedding = model.network.get_input_embeddings()
+    embedding.register_forward_hook(lambda module, ids, out: shares.append((ids[0] == mask_id).float().mean().item()))
+    genome = MemoryGenome(SEQUENCES[0] * 8)
+    elements = pd.DataFrame({"element": ["e"], "locus": ["L"], "chrom": ["c"], "start": [140], "end": [150]})
+    settings = Settings(window=77, sites=2, readout="loglik")
+    scores = score_loci(model, elements, None, genome, settings)
+    assert scores.reference["status"].tolist() == ["ok"]
+    assert scores.effects["effect"].abs().max() > 0
+    assert 0 < max(shares) < 0.25
 
 
 # Separate k-mers ----------------------------------------------------------------------------------------------------

@@ -218,6 +218,8 @@ class LanguagePlan:
     targets: list[Target]
     settings: Settings
     masked: bool = False
+    mask_stride: int = MASK_STRIDE
+    """Bases from one that is masked to the next, where several are at once."""
     windows: list[Window] = field(default_factory=list)
     edits: list[Edit] = field(default_factory=list)
     passes: list[Pass] = field(default_factory=list)
@@ -226,12 +228,14 @@ class LanguagePlan:
     @property
     def repeats(self) -> int:
         """Forwards a pass: pseudo-log-likelihood takes several."""
-        return MASK_STRIDE if self.masked and self.settings.readout == "loglik" else 1
+        return self.mask_stride if self.masked and self.settings.readout == "loglik" else 1
 
     @property
     def forwards(self) -> int:
         """Sequences through the model."""
-        extra = MASK_STRIDE * len(self.references()) if self.masked and self.settings.readout == "dependency" else 0
+        extra = (
+            self.mask_stride * len(self.references()) if self.masked and self.settings.readout == "dependency" else 0
+        )
         return self.repeats * len(self.passes) + extra
 
     @property
@@ -239,7 +243,7 @@ class LanguagePlan:
         """Bases through the model."""
         tokens = self.repeats * sum(self.lengths)
         if self.masked and self.settings.readout == "dependency":
-            tokens += MASK_STRIDE * sum(self.lengths[number] for number in self.references())
+            tokens += self.mask_stride * sum(self.lengths[number] for number in self.references())
         return tokens
 
     @property
@@ -425,7 +429,9 @@ class _Unusable(Exception):
 def _plan_language(
     model: LanguageModel, elements: pd.DataFrame, genome: Genome, settings: Settings, locus: pd.Series | None
 ) -> LanguagePlan:
-    plan = LanguagePlan([], settings, model.kind == "masked")
+    # A model over k-mers masks k of them, or one of k bases, with a base: so many more bases lie between.
+    stride = MASK_STRIDE * getattr(model, "k", 1)
+    plan = LanguagePlan([], settings, model.kind == "masked", stride)
     region = _target_region(locus, genome, settings) if settings.readout == "dependency" else ("", 0, 0)
     builder = _Builder(plan, strands=(False,) if model.equivariant else (False, True), causal=model.kind == "causal")
     for target in targets_of(elements):

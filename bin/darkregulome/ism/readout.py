@@ -33,7 +33,7 @@ import torch
 from darkregulome.errors import InputError
 from darkregulome.ism.batches import Batches
 from darkregulome.ism.perturb import BASES
-from darkregulome.ism.plan import MASK_STRIDE, LanguagePlan, OutputPlan, Window
+from darkregulome.ism.plan import LanguagePlan, OutputPlan, Window
 from darkregulome.models.protocol import LanguageModel, OutputModel, PrefixReuse
 
 PSEUDO_COUNT = 1.0
@@ -338,16 +338,16 @@ def _run_suffixes(
 
 
 def _pseudo(model: LanguageModel, plan: LanguagePlan, numbers: np.ndarray) -> torch.Tensor:
-    """Log-probabilities of each base while it is masked, (passes, length, 4): every seventh base at a time."""
+    """Log-probabilities of each base while it is masked, (passes, length, 4): every seventh token at a time."""
     tokens = model.encode([plan.sequence(number) for number in numbers.tolist()])
-    log_probs = None
-    for phase in range(MASK_STRIDE):
+    log_probs, stride = None, plan.mask_stride
+    for phase in range(min(stride, plan.lengths[numbers[0]])):
         masked = tokens
-        for place in range(phase, plan.lengths[numbers[0]], MASK_STRIDE):
+        for place in range(phase, plan.lengths[numbers[0]], stride):
             masked = model.mask(masked, torch.full((len(numbers),), place, device=tokens.device))
         found = model.log_probs(masked)
         log_probs = torch.zeros_like(found) if log_probs is None else log_probs
-        log_probs[:, phase::MASK_STRIDE] = found[:, phase::MASK_STRIDE]
+        log_probs[:, phase::stride] = found[:, phase::stride]
     return cast(torch.Tensor, log_probs)
 
 
