@@ -28,17 +28,19 @@ FLANK, SEED, PERMUTATIONS = 24_000, 1, 10_000
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", type=int, default=20, help="number of genomes, seeds 0 upwards")
+    parser.add_argument("--seeds", type=int, default=20, help="number of genomes")
+    parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--folder", type=Path, default=Path("null_seeds"), help="where scores and claims are kept")
     given = parser.parse_args()
     parts = []
-    for seed in range(given.seeds):
+    for seed in range(given.first, given.first + given.seeds):
         started = time.perf_counter()
         kept = given.folder / f"seed_{seed}"
         if not (kept / "ris.parquet").exists():
             score(seed, kept)
         rows = pd.DataFrame(claims_of(seed, kept))
-        survivors = rows.loc[rows["verdict"] == "survives", ["claim", "model"]].agg(" of ".join, axis=1).tolist()
+        survives = rows[rows["verdict"] == "survives"]
+        survivors = [f"{claim} of {model}" for claim, model in zip(survives["claim"], survives["model"], strict=True)]
         took = time.perf_counter() - started
         print(f"seed {seed}: {', '.join(survivors) or 'nothing survives'} ({took:.0f} s)", flush=True)
         parts.append(rows)
