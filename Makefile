@@ -59,7 +59,7 @@ lint-nf-core: setup ## the nf-core community's checks of the pipeline
 	@nf-core --hide-progress pipelines schema lint
 
 bench: setup ## time the scoring stage of each shipped model
-	@python3 setup/bench.py
+	@python3 benchmarks/scoring.py
 
 docs: setup ## write docs/columns.md and docs/parameters.md from the schemas
 	@python3 setup/write_docs.py

@@ -1,7 +1,7 @@
 """Kernels over float32 vectors, compiled by LLVM in this process: no compiler and no cache of files is needed.
 
 A kernel is written in Python as arithmetic on `Vector` and compiled for the CPU at hand in some hundredths of a second.
-It runs without the interpreter's lock. llvmlite, which numba brings along, is needed when a kernel is made.
+It runs without the interpreter's lock. llvmlite is needed when a kernel is made.
 """
 
 import ctypes
