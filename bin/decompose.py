@@ -24,7 +24,9 @@ def main(
     permutations: Annotated[int, typer.Option(min=99, help="Draws of the null.")] = 10_000,
     null: Annotated[str, typer.Option(help="rotation, free or stratified.")] = "rotation",
     bootstrap: Annotated[int, typer.Option(min=100, help="Bootstrap samples over loci.")] = 1000,
-    basis: Annotated[str, typer.Option(help="How features enter the regression: linear or quadratic.")] = "linear",
+    residualize: Annotated[
+        str, typer.Option(help="How features are taken out: linear, quadratic, splines or boosting.")
+    ] = "linear",
     seed: cli.Seed = 0,
     threads: cli.Threads = 1,
     progress: cli.Progress = True,
@@ -36,7 +38,7 @@ def main(
     from darkregulome.diagnosis.output import read_scores, settings_from, write_decomposition
 
     settings = settings_from(
-        permutations=permutations, null=null, bootstrap=bootstrap, basis=basis, top_fraction=top, seed=seed
+        permutations=permutations, null=null, bootstrap=bootstrap, residualize=residualize, top_fraction=top, seed=seed
     )
     element_table, ris_table = read_scores(elements, ris)
     with threadpool_limits(threads):

@@ -43,7 +43,9 @@ def main(
     track_floor: Annotated[
         float, typer.Option(min=0.0, help="Least effect of an output model that counts, log2 units of its tracks.")
     ] = 0.01,
-    basis: Annotated[str, typer.Option(help="How features enter the regression: linear or quadratic.")] = "linear",
+    residualize: Annotated[
+        str, typer.Option(help="How features are taken out: linear, quadratic, splines or boosting.")
+    ] = "linear",
     beyond_location: Annotated[
         bool, typer.Option(help="Test the class hierarchy after location is taken out too.")
     ] = False,
@@ -68,7 +70,7 @@ def main(
         top_fraction=top_fraction,
         bootstrap=bootstrap,
         track_floor=track_floor,
-        basis=basis,
+        residualize=residualize,
         beyond_location=beyond_location,
         seed=seed,
     )

@@ -87,3 +87,12 @@ def test_bad_input_is_one_sentence_and_exit_2_and_nothing_is_written(inputs, tmp
     ran = run_script("diagnose", *tables(inputs), "--outdir", out, *FEW, *options)
     assert ran.code == 2
     assert not out.exists()
+
+
+def test_diagnosis_is_byte_for_byte_the_same_on_one_and_on_two_threads(inputs, tmp_path):
+    for threads in (1, 2):
+        out = tmp_path / str(threads)
+        ran = run_script("diagnose", *tables(inputs), "--outdir", out, *FEW, "--bootstrap", 100, "--threads", threads)
+        assert ran.code == 0, ran.err
+    one, two = ((tmp_path / name / "diagnosis.json").read_bytes() for name in ("1", "2"))
+    assert one == two

@@ -7,7 +7,7 @@ import statsmodels.api as sm
 from darkregulome.stats.bootstrap import resample_loci
 from darkregulome.stats.features import expand, standardise_features
 from darkregulome.stats.loci import Loci
-from darkregulome.stats.residual import Folds, commonality, cross_fit, make_folds
+from darkregulome.stats.residual import Folds, commonality, cross_fit, make_folds, propensity, residualize
 
 
 @pytest.fixture
@@ -134,3 +134,34 @@ def test_quadratic_basis_takes_out_a_curve_that_the_linear_leaves(data):
     folds = make_folds(loci.codes, loci)
     assert cross_fit(scores, expand(features, "linear"), loci, folds).r2 < 0.2
     assert cross_fit(scores, expand(features, "quadratic"), loci, folds).r2 > 0.99
+
+
+@pytest.mark.parametrize("how", ["splines", "boosting"])
+def test_flexible_residuals_take_out_a_bend_and_are_held_out(how):
+    rng = np.random.default_rng(8)
+    loci = Loci.of(np.repeat(np.arange(10), 80))
+    features = rng.normal(size=(800, 2))
+    scores = np.abs(features[:, 0]) + 0.3 * rng.normal(size=800) + np.repeat(rng.normal(0, 3, 10), 80)
+    folds = make_folds(loci.codes, loci)
+    linear, bent = (residualize(scores, features, loci, folds, name) for name in ("linear", how))
+    assert linear.r2 < 0.1
+    assert bent.r2 > 0.6
+    assert bent.r2 <= bent.r2_in_sample
+    np.testing.assert_allclose(bent.coefficients, linear.coefficients)
+    noise = residualize(rng.normal(size=800), features, loci, folds, how)
+    assert noise.r2 < 0.02 < noise.r2_in_sample
+
+
+def test_propensity_is_the_chance_of_membership_and_held_out():
+    rng = np.random.default_rng(9)
+    loci = Loci.of(np.repeat(np.arange(20), 200))
+    features = rng.normal(size=(4000, 2))
+    chance = 1 / (1 + np.exp(-(features[:, 0] - 1)))
+    member = rng.random(4000) < chance
+    folds = make_folds(loci.codes, loci)
+    found = propensity(member, features, folds)
+    assert np.abs(found - chance).mean() < 0.02
+    changed = member.copy()
+    changed[loci.codes % 5 == 0] = ~member[loci.codes % 5 == 0]
+    again = propensity(changed, features, folds)
+    np.testing.assert_allclose(found[loci.codes % 5 == 0], again[loci.codes % 5 == 0])

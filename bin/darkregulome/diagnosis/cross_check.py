@@ -21,11 +21,10 @@ from darkregulome.errors import InputError
 from darkregulome.genome.textfile import numbered_lines
 from darkregulome.stats import claims
 from darkregulome.stats.claims import NotTestable, Tested
-from darkregulome.stats.features import expand
 from darkregulome.stats.loci import Floats
 from darkregulome.stats.matching import Matches, match_controls, standardised_difference
 from darkregulome.stats.randomness import generator
-from darkregulome.stats.residual import cross_fit
+from darkregulome.stats.residual import residualize
 
 _CHROM = ("chrom", "chr", "chromosome", "#chrom")
 _POSITION = ("pos", "position", "pos_grch38", "pos_hg38", "pos_grch37", "pos_hg19")
@@ -298,8 +297,8 @@ def check_conservation(
     def test(one: Prepared) -> tuple[Tested, Tested, dict[str, Any]]:
         scores = one.scores
         conservation = np.asarray(scores.table["element"].map(values), dtype=np.float64)
-        features = expand(scores.features.values, settings.basis)
-        partial = cross_fit(conservation, features, scores.loci, scores.folds).residual
+        how = settings.residualize
+        partial = residualize(conservation, scores.features.values, scores.loci, scores.folds, how).residual
         profiles.append(_conservation_profile(one, conservation))
         raw = claims.rank_association(one.raw, scores.loci.center(conservation), one.setting)
         residual = claims.rank_association(one.residual, scores.loci.center(partial), one.setting)

@@ -17,7 +17,7 @@ from darkregulome.stats.claims import NotTestable, Setting, Tested
 from darkregulome.stats.features import expand
 from darkregulome.stats.loci import Bools, Floats, Loci
 from darkregulome.stats.nulls import Null
-from darkregulome.stats.residual import Residualization, commonality, cross_fit, normal_scores_by_locus, propensity
+from darkregulome.stats.residual import Residualization, commonality, normal_scores_by_locus, propensity, residualize
 
 MINIMUM_ELEMENTS = 20
 """A model with fewer scored elements is not diagnosed, and said so."""
@@ -107,7 +107,7 @@ def diagnose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings) -> D
 
 def prepare(scores: ModelScores, settings: Settings) -> Prepared:
     """Residualize and standardise one model's scores, and draw its nulls."""
-    fit = scores.residualize(settings.basis)
+    fit = scores.residualize(settings.residualize)
     loci = scores.loci
     residual, residual_sd = loci.standardise(fit.residual)
     setting, beside = draws_for([scores.name], loci, scores.classes, settings)
@@ -210,7 +210,7 @@ def _ladder(one: Prepared, near: np.ndarray, settings: Settings) -> list[dict[st
         values = one.raw
         if used:
             columns = one.scores.features.values[:, [names.index(name) for name in used]]
-            fit = cross_fit(one.scores.raw, expand(columns, settings.basis), one.scores.loci, one.scores.folds)
+            fit = residualize(one.scores.raw, columns, one.scores.loci, one.scores.folds, settings.residualize)
             values = one.scores.loci.standardise(fit.residual)[0]
         tested = claims.horizon(values, near, one.setting)
         rungs.append(
@@ -238,8 +238,9 @@ def _class_means(tested: Tested) -> dict[str, float]:
 def _class_hierarchy(one: Prepared, settings: Settings) -> ClaimResult:
     scores = one.scores
     sides = class_sides(one, settings)
-    columns = np.hstack([expand(scores.features.values, settings.basis), scores.location(settings.horizon)])
-    located = scores.loci.standardise(cross_fit(scores.raw, columns, scores.loci, scores.folds).residual)[0]
+    columns = np.hstack([scores.features.values, scores.location(settings.horizon)])
+    fit = residualize(scores.raw, columns, scores.loci, scores.folds, settings.residualize)
+    located = scores.loci.standardise(fit.residual)[0]
     beyond = claims.class_hierarchy(located, scores.classes, one.setting, _class_means(sides.raw))
     details = {
         "tested_beyond_location": settings.beyond_location,
@@ -286,7 +287,7 @@ def rank_scores(one: Prepared, settings: Settings) -> Ranked:
     """
     scores, loci = one.scores, one.scores.loci
     values = normal_scores_by_locus(scores.raw, loci)
-    fit = cross_fit(values, expand(scores.features.values, settings.basis), loci, scores.folds)
+    fit = residualize(values, scores.features.values, loci, scores.folds, settings.residualize)
     positive = scores.classes == "cCRE"
     return Ranked(
         raw=loci.standardise(values)[0],
@@ -379,12 +380,9 @@ def _lists(language: Prepared, output: Prepared, settings: Settings) -> ClaimRes
 
 def _model_record(one: Prepared, settings: Settings) -> dict[str, Any]:
     scores, fit = one.scores, one.fit
-    features = expand(scores.features.values, settings.basis)
+    features = expand(scores.features.values, settings.residualize)
     resamples = one.setting.resamples if scores.loci.count >= 3 else None
     parts = commonality(scores.raw, features, scores.annotation(), scores.loci, resamples)
-    names = list(scores.features.names)
-    if settings.basis == "quadratic":
-        names += [f"{name}^2" for name in scores.features.names]
     return {
         "kind": scores.kind,
         "readout": scores.readout,
@@ -396,7 +394,7 @@ def _model_record(one: Prepared, settings: Settings) -> dict[str, Any]:
         "held_out": fit.unit,
         "shares": parts.shares,
         "shares_interval": parts.intervals,
-        "coefficients": dict(zip(names, fit.coefficients.tolist(), strict=True)),
+        "coefficients": dict(zip(scores.features.names, fit.coefficients.tolist(), strict=True)),
         "predictability_source": scores.predictability_source,
         "imputed": scores.features.imputed,
         "dropped_features": scores.features.dropped,

@@ -12,11 +12,11 @@ from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
 from darkregulome.stats.bootstrap import resample_loci
 from darkregulome.stats.claims import Setting
-from darkregulome.stats.features import FeatureMatrix, expand, standardise_features
+from darkregulome.stats.features import FeatureMatrix, standardise_features
 from darkregulome.stats.loci import Bools, Floats, Ints, Loci
 from darkregulome.stats.nulls import Null, RotationNull, ShuffleNull
 from darkregulome.stats.randomness import generator
-from darkregulome.stats.residual import Folds, Residualization, cross_fit, make_folds
+from darkregulome.stats.residual import Folds, Residualization, make_folds, residualize
 
 LANGUAGE_KINDS = ("masked", "causal")
 
@@ -87,9 +87,9 @@ class ModelScores:
         """Class words, shape (n,)."""
         return self.table["class"].to_numpy(dtype=str)
 
-    def residualize(self, basis: str) -> Residualization:
+    def residualize(self, how: str) -> Residualization:
         """RIS less what the features explain."""
-        return cross_fit(self.raw, expand(self.features.values, basis), self.loci, self.folds)
+        return residualize(self.raw, self.features.values, self.loci, self.folds, how)
 
     def location(self, horizon: int) -> Floats:
         """Columns of location: near or far, and log distance. Never among the features: this is what is tested."""

@@ -36,7 +36,8 @@ class Settings(BaseModel):
     top_fraction : share of elements in a top list.
     bootstrap : bootstrap samples over loci; none, and there are no intervals.
     track_floor : least effect of an output model, in log2 units of its tracks.
-    basis : how features enter the regression, linear or with their squares.
+    residualize : how features are taken out: linear, with their squares, by splines, or by gradient boosting; always
+        cross-fitted.
     beyond_location : test the residual class hierarchy after location (near, log distance) is taken out too.
     seed : seed of every draw.
     """
@@ -50,6 +51,6 @@ class Settings(BaseModel):
     top_fraction: float = Field(0.1, gt=0, lt=0.5)
     bootstrap: int = Field(1000, ge=0)
     track_floor: float = Field(0.01, ge=0)
-    basis: Literal["linear", "quadratic"] = "linear"
+    residualize: Literal["linear", "quadratic", "splines", "boosting"] = "linear"
     beyond_location: bool = False
     seed: int = Field(0, ge=0)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.preprocessing import SplineTransformer
 
 from darkregulome.stats.loci import Floats
 
@@ -55,9 +56,23 @@ def standardise_features(columns: Mapping[str, NDArray | None]) -> FeatureMatrix
 
 
 def expand(values: Floats, basis: str) -> Floats:
-    """The columns that the regression uses: the features (``"linear"``), or with their squares (``"quadratic"``)."""
+    """The columns that a regression uses: the features (``"linear"``), with squares (``"quadratic"``), or as splines.
+
+    Splines are cubic, with knots at the quartiles, and linear beyond the outer ones; a feature of few values stays as
+    it is. ``"boosting"`` has no columns of its own: those of the splines stand for it in a commonality analysis.
+    """
     if basis == "linear":
         return values
     if basis == "quadratic":
         return np.hstack([values, values**2 - 1.0])
+    if basis in ("splines", "boosting"):
+        return np.hstack([_splines(column) for column in values.T]) if values.shape[1] else values
     raise ValueError(f"unknown basis {basis!r}")
+
+
+def _splines(column: Floats) -> Floats:
+    knots = np.unique(np.quantile(column, np.linspace(0, 1, 5)))
+    if len(knots) < 4:
+        return column[:, None]
+    transformer = SplineTransformer(degree=3, knots=knots[:, None], include_bias=False, extrapolation="linear")
+    return np.asarray(transformer.fit_transform(column[:, None]), dtype=np.float64)

@@ -1,12 +1,14 @@
 """What predictability explains of a score, and what it leaves: cross-fitted least squares and commonality analysis."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
+from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression
 
+from darkregulome.stats.features import expand
 from darkregulome.stats.loci import Floats, Ints, Loci
 
 _RIDGE = 1e-10
@@ -14,8 +16,8 @@ _RIDGE = 1e-10
 
 _COLLINEAR = 1e-11
 """Eigenvalues of cross-products below this part of the largest are of collinear features."""
-PROPENSITY_FOLDS = 5
-"""Most folds of a logistic regression."""
+MERGED_FOLDS = 5
+"""Most folds of a logistic regression or of boosting, each of which costs a fit."""
 _WEAK = 100.0
 """Inverse strength of its penalty: enough to keep a feature that divides members from others perfectly finite."""
 
@@ -109,6 +111,45 @@ def cross_fit(scores: NDArray, features: Floats, loci: Loci, folds: Folds) -> Re
     )
 
 
+def residualize(scores: NDArray, features: Floats, loci: Loci, folds: Folds, how: str = "linear") -> Residualization:
+    """`cross_fit` in the way that `how` says: linear, quadratic, splines (see `expand`) or boosting.
+
+    Coefficients are those of the linear fit, whatever the way. Boosting is `HistGradientBoostingRegressor` on scores
+    centred by locus, in `MERGED_FOLDS` folds at most.
+    """
+    linear = cross_fit(scores, features, loci, folds)
+    if how == "linear" or features.shape[1] == 0:
+        return linear
+    if how != "boosting":
+        return replace(cross_fit(scores, expand(features, how), loci, folds), coefficients=linear.coefficients)
+    scores = np.asarray(scores, dtype=float)
+    within = loci.center(scores)
+    predicted, in_sample = _boosted(within, features, folds), _boosted(within, features, Folds(folds.codes * 0, "none"))
+    residual = scores - predicted
+    spread = np.abs(loci.center(residual))
+    return Residualization(
+        residual=residual,
+        scale=np.maximum(_held_out(spread, features, loci, folds), 0.1 * max(spread.mean(), 1e-300)),
+        r2=r_squared(within, loci.center(predicted)),
+        r2_in_sample=r_squared(within, loci.center(in_sample)),
+        r2_total=r_squared(scores - scores.mean(), predicted),
+        coefficients=linear.coefficients,
+        unit=folds.unit,
+    )
+
+
+def _boosted(within: Floats, features: Floats, folds: Folds) -> Floats:
+    merged = folds.codes % MERGED_FOLDS
+    predicted = np.zeros(len(within))
+    for fold in np.unique(merged):
+        test = merged == fold
+        train = ~test if folds.unit != "none" else test
+        if train.any():
+            model = HistGradientBoostingRegressor(max_iter=100, early_stopping=False, random_state=0)
+            predicted[test] = model.fit(features[train], within[train]).predict(features[test])
+    return predicted
+
+
 def normal_scores(scores: NDArray) -> Floats:
     """Rank-based inverse normal transform (Blom 1958): the normal quantiles of the ranks, ties sharing theirs."""
     return np.asarray(norm.ppf((rankdata(scores) - 0.375) / (len(scores) + 0.25)), dtype=np.float64)
@@ -126,7 +167,7 @@ def propensity(member: NDArray, features: Floats, folds: Folds) -> Floats:
     Parameters
     ----------
     member : shape (n,), booleans. features : shape (n, p), standardised; their squares are used too.
-    folds : held out together; merged into `PROPENSITY_FOLDS` at most, since each costs a fit.
+    folds : held out together; merged into `MERGED_FOLDS` at most, since each costs a fit.
 
     Returns
     -------
@@ -134,7 +175,7 @@ def propensity(member: NDArray, features: Floats, folds: Folds) -> Floats:
     """
     member = np.asarray(member, dtype=bool)
     columns = np.hstack([features, features**2 - 1.0])
-    merged = folds.codes % PROPENSITY_FOLDS
+    merged = folds.codes % MERGED_FOLDS
     chance = np.full(len(member), member.mean())
     for fold in np.unique(merged):
         test = merged == fold
