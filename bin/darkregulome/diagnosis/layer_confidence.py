@@ -71,7 +71,7 @@ class _Model:
         scores, layout = one.scores, one.scores.loci
         self.is_language = scores.is_language_model
         self._layout: Loci = layout
-        self._features = layout.center(expand(scores.features.values, settings.basis))
+        self._features = layout.center(expand(scores.features.values, settings.residualize))
         self._values = layout.center(scores.raw)
         design = np.column_stack([self._features, self._values])
         self._grams = layout.sums(design[:, :, None] * design[:, None, :])
