@@ -5,6 +5,7 @@
 
 include { REGULOME                   } from './workflows/regulome'
 include { DIAGNOSE_SCORES            } from './workflows/diagnose'
+include { VARIANTS                   } from './workflows/variants'
 include { JUDGE_SCORES               } from './subworkflows/local/judge_scores'
 include { with_genome                } from './subworkflows/local/genomes'
 include { check_parameters; help_text } from './subworkflows/local/parameters'
@@ -28,48 +29,63 @@ workflow {
         def models = own ? [] : models_of(params.models, params.weights, params.registry, "${projectDir}/assets/models")
         def code = code_hash("${projectDir}/bin")
 
-        ch_elements = channel.empty()
-        ch_ris = channel.empty()
-        ch_loci = channel.empty()
-        ch_failed = channel.value([])
-        ch_failed_scores = channel.value([])
-        if (own) {
-            DIAGNOSE_SCORES(params.scores, inputs, code)
-            ch_elements = DIAGNOSE_SCORES.out.elements
-            ch_ris = DIAGNOSE_SCORES.out.ris
-            ch_loci = DIAGNOSE_SCORES.out.loci
-        }
-        else {
-            REGULOME(
+        if (params.workflow == 'variants') {
+            VARIANTS(
                 inputs,
                 models,
                 file(params.registry, checkIfExists: true),
                 params.device,
-                params.loci_per_task as Integer,
+                params.shards as Integer,
+                params.variants_format,
                 code,
             )
-            ch_elements = REGULOME.out.elements
-            ch_ris = REGULOME.out.ris
-            ch_loci = REGULOME.out.loci
-            ch_failed = REGULOME.out.failed
-            ch_failed_scores = REGULOME.out.failed_scores
+            VARIANTS.out.versions
+                .collectFile(name: 'software_versions.yml', storeDir: "${params.outdir}/pipeline_info")
         }
+        else {
+            ch_elements = channel.empty()
+            ch_ris = channel.empty()
+            ch_loci = channel.empty()
+            ch_failed = channel.value([])
+            ch_failed_scores = channel.value([])
+            if (own) {
+                DIAGNOSE_SCORES(params.scores, inputs, code)
+                ch_elements = DIAGNOSE_SCORES.out.elements
+                ch_ris = DIAGNOSE_SCORES.out.ris
+                ch_loci = DIAGNOSE_SCORES.out.loci
+            }
+            else {
+                REGULOME(
+                    inputs,
+                    models,
+                    file(params.registry, checkIfExists: true),
+                    params.device,
+                    params.loci_per_task as Integer,
+                    code,
+                )
+                ch_elements = REGULOME.out.elements
+                ch_ris = REGULOME.out.ris
+                ch_loci = REGULOME.out.loci
+                ch_failed = REGULOME.out.failed
+                ch_failed_scores = REGULOME.out.failed_scores
+            }
 
-        JUDGE_SCORES(
-            inputs,
-            ch_elements,
-            ch_ris,
-            ch_loci,
-            model_cards(models),
-            ch_failed,
-            ch_failed_scores,
-            file("${projectDir}/assets/multiqc_config.yml", checkIfExists: true),
-            code,
-        )
+            JUDGE_SCORES(
+                inputs,
+                ch_elements,
+                ch_ris,
+                ch_loci,
+                model_cards(models),
+                ch_failed,
+                ch_failed_scores,
+                file("${projectDir}/assets/multiqc_config.yml", checkIfExists: true),
+                code,
+            )
 
-        JUDGE_SCORES.out.versions
-            .map { stages, report -> stages + report }
-            .collectFile(name: 'software_versions.yml', storeDir: "${params.outdir}/pipeline_info")
+            JUDGE_SCORES.out.versions
+                .map { stages, report -> stages + report }
+                .collectFile(name: 'software_versions.yml', storeDir: "${params.outdir}/pipeline_info")
+        }
 
         workflow.onComplete {
             write_crate(given, inputs, given.outdir)
@@ -81,6 +97,6 @@ workflow {
 def files_of(given) {
     def genome = ['fasta', 'gtf', 'loci', 'regulatory', 'repeats', 'conserved', 'class_map']
     def own = ['elements', 'score_intervals', 'score_variants']
-    def outside = ['conservation', 'eqtl', 'ld_blocks', 'network', 'network_info', 'pairs', 'truth']
+    def outside = ['conservation', 'eqtl', 'ld_blocks', 'network', 'network_info', 'pairs', 'truth', 'variants', 'variant_truth']
     (genome + own + outside).collectEntries { name -> [name, given[name] ? file(given[name], checkIfExists: true) : []] }
 }

@@ -1,0 +1,31 @@
+// Join the parts of a model's scored variants, in order.
+process GATHER_VARIANTS {
+    tag "${meta.model}"
+    label 'process_single'
+
+    conda "${moduleDir}/environment.yml"
+    container 'docker.io/darkregulome/darkregulome:0.1.0'
+
+    input:
+    tuple val(meta), path(parts, stageAs: 'parts/*')
+    val format
+    val code
+
+    output:
+    tuple val(meta), path("variants/*.${format}"), emit: scored
+    path 'variants/*.{tbi,csi}', emit: index, optional: true
+    tuple val("${task.process}"), val('darkregulome'), eval("gather_variants.py --version | sed 's/.* //'"), topic: versions
+
+    script:
+    def prefix = task.ext.prefix ?: "${meta.model}".replaceAll(/[^A-Za-z0-9._-]/, '_')
+    """
+    gather_variants.py ${parts} --out 'variants/${prefix}.${format}'
+    """
+
+    stub:
+    def prefix = task.ext.prefix ?: "${meta.model}".replaceAll(/[^A-Za-z0-9._-]/, '_')
+    """
+    mkdir variants
+    touch 'variants/${prefix}.${format}'
+    """
+}

@@ -1,0 +1,61 @@
+"""`--workflow variants`, run for real by Nextflow: scattered, gathered in order, judged."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline_runner import Project, copy_project, make_models
+
+pytestmark = pytest.mark.pipeline
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("variants") / "project"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    bases = "".join(rng.choice(list("ACGT"), 400))
+    (folder / "genome.fa").write_text(f">chr1\n{bases}\n")
+    rows = [(at + 1, bases[at], "ACGT".replace(bases[at], "")[at % 3]) for at in range(100, 300, 5)]
+    rows.insert(7, (136, "A", "<DEL>"))
+    lines = [f"chr1\t{pos}\tv{number}\t{ref}\t{alt}\t.\t.\t." for number, (pos, ref, alt) in enumerate(rows)]
+    head = "##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+    (folder / "in.vcf").write_text(head + "\n".join(lines) + "\n")
+    truth = pd.DataFrame(rows, columns=["pos", "ref", "alt"]).assign(chrom="1", effect=rng.normal(size=len(rows)))
+    truth.to_csv(folder / "truth.tsv", sep="\t", index=False)
+    models = make_models(folder)
+    return copy_project(folder, folder, {"demo-hyena": models["demo-hyena"]})
+
+
+def options(project: Project) -> list[str]:
+    return [
+        *("--workflow", "variants", "--variants", "in.vcf", "--fasta", "genome.fa", "--shards", "3"),
+        *("--models", "demo-hyena", "--weights", f"demo-hyena={project.models['demo-hyena']}", "--window", "64"),
+        *("--variants_format", "parquet", "--variant_truth", "truth.tsv", "--judged_scores", "loglik:abs"),
+        *("--measurement_column", "effect", "--max_cpus", "1", "--max_memory", "2.GB"),
+    ]
+
+
+def test_variants_are_scattered_gathered_in_order_and_judged(project: Project):
+    run = project.run(*options(project), "--outdir", "out", outdir="out", defaults=False)
+    assert run.status == 0, run.output
+    tasks = sorted(task["process"] for task in run.trace())
+    assert tasks == ["EVALUATE_SCORES", "GATHER_VARIANTS", "INDEX_FASTA", *["SCORE_VARIANTS"] * 3]
+    scored = pd.read_parquet(run.outdir / "variants" / "demo-hyena.parquet")
+    assert scored["id"].tolist() == [f"v{number}" for number in range(41)]
+    assert scored["status"].value_counts().to_dict() == {"ok": 40, "symbolic": 1}
+    record = json.loads((run.outdir / "evaluation" / "demo-hyena" / "evaluation.json").read_text())
+    assert record["n"] == 40
+
+
+def test_a_stub_run_goes_through_the_same_stages(project: Project):
+    run = project.run(*options(project), "-stub-run", "--outdir", "stub", outdir="stub", defaults=False)
+    assert run.status == 0, run.output
+    assert {task["process"] for task in run.trace()} == {
+        "EVALUATE_SCORES",
+        "GATHER_VARIANTS",
+        "INDEX_FASTA",
+        "SCORE_VARIANTS",
+    }
