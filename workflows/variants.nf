@@ -6,7 +6,7 @@ include { INDEX_FASTA     } from '../modules/local/index_fasta'
 include { SCORE_VARIANTS  } from '../modules/local/score_variants'
 include { GATHER_VARIANTS } from '../modules/local/gather_variants'
 include { EVALUATE_SCORES } from '../modules/local/evaluate_scores'
-include { versions_yaml   } from '../subworkflows/local/judge_scores'
+include { versions_yaml   } from '../subworkflows/local/versions'
 
 workflow VARIANTS {
     take:

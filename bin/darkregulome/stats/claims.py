@@ -432,13 +432,16 @@ def _separation_and_betas(grams: Floats, moments: Floats, k: int, n: int) -> tup
 
 
 def logistic_auc(scores: NDArray, features: Floats, folds: Folds, top_fraction: float) -> float:
-    """Out-of-fold AUC of a logistic regression for membership of the top list, differences between loci included."""
+    """Out-of-fold AUC of a logistic regression for membership of the top list, differences between loci included.
+
+    NaN where a training set has members only, or none, or where there is no feature.
+    """
     top = top_members(scores, max(1, round(top_fraction * len(scores))))
     values = np.zeros(len(scores))
     for fold in np.unique(folds.codes):
         test = folds.codes == fold
         train = ~test if folds.unit != "none" else test
-        if len(np.unique(top[train])) < 2:
+        if len(np.unique(top[train])) < 2 or not features.shape[1]:
             return float("nan")
         model = LogisticRegression(max_iter=1000).fit(features[train], top[train])
         values[test] = model.decision_function(features[test])

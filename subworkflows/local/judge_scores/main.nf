@@ -7,6 +7,7 @@ include { DIAGNOSE        } from '../../../modules/local/diagnose'
 include { DECOMPOSE       } from '../../../modules/local/decompose'
 include { REPORT_SECTIONS } from '../../../modules/local/report_sections'
 include { MULTIQC         } from '../../../modules/local/multiqc'
+include { versions_yaml   } from '../versions'
 
 workflow JUDGE_SCORES {
     take:
@@ -52,15 +53,4 @@ workflow JUDGE_SCORES {
     report // report.html
     diagnosis // diagnosis.json
     versions // YAML texts
-}
-
-/** Versions of the software, as YAML by process, sorted. */
-def versions_yaml(versions) {
-    versions
-        .groupBy { process, _tool, _version -> process.tokenize(':').last() }
-        .sort()
-        .collect { process, rows ->
-            "${process}:\n" + rows.collect { _process, tool, version -> "  ${tool}: \"${version}\"\n" }.sort().join('')
-        }
-        .join('')
 }
