@@ -158,6 +158,23 @@ def test_conservation_linked_to_regulation_survives_and_linked_to_gc_alone_does_
     assert found["regulation"]["verdict"] == "survives"
 
 
+def test_conservation_that_follows_nothing_is_not_found_in_skewed_scores(elements):
+    """Scores of an output model: most are next to nothing, and the regression misses how the features bend them.
+
+    Conservation as simulated has narrow clusters, within which the noise of its own slopes is all there is.
+    """
+    rng = np.random.default_rng(9)
+    bent = 2.0 * elements["gc"].rank(pct=True) + elements["repeat_fraction"] + rng.normal(size=len(elements))
+    scores = pd.DataFrame({"element": elements["element"], "model": "tool", "kind": "output", "ris": np.exp(2 * bent)})
+    scores["predictability"] = rng.normal(size=len(scores))
+    quick = Settings(permutations=99, bootstrap=100, seed=3)
+    found = 0
+    for _ in range(40):
+        conservation = rng.normal(0, 0.06, len(elements)) + 1.5 * (rng.random(len(elements)) < 0.25)
+        found += check_conservation(elements, scores, conservation, quick).record["claims"][0]["residual"]["p"] <= 0.05
+    assert found <= 6  # of 40 at 5 %: more than 6 has a chance of 0.01
+
+
 def test_elements_without_conservation_are_left_out_and_counted(elements, ris):
     values = np.random.default_rng(5).normal(size=len(elements))
     values[:50] = np.nan

@@ -24,7 +24,7 @@ from darkregulome.stats.claims import NotTestable, Tested
 from darkregulome.stats.loci import Floats
 from darkregulome.stats.matching import Matches, match_controls, standardised_difference
 from darkregulome.stats.randomness import generator
-from darkregulome.stats.residual import residualize
+from darkregulome.stats.residual import normal_scores_by_locus, residualize
 
 _CHROM = ("chrom", "chr", "chromosome", "#chrom")
 _POSITION = ("pos", "position", "pos_grch38", "pos_hg38", "pos_grch37", "pos_hg19")
@@ -297,12 +297,17 @@ def check_conservation(
     def test(one: Prepared) -> tuple[Tested, Tested, dict[str, Any]]:
         scores = one.scores
         conservation = np.asarray(scores.table["element"].map(values), dtype=np.float64)
-        how = settings.residualize
-        partial = residualize(conservation, scores.features.values, scores.loci, scores.folds, how).residual
         profiles.append(_conservation_profile(one, conservation))
         raw = claims.rank_association(one.raw, scores.loci.center(conservation), one.setting)
-        residual = claims.rank_association(one.residual, scores.loci.center(partial), one.setting)
-        return raw, residual, {}
+        # Ranks first, then the features out of both, and no ranks again: what a residual misses of the features
+        # (a bend) then meets what is left of the other's only where that misses the same. Ranked anew, the noise of
+        # the other's slopes would meet it as well, and be taken for a link.
+        ranks = (normal_scores_by_locus(values, scores.loci) for values in (scores.raw, conservation))
+        parts = [
+            residualize(values, scores.features.values, scores.loci, scores.folds, settings.residualize).residual
+            for values in ranks
+        ]
+        return raw, claims.association(parts[0], parts[1], one.setting), {}
 
     prepared, skipped = prepared_models(elements[known], ris, settings)
     record = run_check("conservation", settings.null, prepared, skipped, settings, test)

@@ -567,9 +567,14 @@ def _sign_flips(sums: Floats, permutations: int, rng: np.random.Generator) -> Fl
 
 
 def rank_association(scores: Floats, other: NDArray, setting: Setting) -> Tested:
-    """Within-locus correlation of the ranks of the scores and of `other` (shape (n,), centred or residual)."""
+    """Within-locus correlation of the ranks of the scores and of `other` (shape (n,), centred)."""
+    return association(rankdata(np.round(scores, 12)), rankdata(np.round(other, 12)), setting)
+
+
+def association(scores: Floats, other: NDArray, setting: Setting) -> Tested:
+    """Within-locus correlation of the scores and `other`, both shape (n,), as they are."""
     loci = setting.loci
-    one, two = (loci.center(rankdata(np.round(values, 12))) for values in (scores, other))
+    one, two = loci.center(scores), loci.center(np.asarray(other, dtype=float))
     size = float(np.sqrt((one**2).sum() * (two**2).sum()))
     if size == 0:
         raise NotTestable("one of the two does not vary within loci")
