@@ -22,8 +22,9 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "bin"))
 
 MODELS = ("demo-caduceus", "demo-hyena", "demo-enformer")
-FLANK, SEED, PERMUTATIONS = 24_000, 1, 10_000
+FLANK, SEED, PERMUTATIONS, NETWORK_SCORE = 24_000, 1, 10_000, 400
 """As in conf/simulated.config and nextflow.config."""
+OUTSIDE = ("eqtls.tsv.gz", "phylop.bw", "string_links.txt.gz", "string_info.txt.gz")
 
 
 def main() -> None:
@@ -69,7 +70,7 @@ def score(seed: int, kept: Path) -> None:
             script("score_elements", "--no-progress", **options, out=effects, reference_out=reference)
             tables += [f"--effects={effects}", f"--reference={reference}"]
         script("pool_ris", *tables, elements=elements, outdir=folder)
-        for path in (elements, genome / "eqtls.tsv.gz", genome / "phylop.bw", next(folder.glob("**/ris.parquet"))):
+        for path in (elements, *(genome / name for name in OUTSIDE), next(folder.glob("**/ris.parquet"))):
             shutil.copy(path, kept / path.name)
 
 
@@ -79,8 +80,13 @@ def claims_of(seed: int, kept: Path) -> list[dict]:
     with tempfile.TemporaryDirectory() as folder:
         tests = {"permutations": PERMUTATIONS, "seed": SEED, "outdir": folder}
         script("diagnose", "--no-progress", **scores, **tests)
-        script("cross_check", "eqtl", **scores, **tests, loci=kept / "loci.tsv", eqtl=kept / "eqtls.tsv.gz")
+        loci = {"loci": kept / "loci.tsv"}
+        network = {"network": kept / "string_links.txt.gz", "network_info": kept / "string_info.txt.gz"}
+        script("cross_check", "eqtl", **scores, **tests, **loci, eqtl=kept / "eqtls.tsv.gz")
         script("cross_check", "conservation", **scores, **tests, bigwig=kept / "phylop.bw")
+        script("cross_check", "families", **scores, **tests)
+        script("cross_check", "network", **scores, **tests, **loci, **network, min_score=NETWORK_SCORE)
+        script("cross_check", "pairs", **scores, **tests, **loci, **network)
         records = [json.loads(path.read_text()) for path in sorted(Path(folder).glob("*.json"))]
     return [
         {
