@@ -40,7 +40,7 @@ def common(version: cli.Version = False) -> None:
 def eqtl(
     elements: Elements,
     ris: Ris,
-    loci: Annotated[Path, typer.Option(help="Locus table: whose gene an element belongs to.")],
+    loci: Loci,
     eqtl: Annotated[
         Path, typer.Option(help="eQTLs: chrom and pos (1-based), or pos0, or variant_id; gene, gene_id or gene_name.")
     ],

@@ -6,7 +6,7 @@ that cover it. Source: Karollus et al. 2024 (doi:10.1186/s13059-024-03221-x) and
 (doi:10.1038/s41588-025-02347-3); golden vectors computed by it are in `tests/golden`.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -42,11 +42,10 @@ class KmerBert(BertForMaskedLM):
         return self.cls(hidden)
 
 
-class OverlappingKmerModel:
+class OverlappingKmerModel(kmers.KmerLanguageModel):
     """A `KmerBert` behind `protocol.LanguageModel`. Its tokens are codes of bases (`models/kmers.py`)."""
 
     kind = "masked"
-    equivariant = False
 
     def __init__(
         self,
@@ -54,24 +53,14 @@ class OverlappingKmerModel:
         network: KmerBert,
         vocabulary: kmers.KmerVocabulary,
         *,
-        context: int | None = None,
         species: str | None = None,
-        device: torch.device = torch.device("cpu"),
-        precision: str = "fp32",
-        revision: str | None = None,
+        **settings: Any,
     ):
-        self.name, self.device, self.precision, self.revision = name, device, precision, revision
-        self.network: Any = network.eval().requires_grad_(False).to(device)  # type: ignore[arg-type]
-        self.vocabulary, self.k = vocabulary, vocabulary.k
         start, end = vocabulary.special["start"], vocabulary.special["end"]
         self._before = [start] if species is None else [start, vocabulary.words[species]]
         self._after = [end]
-        room = network.config.max_position_embeddings - len(self._before) - len(self._after) + self.k - 1
-        self.context = min(context or room, room)
-
-    def encode(self, sequences: Sequence[str]) -> Tensor:
-        """Codes of equally long sequences: int64, shape (batch, length)."""
-        return kmers.encode(sequences).to(self.device)
+        room = network.config.max_position_embeddings - len(self._before) - len(self._after) + vocabulary.k - 1
+        super().__init__(name, network, vocabulary, room, **settings)
 
     def mask(self, tokens: Tensor, positions: Tensor) -> Tensor:
         """A copy of `tokens` in which row i is masked at ``positions[i]``, and so every k-mer that covers it.

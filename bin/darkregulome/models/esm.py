@@ -8,7 +8,7 @@ A masked base masks its whole 6-mer. What is read there is the base's distributi
 Source: Dalla-Torre et al. 2025 (doi:10.1038/s41592-024-02523-z).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -42,35 +42,17 @@ class KmerEsm(EsmForMaskedLM):
         return tied if self.config.tie_word_embeddings else {}
 
 
-class SeparateKmerModel:
+class SeparateKmerModel(kmers.KmerLanguageModel):
     """A `KmerEsm` behind `protocol.LanguageModel`. Its tokens are codes of bases (`models/kmers.py`)."""
 
     kind = "masked"
-    equivariant = False
 
-    def __init__(
-        self,
-        name: str,
-        network: KmerEsm,
-        vocabulary: kmers.KmerVocabulary,
-        *,
-        context: int | None = None,
-        device: torch.device = torch.device("cpu"),
-        precision: str = "fp32",
-        revision: str | None = None,
-    ):
-        self.name, self.device, self.precision, self.revision = name, device, precision, revision
-        self.network: Any = network.eval().requires_grad_(False).to(device)  # type: ignore[arg-type]
-        self.vocabulary, self.k = vocabulary, vocabulary.k
+    def __init__(self, name: str, network: KmerEsm, vocabulary: kmers.KmerVocabulary, **settings: Any):
         self._after = [vocabulary.special["end"]] if "end" in vocabulary.special else []
         # ESM counts its positions from the one after the padding token's.
         pad = network.config.pad_token_id or 0
         self._room = network.config.max_position_embeddings - pad - 2 - len(self._after)
-        self.context = min(context or self._room * self.k, self._room * self.k)
-
-    def encode(self, sequences: Sequence[str]) -> Tensor:
-        """Codes of equally long sequences: int64, shape (batch, length)."""
-        return kmers.encode(sequences).to(self.device)
+        super().__init__(name, network, vocabulary, self._room * vocabulary.k, **settings)
 
     def mask(self, tokens: Tensor, positions: Tensor) -> Tensor:
         """A copy of `tokens` in which row i is masked at ``positions[i]``, and so the k-mer that holds it."""

@@ -258,3 +258,36 @@ def segments(known: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
         starts += [*range(first, first + whole, k), *range(first + whole, last)]
         lengths += [k] * (whole // k) + [1] * (last - first - whole)
     return np.array(starts), np.array(lengths)
+
+
+class KmerLanguageModel:
+    """What the models over k-mers share behind `protocol.LanguageModel`: their tokens are codes of bases.
+
+    Parameters
+    ----------
+    room : bases that the network has room for.
+    context : longest window, in bases, if it is to be shorter.
+    """
+
+    equivariant = False
+
+    def __init__(
+        self,
+        name: str,
+        network: torch.nn.Module,
+        vocabulary: KmerVocabulary,
+        room: int,
+        *,
+        context: int | None = None,
+        device: torch.device = torch.device("cpu"),
+        precision: str = "fp32",
+        revision: str | None = None,
+    ):
+        self.name, self.device, self.precision, self.revision = name, device, precision, revision
+        self.network: Any = network.eval().requires_grad_(False).to(device)
+        self.vocabulary, self.k = vocabulary, vocabulary.k
+        self.context = min(context or room, room)
+
+    def encode(self, sequences: Sequence[str]) -> Tensor:
+        """Codes of equally long sequences: int64, shape (batch, length)."""
+        return encode(sequences).to(self.device)

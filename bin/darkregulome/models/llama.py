@@ -6,7 +6,6 @@ whose length is no multiple of six loses its first bases, as its authors advise:
 log-likelihood of a sequence is that of its 6-mers. Source: Wu et al. 2025 (arXiv:2502.07272).
 """
 
-from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -40,32 +39,14 @@ class KmerLlama(LlamaForCausalLM):
         return {"lm_head.weight": "model.embed_tokens.weight"} if self.config.tie_word_embeddings else {}
 
 
-class CausalKmerModel:
+class CausalKmerModel(kmers.KmerLanguageModel):
     """A `KmerLlama` behind `protocol.LanguageModel`. Its tokens are codes of bases (`models/kmers.py`)."""
 
     kind = "causal"
-    equivariant = False
 
-    def __init__(
-        self,
-        name: str,
-        network: KmerLlama,
-        vocabulary: kmers.KmerVocabulary,
-        *,
-        context: int | None = None,
-        device: torch.device = torch.device("cpu"),
-        precision: str = "fp32",
-        revision: str | None = None,
-    ):
-        self.name, self.device, self.precision, self.revision = name, device, precision, revision
-        self.network: Any = network.eval().requires_grad_(False).to(device)  # type: ignore[arg-type]
-        self.vocabulary, self.k = vocabulary, vocabulary.k
-        room = (network.config.max_position_embeddings - 1) * self.k
-        self.context = min(context or room, room)
-
-    def encode(self, sequences: Sequence[str]) -> Tensor:
-        """Codes of equally long sequences: int64, shape (batch, length)."""
-        return kmers.encode(sequences).to(self.device)
+    def __init__(self, name: str, network: KmerLlama, vocabulary: kmers.KmerVocabulary, **settings: Any):
+        room = (network.config.max_position_embeddings - 1) * vocabulary.k
+        super().__init__(name, network, vocabulary, room, **settings)
 
     def mask(self, tokens: Tensor, positions: Tensor) -> Tensor:
         """Masked models only."""
