@@ -31,6 +31,15 @@ def main(
     tower_window: Annotated[int, typer.Option(help="Bases a window while the convolution tower learns.")] = 4_096,
     tower_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the steps for the tower.")] = 0.5,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
+    accumulate: Annotated[
+        int, typer.Option(min=1, help="Parts into which a step is cut, so that less memory is enough.")
+    ] = 1,
+    state: Annotated[
+        Path | None, typer.Option(help="Begin of the names of two files that keep what a restart needs.")
+    ] = None,
+    state_minutes: Annotated[float, typer.Option(min=0, help="Minutes between two writings of them.")] = 5.0,
+    device: cli.Device = "auto",
+    precision: cli.Precision = "fp32",
     seed: cli.Seed = 0,
     threads: cli.Threads = 2,
     progress: cli.Progress = True,
@@ -42,14 +51,31 @@ def main(
 
     from darkregulome.io.tables import write_json
     from darkregulome.models.checkpoint import save_checkpoint
+    from darkregulome.models.numerics import check_precision, resolve_device
     from darkregulome.training.build import build_enformer
-    from darkregulome.training.enformer import EnformerTraining, TrackWindows, read_sites, read_tracks, train_enformer
+    from darkregulome.training.enformer import (
+        PARTS,
+        EnformerTraining,
+        TrackWindows,
+        identity,
+        read_sites,
+        read_tracks,
+        train_enformer,
+    )
     from darkregulome.training.schedule import Budget
+    from darkregulome.training.state import StateFile
     from darkregulome.training.windows import read_codes, split_contigs
 
     torch.set_num_threads(threads)
     settings = EnformerTraining(
-        window=window, tower_window=tower_window, tower_share=tower_share, learning_rate=learning_rate, seed=seed
+        window=window,
+        tower_window=tower_window,
+        tower_share=tower_share,
+        learning_rate=learning_rate,
+        seed=seed,
+        parts=accumulate,
+        device=str(resolve_device(device)),
+        precision=check_precision(precision),
     )
 
     def budget(share: float) -> Budget:
@@ -60,26 +86,32 @@ def main(
     values = read_tracks(tracks, codes)
     sites = read_sites(tss)
     model, model_config = build_enformer(config, seed)
-    curve: list[dict] = []
+    kept = StateFile(
+        state or out.with_name(f"{out.name}.state"),
+        identity(model, training, values, sites, budget(1.0), settings),
+        state_minutes,
+    )
 
     def report(row) -> None:
-        curve.append(dict(row))
         if progress:
             cli.console.print(json.dumps(row), markup=False)
 
-    card = train_enformer(
+    card, curve = train_enformer(
         model,
         TrackWindows(training, values, sites, settings),
         TrackWindows(held_out, values, sites, settings),
         budget,
         settings,
         report,
+        kept,
     )
     card["tracks"] = [path.name for path in tracks]
     card["model"] = out.name
     card["command"] = cli.command_line("train_enformer.py")
     save_checkpoint(model, model_config, out, card)
     write_json({"curve": curve}, out / "training_curve.json")
+    for part in PARTS:
+        kept.of_part(part).remove()
 
 
 if __name__ == "__main__":

@@ -11,29 +11,48 @@ from darkregulome import cli
 from darkregulome.errors import InputError
 
 app = cli.script(
-    "Train a small masked (caduceus) or causal (hyena) language model; writes a checkpoint folder that every other "
-    "stage loads.",
-    "train_lm.py --fasta genome.fa.gz --architecture caduceus --config small.json --holdout chr5 --steps 2000 --out m",
+    "Train a small masked (caduceus, gpn) or causal (hyena) language model on any genome; writes a checkpoint folder "
+    "that every other stage loads. Killed and started again with the same command, it goes on where it was.",
+    "train_lm.py --fasta genome.fa.gz --architecture gpn --config small.json --holdout chr5 --steps 2000 --out m",
 )
 
 
 @app.command()
 def main(
     fasta: Annotated[list[Path], typer.Option(help="FASTA of the genome; may be repeated.")],
-    architecture: Annotated[str, typer.Option(help="caduceus or hyena.")],
+    architecture: Annotated[str, typer.Option(help="caduceus, gpn or hyena.")],
     config: Annotated[Path, typer.Option(help="config.json of the architecture, in the official form.")],
     out: Annotated[Path, typer.Option(help="Checkpoint folder to write.")],
     holdout: Annotated[str, typer.Option(help="Contigs left out of training, comma-separated.")],
+    exclude: Annotated[str, typer.Option(help="Contigs left out altogether, comma-separated.")] = "",
     steps: Annotated[int | None, typer.Option(min=1, help="Steps to train: exactly repeatable.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0, help="Minutes to train, instead of steps.")] = None,
     window: Annotated[int, typer.Option(min=16, help="Bases a training window.")] = 256,
     batch: Annotated[int, typer.Option(min=1, help="Windows a step.")] = 64,
+    accumulate: Annotated[
+        int, typer.Option(min=1, help="Parts into which a step is cut, so that less memory is enough.")
+    ] = 1,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 3e-3,
+    repeat_weight: Annotated[
+        float, typer.Option(min=0, max=1, help="Weight of soft-masked bases in the loss; GPN's is 0.1.")
+    ] = 1.0,
+    evaluate_every: Annotated[int, typer.Option(min=0, help="Steps between evaluations; 0 for none.")] = 200,
+    patience: Annotated[
+        int | None,
+        typer.Option(min=1, help="Stop after so many evaluations without a lower held-out loss; keep the best."),
+    ] = None,
+    heldout_windows: Annotated[int, typer.Option(min=1, help="Held-out windows of an evaluation.")] = 256,
     probe: Annotated[
         Path | None,
         typer.Option(help="BED of motif positions: their held-out loss shows whether the grammar is known."),
     ] = None,
     start: Annotated[Path | None, typer.Option(help="Checkpoint folder of the same shape to go on from.")] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="File that keeps what a restart needs until the end; by default OUT.state.")
+    ] = None,
+    state_minutes: Annotated[float, typer.Option(min=0, help="Minutes between two writings of that file.")] = 5.0,
+    device: cli.Device = "auto",
+    precision: cli.Precision = "fp32",
     seed: cli.Seed = 0,
     threads: cli.Threads = 2,
     progress: cli.Progress = True,
@@ -41,39 +60,67 @@ def main(
 ) -> None:
     if (steps is None) == (minutes is None):
         raise InputError.at("train_lm.py", "takes either --steps or --minutes", "give one of the two")
+    if patience is not None and not evaluate_every:
+        raise InputError.at("--patience", "counts evaluations, of which there are none", "give --evaluate-every")
     import torch
 
     from darkregulome.io.tables import write_json
     from darkregulome.models.checkpoint import find_weights, load_weights, read_card, save_checkpoint
-    from darkregulome.training.build import build_language_model
-    from darkregulome.training.lm import LanguageTraining, train_language_model
+    from darkregulome.models.numerics import check_precision, resolve_device
+    from darkregulome.training.build import build_language_model, language_of
+    from darkregulome.training.lm import LanguageTraining, identity, is_useless, train_language_model
     from darkregulome.training.probe import probe_card
     from darkregulome.training.schedule import Budget
-    from darkregulome.training.windows import read_codes, split_contigs
+    from darkregulome.training.state import StateFile
+    from darkregulome.training.windows import read_codes, read_repeats, split_contigs
 
     torch.set_num_threads(threads)
-    settings = LanguageTraining(window=window, batch=batch, learning_rate=learning_rate, seed=seed)
-    training, held_out = split_contigs(read_codes(fasta), [name for name in holdout.split(",") if name], fasta[0])
+    settings = LanguageTraining(
+        window=window,
+        batch=batch,
+        learning_rate=learning_rate,
+        seed=seed,
+        evaluate_every=evaluate_every,
+        heldout_windows=heldout_windows,
+        parts=accumulate,
+        repeat_weight=repeat_weight,
+        patience=patience,
+        device=str(resolve_device(device)),
+        precision=check_precision(precision),
+    )
+    training, held_out = split_contigs(read_codes(fasta), _names(holdout), fasta[0], _names(exclude))
     model, model_config = build_language_model(architecture, config, seed)
+    language = language_of(architecture)
     if start is not None:
         load_weights(model, find_weights(start))
-    curve: list[dict] = []
+    budget = Budget(steps, minutes)
+    kept = StateFile(
+        state or out.with_name(f"{out.name}.state"),
+        identity(model, training, held_out, budget, settings),
+        state_minutes,
+    )
 
     def report(row) -> None:
-        curve.append(dict(row))
         if progress:
             cli.console.print(json.dumps({key: round(value, 4) for key, value in row.items()}), markup=False)
 
-    causal = architecture == "hyena"
-    card = train_language_model(model, causal, training, held_out, Budget(steps, minutes), settings, report)
+    repeats = read_repeats(fasta) if repeat_weight != 1 else None
+    card, curve = train_language_model(model, language, training, held_out, budget, settings, report, repeats, kept)
     if probe is not None:
-        card["motif_loss"] = probe_card(model, causal, held_out, probe, settings)
+        card["motif_loss"] = probe_card(model, language, held_out, probe, settings)
     card |= {"model": out.name, "window": window}
     card["command"] = cli.command_line("train_lm.py")
     if start is not None:
         card["started_from"] = read_card(start)
     save_checkpoint(model, model_config, out, card)
     write_json({"curve": curve}, out / "training_curve.json")
+    kept.remove()
+    if is_useless(card["heldout_loss"], card["markov_loss"]):
+        cli.console.print(f"warning: {out.name} {card['verdict']}.", markup=False)
+
+
+def _names(value: str) -> list[str]:
+    return [name for name in value.split(",") if name]
 
 
 if __name__ == "__main__":

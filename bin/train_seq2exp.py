@@ -11,7 +11,8 @@ from darkregulome.errors import InputError
 
 app = cli.script(
     "Train Seq2Exp on windows around TSSs, over folds of whole contigs and several seeds; writes a checkpoint folder "
-    "for each, and their measures on the contigs left out. Defaults are the paper's recipe.",
+    "for each, and their measures on the contigs left out. Defaults are the paper's recipe. Killed and started again "
+    "with the same command, it goes on where it was.",
     "train_seq2exp.py --fasta genome.fa.gz --expression expression.tsv --signal h3k27ac=h3k27ac.bw "
     "--signal dnase=dnase.bw --config recipe.yaml --folds 5 --fold 0 --seeds 3 --out models",
 )
@@ -34,7 +35,12 @@ def main(
     top: Annotated[
         float | None, typer.Option(min=0, max=1, help="Test also with this fraction of highest positions alone.")
     ] = None,
+    state: Annotated[
+        Path | None, typer.Option(help="Folder that keeps what a restart needs until the end; by default OUT/.state.")
+    ] = None,
+    state_minutes: Annotated[float, typer.Option(min=0, help="Minutes between two writings of it.")] = 5.0,
     device: cli.Device = "auto",
+    precision: cli.Precision = "fp32",
     threads: cli.Threads = 1,
     seed: cli.Seed = 0,
     progress: cli.Progress = True,
@@ -45,10 +51,11 @@ def main(
     from darkregulome.genome.reference import Reference
     from darkregulome.io.tables import write_json, write_table
     from darkregulome.models.checkpoint import save_checkpoint
-    from darkregulome.models.numerics import resolve_device
+    from darkregulome.models.numerics import check_precision, resolve_device
     from darkregulome.seq2exp.data import ExpressionWindows, parse_signals, read_genes
     from darkregulome.seq2exp.folds import metrics_table, summarise, train_folds
     from darkregulome.seq2exp.recipe import read_recipe
+    from darkregulome.training.state import StateFile
 
     torch.set_num_threads(threads)
     model_config, recipe = read_recipe(config)
@@ -62,6 +69,13 @@ def main(
         if progress:
             shown = " ".join(f"{name} {value:.4g}" for name, value in row.items())
             cli.console.print(shown, markup=False)
+
+    states = state or out / ".state"
+    kept: list[StateFile] = []
+
+    def state_of(fold: int, seed: int, identity: dict) -> StateFile:
+        kept.append(StateFile(states / f"fold{fold}_seed{seed}.state", identity, state_minutes))
+        return kept[-1]
 
     rows: list[dict] = []
     with Reference(fasta) as reference:
@@ -78,6 +92,8 @@ def main(
             top,
             resolve_device(device),
             report,
+            state_of,
+            check_precision(precision),
         ):
             folder = out / f"fold{run.fold}_seed{run.seed}"
             card = run.card(cli.command_line("train_seq2exp.py")) | {"recipe": recipe.model_dump()}
@@ -87,6 +103,10 @@ def main(
     table = metrics_table(rows)
     write_table(table, out / "metrics.tsv")
     write_json({"target": "log10(expression + 1)", "summary": summarise(table)}, out / "metrics.json")
+    for one in kept:
+        one.remove()
+    if states.is_dir() and not any(states.iterdir()):
+        states.rmdir()
 
 
 if __name__ == "__main__":

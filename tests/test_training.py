@@ -11,13 +11,19 @@ import torch
 
 from darkregulome.errors import InputError
 from darkregulome.models.letters import MASK, A
+from darkregulome.training.build import language_of
 from darkregulome.training.lm import (
     IGNORE,
+    HeldOut,
+    LanguageTask,
     LanguageTraining,
     codes_to_tokens,
+    is_useless,
+    loss_per_base,
     mask_tokens,
     next_tokens,
     train_language_model,
+    verdict,
 )
 from darkregulome.training.markov import fit_markov, markov_loss
 from darkregulome.training.schedule import Budget
@@ -26,6 +32,7 @@ from darkregulome.training.windows import (
     WindowSampler,
     encode_bases,
     evenly_spaced_windows,
+    read_repeats,
     reverse_complement_codes,
     split_contigs,
 )
@@ -121,6 +128,10 @@ def small_model(architecture: str):
         from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
 
         return CaduceusForMaskedLM(CaduceusConfig(**json.loads(SMALL_CADUCEUS)))
+    if architecture == "gpn":
+        from darkregulome.models.gpn import GPNForMaskedLM, read_gpn_config
+
+        return GPNForMaskedLM(read_gpn_config(json.loads(SMALL_GPN)))
     from darkregulome.models.hyenadna import HyenaConfig, HyenaDNAForCausalLM
 
     return HyenaDNAForCausalLM(HyenaConfig(**json.loads(SMALL_HYENA)))
@@ -141,6 +152,7 @@ SMALL_CADUCEUS = json.dumps(
         "residual_in_fp32": False,
     }
 )
+SMALL_GPN = json.dumps({"model_type": "ConvNet", "hidden_size": 16, "n_layers": 4, "kernel_size": 5, "dilation_max": 4})
 SMALL_HYENA = json.dumps(
     {
         "d_model": 16,
@@ -155,14 +167,14 @@ SMALL_HYENA = json.dumps(
 )
 
 
-@pytest.mark.parametrize("architecture", ["caduceus", "hyena"])
+@pytest.mark.parametrize("architecture", ["caduceus", "gpn", "hyena"])
 def test_a_few_steps_lower_the_loss_below_that_of_chance(architecture):
     genome = repeated_genome()
     training, held_out = split_contigs(genome, ["chr2"], "genome")
     torch.manual_seed(0)
     settings = LanguageTraining(window=64, batch=16, learning_rate=1e-2, evaluate_every=0, heldout_windows=32)
-    card = train_language_model(
-        small_model(architecture), architecture == "hyena", training, held_out, Budget(60), settings
+    card, _ = train_language_model(
+        small_model(architecture), language_of(architecture), training, held_out, Budget(60), settings
     )
     assert card["first_loss"] > 1.3
     assert card["heldout_loss"] < card["first_loss"] - 0.15
@@ -176,9 +188,80 @@ def test_equal_steps_and_seed_give_equal_weights():
     for _ in range(2):
         torch.manual_seed(3)
         model = small_model("caduceus")
-        train_language_model(model, False, training, held_out, Budget(3), settings)
+        train_language_model(model, language_of("caduceus"), training, held_out, Budget(3), settings)
         states.append(model.state_dict())
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+@pytest.mark.parametrize("repeat_weight", [1.0, 0.3])
+def test_a_step_in_parts_has_the_gradient_of_the_whole(repeat_weight):
+    genome = repeated_genome(4000)
+    repeats = {name: np.arange(len(codes)) % 7 < 3 for name, codes in genome.items()}
+    settings = LanguageTraining(window=64, batch=5, repeat_weight=repeat_weight, heldout_windows=4)
+    gradients = []
+    for parts in (1, 3):
+        torch.manual_seed(3)
+        model = small_model("gpn")
+        language = language_of("gpn")
+        task = LanguageTask(model, language, genome, HeldOut.of(genome, settings), settings, repeats)
+        for part, share in task.split(task.draw(), parts):
+            (task.losses(part, 0, torch.device("cpu"))[0] * share).backward()
+        gradients.append(torch.cat([parameter.grad.flatten() for parameter in model.parameters()]))
+    assert gradients[0].abs().max() > 0
+    torch.testing.assert_close(gradients[0], gradients[1], rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("architecture", ["gpn", "hyena"])
+def test_a_repeat_without_weight_changes_nothing(architecture):
+    """The gradient is that of the loss summed over the other targets."""
+    genome = repeated_genome(4000)
+    repeats = {name: np.arange(len(codes)) % 5 < 2 for name, codes in genome.items()}
+    settings = LanguageTraining(window=64, batch=4, repeat_weight=0.0, heldout_windows=4)
+    torch.manual_seed(3)
+    model, language = small_model(architecture).eval(), language_of(architecture)  # no dropout
+    task = LanguageTask(model, language, genome, HeldOut.of(genome, settings), settings, repeats)
+    batch = task.draw()
+    loss, _ = task.losses(batch, 0, torch.device("cpu"))
+    per_base = loss_per_base(model, batch.inputs, batch.targets, language.alphabet)
+    sampler = WindowSampler(genome, 64, np.random.default_rng(settings.seed), repeats)
+    marks = torch.from_numpy(sampler.draw_marked(4)[1])
+    first = 1 if language.causal else 0  # a causal target is the next base
+    unique = torch.zeros_like(marks)
+    unique[:, : 64 - first] = ~marks[:, first:]
+    unique &= batch.targets != IGNORE
+    assert 0 < unique.sum() < (batch.targets != IGNORE).sum()
+    assert float(loss.detach()) == pytest.approx(float(per_base[unique].mean().detach()), rel=1e-5)
+
+
+def test_marks_are_cut_and_turned_with_the_bases():
+    codes = {"chr1": np.random.default_rng(1).integers(0, 2, 500, dtype=np.uint8)}  # A and C; turned, T and G
+    marks = {"chr1": codes["chr1"] == 1}
+    windows, cut = WindowSampler(codes, 40, np.random.default_rng(2), marks).draw_marked(30)
+    np.testing.assert_array_equal(cut, (windows == 1) | (windows == 2))
+    assert {0, 3} <= set(windows.ravel().tolist())
+
+
+def test_repeats_are_the_lower_case_letters(tmp_path):
+    (tmp_path / "genome.fa").write_text(">chr1\nACgtNnA\n")
+    assert read_repeats([tmp_path / "genome.fa"])["chr1"].tolist() == [False, False, True, True, False, True, False]
+
+
+def test_a_model_no_better_than_counting_is_called_of_no_use():
+    markov = {str(order): 1.38 - 0.01 * order for order in range(6)}
+    assert "beats" in verdict(1.30, markov)
+    assert not is_useless(1.30, markov)
+    assert "of no use" in verdict(1.35, markov)
+    assert is_useless(1.35, markov)
+    assert is_useless(float("nan"), markov)
+
+
+def test_gpn_reads_its_own_letters():
+    language = language_of("gpn")
+    tokens = codes_to_tokens(encode_bases("ACGTN")[None], language.alphabet)
+    assert tokens.tolist() == language.alphabet.tokenize(["acgtn"]).tolist()
+    inputs, targets = mask_tokens(tokens.repeat(50, 40), torch.Generator().manual_seed(0), 1.0, 0.0, language.alphabet)
+    assert (inputs[targets != IGNORE] == language.alphabet.mask).all()
+    assert set(targets.unique().tolist()) == {IGNORE, *language.alphabet.bases}
 
 
 def test_train_lm_writes_a_checkpoint_that_load_model_reads(tmp_path):
@@ -227,7 +310,7 @@ def test_small_enformer_learns_that_a_word_makes_a_track():
     )
     torch.manual_seed(0)
     windows = [TrackWindows({name: codes[name]}, tracks, sites, settings) for name in ("chr1", "chr2")]
-    card = train_enformer(Enformer(config), windows[0], windows[1], lambda _share: Budget(40), settings)
+    card, _ = train_enformer(Enformer(config), windows[0], windows[1], lambda _share: Budget(40), settings)
     assert card["tower"]["training_loss"] < card["tower"]["first_loss"]
     assert card["heldout_pearson_bins"][0] > 0.3
 

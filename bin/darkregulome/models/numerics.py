@@ -45,17 +45,23 @@ def check_precision(precision: str) -> str:
 
 @contextmanager
 def numerics(device: torch.device, precision: str) -> Iterator[None]:
-    """Inference at a precision. The process's own settings are put back afterwards.
+    """Inference at a precision. The process's own settings are put back afterwards."""
+    bf16 = torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+    with tf32(precision == "tf32"), torch.inference_mode(), bf16:
+        yield
 
-    Convolutions on a GPU use TF32 unless told otherwise, which would make "fp32" a lie.
+
+@contextmanager
+def tf32(allowed: bool) -> Iterator[None]:
+    """Whether a GPU may use TF32, until the context ends.
+
+    Convolutions use it unless told otherwise, which would make "fp32" a lie.
     """
-    tf32 = precision == "tf32"
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32
-    matmul.allow_tf32 = cudnn.allow_tf32 = tf32
+    matmul.allow_tf32 = cudnn.allow_tf32 = allowed
     try:
-        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
-            yield
+        yield
     finally:
         matmul.allow_tf32, cudnn.allow_tf32 = before
 

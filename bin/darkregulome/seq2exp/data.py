@@ -1,6 +1,6 @@
 """Windows around TSSs: one-hot sequence, signals and expression, read from FASTA, bigWigs and a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +47,18 @@ class Batch:
     signals: Tensor
     target: Tensor
     given: Tensor | None
+
+    def to(self, device: torch.device | str) -> "Batch":
+        """The same on a device."""
+        return self._each(lambda tensor: tensor.to(device))
+
+    def rows(self, chosen: Tensor) -> "Batch":
+        """Some of the genes."""
+        return self._each(lambda tensor: tensor[chosen])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Batch":
+        given = None if self.given is None else change(self.given)
+        return Batch(change(self.bases), change(self.signals), change(self.target), given)
 
 
 def read_genes(path: str | Path, contigs: Contigs) -> pd.DataFrame:

@@ -14,7 +14,8 @@ from darkregulome.io.tables import check_table
 from darkregulome.seq2exp.data import ExpressionWindows
 from darkregulome.seq2exp.network import Seq2ExpConfig
 from darkregulome.seq2exp.recipe import Recipe
-from darkregulome.seq2exp.train import Trained, measures, predict, train_seq2exp
+from darkregulome.seq2exp.train import Trained, identity, measures, predict, train_seq2exp
+from darkregulome.training.state import StateFile
 
 MEASURES = ("mse", "mae", "pearson", "mask_ratio", "continuity")
 
@@ -86,6 +87,8 @@ def train_folds(
     top: float | None = None,
     device: torch.device | str = "cpu",
     report: Report = lambda _row: None,
+    state: Callable[[int, int, dict[str, Any]], StateFile] | None = None,
+    precision: str = "fp32",
 ) -> Iterator[Run]:
     """Train and test a model for each of some folds and seeds, one at a time.
 
@@ -93,6 +96,7 @@ def train_folds(
     ----------
     count : folds in all; `which` of them are run.
     top : test a second time with this fraction of positions, those of the highest mask, and nothing else.
+    state : gives, for a fold and a seed and what the training is made of, where to keep what a restart needs.
     """
     for fold in which:
         parts = split(genes, count, fold)
@@ -101,7 +105,12 @@ def train_folds(
             def told(row: Mapping[str, Any], fold: int = fold, seed: int = seed) -> None:
                 report({"fold": fold, "seed": seed, **row})
 
-            trained = train_seq2exp(config, recipe, windows, parts["training"], parts["validation"], seed, device, told)
+            kept = None
+            if state is not None:
+                kept = state(fold, seed, identity(config, recipe, windows, genes, fold, seed) | {"folds": count})
+            trained = train_seq2exp(
+                config, recipe, windows, parts["training"], parts["validation"], seed, device, told, kept, precision
+            )
             rows = []
             for name, fraction in (("mask", None), *([("top", top)] if top else [])):
                 predicted = predict(trained.model, windows, parts["test"], recipe.batch, fraction)

@@ -34,6 +34,7 @@ class Recipe(BaseModel):
     kl_ramp : shares of the steps between which `kl_weight` rises from 0; a model is selected after the second.
     validate_every : steps between validations; the model with the least validation MSE is kept.
     shift : largest random shift of a training window.
+    accumulate : parts into which a step is cut, so that less memory is enough.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -51,6 +52,7 @@ class Recipe(BaseModel):
     kl_ramp: tuple[_Share, _Share] = (0.0, 0.0)
     validate_every: PositiveInt = 500
     shift: NonNegativeInt = 0
+    accumulate: PositiveInt = 1
 
     def rate(self, step: int) -> float:
         """Learning rate of a step: linear warm-up, then cosine."""

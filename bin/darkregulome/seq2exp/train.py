@@ -1,7 +1,7 @@
 """Training of Seq2Exp, and its measures."""
 
-import copy
-from collections.abc import Callable, Iterator, Mapping
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,9 @@ from darkregulome.seq2exp.data import Batch, ExpressionWindows
 from darkregulome.seq2exp.mask import continuity, top_mask, total_loss
 from darkregulome.seq2exp.network import Seq2Exp, Seq2ExpConfig
 from darkregulome.seq2exp.recipe import Recipe
+from darkregulome.training.loop import Losses, Plan, Task, decay_groups, train
+from darkregulome.training.schedule import Budget
+from darkregulome.training.state import StateFile
 
 Report = Callable[[Mapping[str, Any]], None]
 
@@ -35,6 +38,8 @@ def train_seq2exp(
     seed: int = 0,
     device: torch.device | str = "cpu",
     report: Report = lambda _row: None,
+    state: StateFile | None = None,
+    precision: str = "fp32",
 ) -> Trained:
     """Train a model; keep the weights with the least validation MSE.
 
@@ -42,61 +47,116 @@ def train_seq2exp(
     ----------
     windows : of the whole genome.
     training, validation : genes (chrom, tss, strand, target).
+    state : where to keep what a restart needs.
 
     Returns
     -------
     The model in evaluation mode, with its curve.
     """
     torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
     model = Seq2Exp(config)
     model.start_at(float(training["target"].mean()))
-    model.to(device).train()
-    optimizer = torch.optim.AdamW(_decay_groups(model, recipe.weight_decay), lr=recipe.first_rate)
-    best, best_step, curve = (float("inf"), copy.deepcopy(model.state_dict())), 0, []
-    running: dict[str, float] = {}
-    for step, rows in zip(range(recipe.steps), _epochs(len(training), recipe.batch, rng), strict=False):
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.rate(step)
-        losses = training_step(model, optimizer, windows.batch(training.iloc[rows], rng), recipe, step)
-        running = {name: 0.9 * running.get(name, value) + 0.1 * value for name, value in losses.items()}
-        last = step + 1 == recipe.steps
-        if last or (step + 1) % recipe.validate_every == 0:
-            found = measures(validation["target"], predict(model, windows, validation, recipe.batch))
-            row = {"step": step + 1, **running, **{f"validation_{name}": value for name, value in found.items()}}
-            curve.append(row)
-            report(row)
-            # Before the KL has its full weight the mask is more open than it will be.
-            if found["mse"] < best[0] and (step + 1 > recipe.kl_ramp[1] * recipe.steps or last):
-                best, best_step = (found["mse"], copy.deepcopy(model.state_dict())), step + 1
-    model.load_state_dict(best[1])
-    return Trained(model.eval(), curve, best_step)
-
-
-def training_step(
-    model: Seq2Exp, optimizer: torch.optim.Optimizer, batch: Batch, recipe: Recipe, step: int
-) -> dict[str, float]:
-    """One step of the optimizer; its losses and the ratio of the mask that was drawn."""
-    model.train()
-    batch = _to(batch, next(model.parameters()).device)
-    made = model(batch.bases, batch.signals, batch.given)
-    loss, prediction = total_loss(
-        made.prediction,
-        batch.target,
-        made.kl,
-        continuity(made.mask),
-        recipe.kl_weight_at(step),
-        recipe.continuity_weight,
+    task = ExpressionTask(model, recipe, windows, training, validation, np.random.default_rng(seed))
+    plan = Plan(
+        Budget(recipe.steps),
+        rate=lambda step, _progress: recipe.rate(step),
+        clip=recipe.clip,
+        smoothing=0.9,
+        evaluate_every=recipe.validate_every,
+        evaluate_last=True,
+        watch="validation_mse",
+        # Before the KL has its full weight the mask is more open than it will be.
+        watch_from=recipe.kl_ramp[1] * recipe.steps,
+        parts=recipe.accumulate,
+        device=torch.device(device),
+        precision=precision,
     )
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
-    optimizer.step()
-    return {
+    done = train(task, plan, report, state)
+    return Trained(model.eval(), done.curve, done.best_step)
+
+
+class ExpressionTask(Task):
+    """A Seq2Exp model, and genes drawn in random order, their windows shifted and turned at random."""
+
+    model: Seq2Exp
+
+    def __init__(
+        self,
+        model: Seq2Exp,
+        recipe: Recipe,
+        windows: ExpressionWindows,
+        training: pd.DataFrame,
+        validation: pd.DataFrame,
+        rng: np.random.Generator,
+    ):
+        self.model, self._recipe, self._windows, self._rng = model, recipe, windows, rng
+        self._training, self._validation = training, validation
+        self.generators = {"genes": rng}
+        self.optimizer = torch.optim.AdamW(decay_groups(model, recipe.weight_decay), lr=recipe.first_rate)
+        self._order, self._next = np.zeros(0, int), 0
+
+    def draw(self) -> Batch:
+        """Genes of one step: every gene once an epoch, the last, incomplete batch of an epoch being left out."""
+        size = min(self._recipe.batch, len(self._training))
+        if self._next + size > len(self._order):
+            self._order, self._next = self._rng.permutation(len(self._training)), 0
+        rows = self._order[self._next : self._next + size]
+        self._next += size
+        return self._windows.batch(self._training.iloc[rows], self._rng)
+
+    def split(self, batch: Batch, parts: int) -> list[tuple[Batch, float]]:
+        """Some genes each."""
+        if parts == 1:
+            return [(batch, 1.0)]
+        rows = [part for part in torch.arange(len(batch.target)).tensor_split(parts) if len(part)]
+        return [(batch.rows(part), len(part) / len(batch.target)) for part in rows]
+
+    def losses(self, batch: Batch, step: int, device: torch.device) -> Losses:
+        """See `losses_of`."""
+        return losses_of(self.model, batch.to(device), self._recipe, step)
+
+    def evaluate(self) -> dict[str, float]:
+        """Measures on the validation genes."""
+        predicted = predict(self.model, self._windows, self._validation, self._recipe.batch)
+        found = measures(self._validation["target"], predicted)
+        return {f"validation_{name}": value for name, value in found.items()}
+
+    def position(self) -> dict[str, Any]:
+        """The order of this epoch, and how much of it is done."""
+        return {"order": self._order.tolist(), "next": self._next}
+
+    def seek(self, position: Mapping[str, Any]) -> None:
+        """Go on in an epoch."""
+        self._order, self._next = np.array(position["order"], int), int(position["next"])
+
+
+def losses_of(model: Seq2Exp, batch: Batch, recipe: Recipe, step: int) -> Losses:
+    """The loss of some genes, its parts, and the ratio of the mask that was drawn."""
+    made = model(batch.bases, batch.signals, batch.given)
+    weight = recipe.kl_weight_at(step)
+    steps = continuity(made.mask)
+    loss, prediction = total_loss(made.prediction, batch.target, made.kl, steps, weight, recipe.continuity_weight)
+    return loss, {
         "loss": loss.item(),
         "prediction_loss": prediction.item(),
         "kl": made.kl.item(),
         "mask_ratio": made.mask.mean().item(),
+    }
+
+
+def identity(
+    config: Seq2ExpConfig, recipe: Recipe, windows: ExpressionWindows, genes: pd.DataFrame, fold: int, seed: int
+) -> dict[str, Any]:
+    """What a training is made of, for its `StateFile`; the first window stands for all sequence and signals."""
+    first = windows.read(str(genes["chrom"].iloc[0]), int(genes["tss"].iloc[0]))
+    digest = hashlib.sha256(genes[["chrom", "tss", "strand", "target"]].to_csv(index=False).encode())
+    digest.update(first.sequence.tobytes() + first.signals.tobytes())
+    return {
+        "model": config.model_dump(mode="json"),
+        "recipe": recipe.model_dump(mode="json"),
+        "data": digest.hexdigest()[:16],
+        "fold": fold,
+        "seed": seed,
     }
 
 
@@ -125,7 +185,7 @@ def predict(
     rows: list[dict[str, Any]] = []
     with torch.no_grad():
         for first in range(0, len(genes), batch):
-            part = _to(windows.batch(genes.iloc[first : first + batch]), device)
+            part = windows.batch(genes.iloc[first : first + batch]).to(device)
             made = model(part.bases, part.signals, part.given)
             mask, prediction = made.mask, made.prediction
             if top is not None:
@@ -159,7 +219,7 @@ def saliency(model: Seq2Exp, windows: ExpressionWindows, genes: pd.DataFrame, ba
     model.eval()
     found = []
     for first in range(0, len(genes), batch):
-        part = _to(windows.batch(genes.iloc[first : first + batch]), next(model.parameters()).device)
+        part = windows.batch(genes.iloc[first : first + batch]).to(next(model.parameters()).device)
         x = model.inputs(part.bases, part.signals).requires_grad_()
         with torch.no_grad():
             mask = model(part.bases, part.signals, part.given).mask
@@ -172,26 +232,3 @@ def without_signals(config: Seq2ExpConfig) -> Seq2ExpConfig:
     """The same model reading the sequence alone."""
     mask = config.mask.model_dump() | {"signal_weights": (), "signal_betas": ()}
     return Seq2ExpConfig.model_validate(config.model_dump() | {"signals": (), "log10_signals": (), "mask": mask})
-
-
-def _epochs(count: int, batch: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
-    """Rows of each step: every gene once an epoch, in random order, the last batch of an epoch being left out."""
-    while True:
-        order = rng.permutation(count)
-        for first in range(0, max(count - batch, 0) + 1, batch):
-            yield order[first : first + batch]
-
-
-def _decay_groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay on matrices only, and never on what a Mamba marks (A_log, D, the bias of its step size)."""
-    parameters = list(model.parameters())
-    free = {id(p) for p in parameters if p.ndim < 2 or getattr(p, "_no_weight_decay", False)}
-    return [
-        {"params": [p for p in parameters if id(p) not in free], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if id(p) in free], "weight_decay": 0.0},
-    ]
-
-
-def _to(batch: Batch, device: torch.device) -> Batch:
-    given = None if batch.given is None else batch.given.to(device)
-    return Batch(batch.bases.to(device), batch.signals.to(device), batch.target.to(device), given)

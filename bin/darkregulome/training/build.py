@@ -1,29 +1,72 @@
 """Fresh models from a config file."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import ValidationError
 
 from darkregulome.errors import InputError
+from darkregulome.models.letters import CHARACTERS, LOWER_CASE, Alphabet
+
+
+@dataclass(frozen=True)
+class Language:
+    """How a language model reads and is trained: from both sides (masked) or from the left (causal)."""
+
+    causal: bool
+    alphabet: Alphabet
+
+
+MASKED, CAUSAL = Language(False, CHARACTERS), Language(True, CHARACTERS)
+LANGUAGES = {"caduceus": MASKED, "gpn": Language(False, LOWER_CASE), "hyena": CAUSAL}
+"""What `train_lm.py` can train, by the name of the architecture."""
+
+
+def language_of(architecture: str) -> Language:
+    """How an architecture reads; an unknown one is an error."""
+    if architecture not in LANGUAGES:
+        names = ", ".join(LANGUAGES)
+        raise InputError.at("--architecture", f"{architecture!r} is unknown", f"give one of {names}")
+    return LANGUAGES[architecture]
 
 
 def build_language_model(architecture: str, config: Path, seed: int) -> tuple[torch.nn.Module, Any]:
     """A freshly initialised model and its configuration."""
+    language_of(architecture)
     torch.manual_seed(seed)
     settings = _read_config(config)
-    if architecture == "caduceus":
-        from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
+    try:
+        return _BUILDERS[architecture](settings)
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg']}" for one in error.errors())
+        raise InputError.at(config, f"does not fit {architecture} ({faults})", "mend the configuration") from error
 
-        caduceus = CaduceusConfig(**settings)
-        return CaduceusForMaskedLM(caduceus), caduceus
-    if architecture == "hyena":
-        from darkregulome.models.hyenadna import HyenaConfig, HyenaDNAForCausalLM
 
-        hyena = HyenaConfig(**settings)
-        return HyenaDNAForCausalLM(hyena), hyena
-    raise InputError.at("--architecture", f"{architecture!r} is unknown", "give caduceus or hyena")
+def _caduceus(settings: dict[str, Any]) -> tuple[torch.nn.Module, Any]:
+    from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
+
+    config = CaduceusConfig(**settings)
+    return CaduceusForMaskedLM(config), config
+
+
+def _gpn(settings: dict[str, Any]) -> tuple[torch.nn.Module, Any]:
+    from darkregulome.models.gpn import GPNForMaskedLM, read_gpn_config
+
+    config = read_gpn_config({"model_type": "ConvNet", **settings})
+    return GPNForMaskedLM(config), config
+
+
+def _hyena(settings: dict[str, Any]) -> tuple[torch.nn.Module, Any]:
+    from darkregulome.models.hyenadna import HyenaConfig, HyenaDNAForCausalLM
+
+    config = HyenaConfig(**settings)
+    return HyenaDNAForCausalLM(config), config
+
+
+_BUILDERS = {"caduceus": _caduceus, "gpn": _gpn, "hyena": _hyena}
 
 
 def build_enformer(config: Path, seed: int) -> tuple[torch.nn.Module, Any]:

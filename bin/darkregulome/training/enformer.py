@@ -9,8 +9,8 @@ Windows are read on either strand; the loss is the Poisson negative log-likeliho
 (Avsec et al. 2021).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,18 @@ import pyBigWig
 import torch
 
 from darkregulome.errors import InputError
-from darkregulome.training.schedule import Budget, set_learning_rate
+from darkregulome.training.loop import Losses, Plan, Report, Task, train
+from darkregulome.training.schedule import Budget, cosine_rate
+from darkregulome.training.state import StateFile, fingerprint
 from darkregulome.training.windows import N_CODE, Codes, reverse_complement_codes
 
 Site = tuple[str, int]
 """Contig and position of a TSS."""
 
-Report = Callable[[Mapping[str, Any]], None]
+Part = tuple[dict[str, Any], list[dict[str, Any]]]
+"""What the card says of one part of the training, and its curve."""
+
+PARTS = ("tower", "transformer")
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,10 @@ class EnformerTraining:
     """Weight of the bins at a TSS: they are one in hundreds, and are what the readout reads."""
     seed: int = 0
     evaluate_every: int = 100
+    parts: int = 1
+    """Parts into which a step is cut, so that less memory is enough. Each part is normalised by itself."""
+    device: str = "cpu"
+    precision: str = "fp32"
 
 
 def read_tracks(paths: Sequence[Path], contigs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -124,19 +133,24 @@ def train_enformer(
     budget: Callable[[float], Budget],
     settings: EnformerTraining,
     report: Report = lambda _row: None,
-) -> dict[str, Any]:
-    """Train `model` (its head named ``human``) in place; return its card, with held-out correlations.
+    state: StateFile | None = None,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Train `model` (its head named ``human``) in place; return its card, with held-out correlations, and its curve.
 
-    ``budget(share)`` gives the budget of a part of the training, by its share of the whole.
+    ``budget(share)`` gives the budget of a part of the training, by its share of the whole. With a `state` each part
+    has a file of its own beside it.
     """
     for name, windows in (("training", training), ("held-out", held_out)):
         if not windows.sites:
             raise InputError.at("--tss", f"has no TSS on the {name} contigs", "give TSSs on both kinds of contigs")
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
-    first = train_tower(model, training, budget(settings.tower_share), settings, rng, report)
-    second = train_transformer(model, training, held_out, budget(1 - settings.tower_share), settings, rng, report)
-    return {"tower": first, "transformer": second, **evaluate(model, held_out, settings, len(held_out.sites))}
+    first, curve = train_tower(model, training, budget(settings.tower_share), settings, rng, report, state)
+    second, rest = train_transformer(
+        model, training, held_out, budget(1 - settings.tower_share), settings, rng, report, state
+    )
+    measured = evaluate(model, held_out, settings, len(held_out.sites))
+    return {"tower": first, "transformer": second, **measured}, curve + rest
 
 
 def train_tower(
@@ -146,26 +160,12 @@ def train_tower(
     settings: EnformerTraining,
     rng: np.random.Generator,
     report: Report = lambda _row: None,
-) -> dict[str, Any]:
+    state: StateFile | None = None,
+) -> Part:
     """Part 1: the whole network, on short windows."""
     whole_length = model.crop_final.target_length
     model.crop_final.target_length = settings.tower_window // settings.bin
-    reach = (settings.window - settings.tower_window) // 2
-
-    def step_loss() -> torch.Tensor:
-        codes, targets = [], []
-        for _ in range(settings.tower_batch):
-            contig, tss = training.sites[rng.integers(len(training.sites))]
-            middle = tss + int(rng.integers(-reach, reach + 1)) * int(rng.random() < TOWER_AWAY)
-            cut = training.cut(
-                contig, middle - settings.tower_window // 2, settings.tower_window, bool(rng.random() < 0.5)
-            )
-            codes.append(cut[0])
-            targets.append(cut[1])
-        target = torch.from_numpy(np.stack(targets))
-        return poisson_loss(model(one_hot(np.stack(codes)), head="human"), target, torch.ones(1))
-
-    result = _descend(model, model.parameters(), step_loss, budget, settings, "tower", report)
+    result = _descend(TowerTask(model, training, settings, rng), budget, settings, PARTS[0], report, state)
     model.crop_final.target_length = whole_length
     return result
 
@@ -178,14 +178,84 @@ def train_transformer(
     settings: EnformerTraining,
     rng: np.random.Generator,
     report: Report = lambda _row: None,
-) -> dict[str, Any]:
+    state: StateFile | None = None,
+) -> Part:
     """Part 2: transformer and head on whole windows, over the frozen tower's cached output."""
-    slack = settings.shift // settings.bin
-    bins = settings.window // settings.bin
-    cache = [_tower_output(model, training, site, flip, settings) for site in training.sites for flip in (False, True)]
-    learned = [*model.transformer.parameters(), *model.final_pointwise.parameters(), *model._heads.parameters()]
+    task = TransformerTask(model, training, held_out, settings, rng)
+    return _descend(task, budget, settings, PARTS[1], report, state)
 
-    def step_loss() -> torch.Tensor:
+
+TOWER_AWAY = 0.8
+"""Share of the short windows that lie away from the TSS; the others are centred on it."""
+
+
+class TowerTask(Task):
+    """The whole network, and short windows at or near TSSs with their tracks."""
+
+    def __init__(self, model: Any, training: TrackWindows, settings: EnformerTraining, rng: np.random.Generator):
+        self.model, self._training, self._settings, self._rng = model, training, settings, rng
+        self.generators = {"windows": rng}
+        self.optimizer = _optimizer(self.learned, settings)
+
+    def draw(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """One-hot bases (windows, bases, 4) and summed tracks (windows, bins, tracks)."""
+        settings, rng, sites = self._settings, self._rng, self._training.sites
+        reach = (settings.window - settings.tower_window) // 2
+        codes, targets = [], []
+        for _ in range(settings.tower_batch):
+            contig, tss = sites[rng.integers(len(sites))]
+            middle = tss + int(rng.integers(-reach, reach + 1)) * int(rng.random() < TOWER_AWAY)
+            start = middle - settings.tower_window // 2
+            cut = self._training.cut(contig, start, settings.tower_window, bool(rng.random() < 0.5))
+            codes.append(cut[0])
+            targets.append(cut[1])
+        return one_hot(np.stack(codes)), torch.from_numpy(np.stack(targets))
+
+    def split(self, batch: tuple[torch.Tensor, ...], parts: int) -> list[tuple[Any, float]]:
+        """Some windows each."""
+        return split_rows(batch, parts)
+
+    def losses(self, batch: tuple[torch.Tensor, ...], step: int, device: torch.device) -> Losses:
+        """Poisson loss over all bins."""
+        bases, target = (tensor.to(device) for tensor in batch)
+        loss = poisson_loss(self.model(bases, head="human"), target, torch.ones(1, device=device))
+        return loss, {"loss": float(loss.detach())}
+
+
+class TransformerTask(Task):
+    """Transformer and head, and cuts of the tower's output, which has been computed once and for all."""
+
+    model: Any
+
+    def __init__(
+        self,
+        model: Any,
+        training: TrackWindows,
+        held_out: TrackWindows,
+        settings: EnformerTraining,
+        rng: np.random.Generator,
+    ):
+        self.model, self._training, self._held_out, self._settings, self._rng = model, training, held_out, settings, rng
+        self.generators = {"windows": rng}
+        self.optimizer = _optimizer(self.learned, settings)
+        self._cache: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    @property
+    def learned(self) -> list[torch.nn.Parameter]:
+        """All but the tower."""
+        model = self.model
+        return [*model.transformer.parameters(), *model.final_pointwise.parameters(), *model._heads.parameters()]
+
+    def train_mode(self) -> None:
+        """Training mode for what learns; the frozen tower keeps its normalisation."""
+        self.model.train()
+        self.model.stem.eval()
+        self.model.conv_tower.eval()
+
+    def draw(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Tower output (windows, bins, dim), tracks (windows, bins, tracks) and weights (windows, bins, 1)."""
+        settings, rng, cache = self._settings, self._rng, self._tower_outputs()
+        slack, bins = settings.shift // settings.bin, settings.window // settings.bin
         hidden, targets, weights = [], [], torch.ones(settings.batch, bins, 1)
         for row in range(settings.batch):
             tower, target = cache[rng.integers(len(cache))]
@@ -194,80 +264,109 @@ def train_transformer(
             targets.append(target[begin : begin + bins])
             centre = slack + bins // 2 - begin
             weights[row, max(centre - 1, 0) : centre + 1] = settings.centre_weight
-        predicted = _after_tower(model, torch.stack(hidden))
-        return poisson_loss(predicted, torch.stack(targets), weights)
+        return torch.stack(hidden), torch.stack(targets), weights
 
-    def evaluated(row: Mapping[str, Any]) -> None:
-        report({**row, **evaluate(model, held_out, settings, 32)})
-        _train_after_tower(model)
+    def split(self, batch: tuple[torch.Tensor, ...], parts: int) -> list[tuple[Any, float]]:
+        """Some windows each."""
+        return split_rows(batch, parts)
 
-    return _descend(model, learned, step_loss, budget, settings, "transformer", evaluated, _train_after_tower)
+    def losses(self, batch: tuple[torch.Tensor, ...], step: int, device: torch.device) -> Losses:
+        """Poisson loss with the weights of the bins."""
+        hidden, target, weights = (tensor.to(device) for tensor in batch)
+        model = self.model
+        predicted = model._heads["human"](model.final_pointwise(model.crop_final(model.transformer(hidden))))
+        loss = poisson_loss(predicted, target, weights)
+        return loss, {"loss": float(loss.detach())}
+
+    def evaluate(self) -> dict[str, Any]:
+        """Loss and correlations on held-out windows."""
+        return evaluate(self.model, self._held_out, self._settings, 32)
+
+    def _tower_outputs(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """Of every TSS, on both strands; computed when first asked for, once the weights stand."""
+        if not self._cache:
+            self.model.eval()
+            both = [(site, flip) for site in self._training.sites for flip in (False, True)]
+            self._cache = [_tower_output(self.model, self._training, *one, self._settings) for one in both]
+            self.train_mode()
+        return self._cache
 
 
-TOWER_AWAY = 0.8
-"""Share of the short windows that lie away from the TSS; the others are centred on it."""
+def split_rows(batch: tuple[torch.Tensor, ...], parts: int) -> list[tuple[Any, float]]:
+    """Tensors of equally many rows, cut into parts of about equally many, each with its share of the rows."""
+    if parts == 1:
+        return [(batch, 1.0)]
+    count = len(batch[0])
+    cut = zip(*(tensor.tensor_split(parts) for tensor in batch), strict=True)
+    return [(part, len(part[0]) / count) for part in cut if len(part[0])]
 
 
 def _tower_output(model: Any, windows: TrackWindows, site: Site, flip: bool, settings: EnformerTraining):
     """Tower output (bins, dim) and tracks (bins, tracks) of the window with `shift` to spare at both ends."""
     codes, target = windows.around(site, settings.window + 2 * settings.shift, flip)
-    model.eval()
+    device = next(model.parameters()).device
     with torch.no_grad():
-        tower = model.conv_tower(model.stem(one_hot(codes[None]).transpose(1, 2)))
-    return tower[0].T.contiguous(), torch.from_numpy(np.ascontiguousarray(target))
+        tower = model.conv_tower(model.stem(one_hot(codes[None]).transpose(1, 2).to(device)))
+    return tower[0].T.contiguous().cpu(), torch.from_numpy(np.ascontiguousarray(target))
 
 
-def _after_tower(model: Any, hidden: torch.Tensor) -> torch.Tensor:
-    return model._heads["human"](model.final_pointwise(model.crop_final(model.transformer(hidden))))
-
-
-def _train_after_tower(model: torch.nn.Module) -> None:
-    """Training mode for what learns; the frozen tower keeps its normalisation."""
-    model.train()
-    model.stem.eval()  # type: ignore[union-attr,operator]
-    model.conv_tower.eval()  # type: ignore[union-attr,operator]
+def _optimizer(learned: list[torch.nn.Parameter], settings: EnformerTraining) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(learned, lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
 
 def _descend(
+    task: Task, budget: Budget, settings: EnformerTraining, part: str, report: Report, state: StateFile | None
+) -> Part:
+    plan = Plan(
+        budget,
+        rate=lambda _step, progress: cosine_rate(settings.learning_rate, progress),
+        smoothing=0.95,
+        evaluate_every=settings.evaluate_every,
+        parts=settings.parts,
+        device=torch.device(settings.device),
+        precision=settings.precision,
+    )
+    done = train(task, plan, lambda row: report({"part": part, **row}), None if state is None else state.of_part(part))
+    nothing = float("nan")
+    card = {
+        "steps": done.steps,
+        "first_loss": done.first.get("loss", nothing),
+        "training_loss": done.running.get("loss", nothing),
+    }
+    return card, [{"part": part, **row} for row in done.curve]
+
+
+def identity(
     model: torch.nn.Module,
-    parameters: Iterable[torch.nn.Parameter],
-    step_loss: Callable[[], torch.Tensor],
+    codes: Codes,
+    tracks: Mapping[str, np.ndarray],
+    sites: Sequence[Site],
     budget: Budget,
     settings: EnformerTraining,
-    part: str,
-    report: Report,
-    training_mode: Callable[[torch.nn.Module], Any] = torch.nn.Module.train,
 ) -> dict[str, Any]:
-    learned = list(parameters)
-    optimizer = torch.optim.AdamW(learned, lr=settings.learning_rate, weight_decay=settings.weight_decay)
-    training_mode(model)
-    first, running, step = float("nan"), float("nan"), -1
-    for step in budget:
-        progress = budget.progress(step)
-        set_learning_rate(optimizer, settings.learning_rate, progress)
-        loss = step_loss()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(learned, 1.0)
-        optimizer.step()
-        value = float(loss.detach())
-        first = value if step == 0 else first
-        running = value if step == 0 else 0.95 * running + 0.05 * value
-        if settings.evaluate_every and (step + 1) % settings.evaluate_every == 0:
-            report({"part": part, "step": step + 1, "progress": progress, "loss": running})
-    return {"steps": step + 1, "first_loss": first, "training_loss": running}
+    """What a training is made of, for its `StateFile`; `model` is the one that it starts from."""
+    return {
+        "start": fingerprint({name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()}),
+        "sequence": fingerprint(codes),
+        "tracks": fingerprint(tracks),
+        "sites": list(map(list, sites)),
+        "steps": budget.steps,
+        "minutes": budget.minutes,
+        **asdict(settings),
+    }
 
 
 def evaluate(model: Any, windows: TrackWindows, settings: EnformerTraining, count: int) -> dict[str, Any]:
     """Held-out loss, and Pearson correlation of each track: over genes at the TSS, and over all bins (both log1p)."""
     model.eval()
+    device = next(model.parameters()).device
     at_tss, everywhere, losses = [], [], []
     middle = settings.window // settings.bin // 2
     with torch.inference_mode():
         for site in windows.sites[:count]:
             codes, target = windows.around(site, settings.window, False)
             wanted = torch.from_numpy(np.ascontiguousarray(target)).unsqueeze(0)
-            predicted = model(one_hot(codes[None]), head="human")
+            predicted = model(one_hot(codes[None]).to(device), head="human").cpu()
             losses.append(float(poisson_loss(predicted, wanted, torch.ones(1))))
             pair = np.log1p(np.stack([predicted[0].numpy(), target]))
             at_tss.append(pair[:, middle - 1 : middle + 1].mean(axis=1))

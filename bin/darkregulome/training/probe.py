@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 
 from darkregulome.errors import InputError
+from darkregulome.training.build import Language
 from darkregulome.training.lm import LanguageTraining, probe_loss
 from darkregulome.training.windows import Codes
 
@@ -14,13 +15,13 @@ PROBED_WINDOWS = 128
 
 
 def probe_card(
-    model: torch.nn.Module, causal: bool, held_out: Codes, bed: Path, settings: LanguageTraining
+    model: torch.nn.Module, language: Language, held_out: Codes, bed: Path, settings: LanguageTraining
 ) -> dict[str, float]:
     """Loss (nats per base) inside and outside the intervals of `bed`, in held-out windows centred on them."""
     windows, inside = _windows_at(held_out, bed, settings.window)
     return {
-        "inside": probe_loss(model, causal, windows, inside, settings),
-        "outside": probe_loss(model, causal, windows, ~inside, settings),
+        "inside": probe_loss(model, language, windows, inside, settings),
+        "outside": probe_loss(model, language, windows, ~inside, settings),
         "windows": len(windows),
     }
 

@@ -2,10 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-
-import torch
 
 WARM_UP = 0.05
 """Fraction of the training over which the learning rate rises."""
@@ -16,32 +13,29 @@ FINAL_RATE = 0.05
 
 @dataclass
 class Budget:
-    """Steps, or minutes where `steps` is None."""
+    """Steps, or minutes where `steps` is None. `spent` are the seconds that the process before a restart had used."""
 
     steps: int | None
     minutes: float | None = None
+    spent: float = 0.0
     _began: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds used so far, those before a restart included."""
+        return self.spent + time.monotonic() - self._began
 
     def progress(self, step: int) -> float:
         """Fraction of the budget that is spent, 0 to 1."""
         if self.steps is not None:
-            return min(step / self.steps, 1.0)
+            return min(step / self.steps, 1.0) if self.steps else 1.0
         assert self.minutes is not None, "a budget needs steps or minutes"
-        return min((time.monotonic() - self._began) / (60 * self.minutes), 1.0)
-
-    def __iter__(self) -> Iterator[int]:
-        step = 0
-        while self.progress(step) < 1:
-            yield step
-            step += 1
+        return min(self.seconds / (60 * self.minutes), 1.0) if self.minutes else 1.0
 
 
-def set_learning_rate(optimizer: torch.optim.Optimizer, peak: float, progress: float) -> None:
-    """Linear warm-up, then cosine."""
+def cosine_rate(peak: float, progress: float) -> float:
+    """Learning rate at a fraction of the training: linear warm-up, then cosine."""
     if progress < WARM_UP:
-        rate = peak * (progress + 1e-3) / WARM_UP
-    else:
-        phase = (progress - WARM_UP) / (1 - WARM_UP)
-        rate = peak * (FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * phase)))
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+        return peak * (progress + 1e-3) / WARM_UP
+    phase = (progress - WARM_UP) / (1 - WARM_UP)
+    return peak * (FINAL_RATE + (1 - FINAL_RATE) * 0.5 * (1 + math.cos(math.pi * phase)))

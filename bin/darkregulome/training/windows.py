@@ -42,6 +42,17 @@ def read_codes(fastas: Sequence[Path]) -> dict[str, np.ndarray]:
     return codes
 
 
+def read_repeats(fastas: Sequence[Path]) -> dict[str, np.ndarray]:
+    """Which bases are soft-masked (lower case), by contig: bool, shape (length,)."""
+    repeats: dict[str, np.ndarray] = {}
+    for path in fastas:
+        with pysam.FastxFile(str(path)) as records:
+            for record in records:
+                letters = np.frombuffer((record.sequence or "").encode("ascii", "replace"), dtype=np.uint8)
+                repeats[str(record.name)] = letters >= ord("a")
+    return repeats
+
+
 def encode_bases(sequence: str) -> np.ndarray:
     """Base codes of a sequence, uint8, any case."""
     return _CODE_OF_LETTER[np.frombuffer(sequence.encode("ascii", "replace"), dtype=np.uint8)]
@@ -53,14 +64,16 @@ def reverse_complement_codes(codes: np.ndarray) -> np.ndarray:
     return np.where(flipped == N_CODE, N_CODE, 3 - flipped).astype(np.uint8)
 
 
-def split_contigs(codes: Codes, holdout: Collection[str], where: object) -> tuple[dict, dict]:
-    """Training and held-out contigs; an unknown held-out name is an error."""
-    unknown = sorted(set(holdout) - set(codes))
+def split_contigs(
+    codes: Codes, holdout: Collection[str], where: object, exclude: Collection[str] = ()
+) -> tuple[dict, dict]:
+    """Training and held-out contigs, without the excluded ones; an unknown name is an error."""
+    unknown = sorted({*holdout, *exclude} - set(codes))
     if unknown:
         raise InputError.at(
             where, f"held-out contig {unknown[0]!r} is not in it", f"choose of {', '.join(list(codes)[:8])}"
         )
-    training = {name: array for name, array in codes.items() if name not in holdout}
+    training = {name: array for name, array in codes.items() if name not in {*holdout, *exclude}}
     held_out = {name: codes[name] for name in holdout}
     if not training or not held_out:
         raise InputError.at(where, "training and held-out contigs may not be empty", "hold out some contigs, not all")
@@ -68,12 +81,23 @@ def split_contigs(codes: Codes, holdout: Collection[str], where: object) -> tupl
 
 
 class WindowSampler:
-    """Random windows of one length, contigs drawn by their number of windows; either strand."""
+    """Random windows of one length, contigs drawn by their number of windows; either strand.
 
-    def __init__(self, codes: Codes, length: int, rng: np.random.Generator):
-        self._arrays = [array for array in codes.values() if len(array) >= length]
-        if not self._arrays:
+    `marks` are one value a base (bool), cut and turned like the bases.
+    """
+
+    def __init__(
+        self,
+        codes: Codes,
+        length: int,
+        rng: np.random.Generator,
+        marks: Mapping[str, np.ndarray] | None = None,
+    ):
+        names = [name for name, array in codes.items() if len(array) >= length]
+        if not names:
             raise InputError.at("--fasta", f"no contig is as long as the window of {length}", "use a shorter window")
+        self._arrays = [codes[name] for name in names]
+        self._marks = None if marks is None else [marks[name] for name in names]
         starts = np.array([len(array) - length + 1 for array in self._arrays], dtype=float)
         self._weights = starts / starts.sum()
         self._length = length
@@ -81,25 +105,37 @@ class WindowSampler:
 
     def draw(self, count: int) -> np.ndarray:
         """Base codes, uint8, shape (count, length)."""
+        return self.draw_marked(count)[0]
+
+    def draw_marked(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Base codes, uint8, and marks, bool (False where there are none), both of shape (count, length)."""
         windows = np.empty((count, self._length), dtype=np.uint8)
+        marks = np.zeros((count, self._length), dtype=bool)
         for row in range(count):
-            windows[row] = self._draw_one()
+            contig, start = self._place()
+            windows[row] = self._arrays[contig][start : start + self._length]
+            if self._marks is not None:
+                marks[row] = self._marks[contig][start : start + self._length]
         flip = self._rng.random(count) < 0.5
         windows[flip] = reverse_complement_codes(windows[flip])
-        return windows
+        marks[flip] = marks[flip, ::-1]
+        return windows, marks
 
-    def _draw_one(self) -> np.ndarray:
+    def _place(self) -> tuple[int, int]:
         for _ in range(1000):
-            array = self._arrays[self._rng.choice(len(self._arrays), p=self._weights)]
-            start = self._rng.integers(len(array) - self._length + 1)
-            window = array[start : start + self._length]
-            if (window == N_CODE).mean() <= MAX_N_FRACTION:
-                return window
+            contig = int(self._rng.choice(len(self._arrays), p=self._weights))
+            start = int(self._rng.integers(len(self._arrays[contig]) - self._length + 1))
+            if (self._arrays[contig][start : start + self._length] == N_CODE).mean() <= MAX_N_FRACTION:
+                return contig, start
         raise InputError.at("--fasta", "holds almost nothing but N", "give sequence with known bases")
 
 
-def evenly_spaced_windows(codes: Codes, length: int, count: int) -> np.ndarray:
-    """Up to `count` windows spread evenly over the contigs, without those of many N; shape (count, length)."""
+Place = tuple[str, int]
+"""Contig and start of a window."""
+
+
+def evenly_spaced_places(codes: Codes, length: int, count: int) -> list[Place]:
+    """Up to `count` windows spread evenly over the contigs, without those of many N."""
     starts = [(name, start) for name, array in codes.items() for start in range(0, len(array) - length + 1, length)]
     starts = [
         (name, start)
@@ -109,4 +145,14 @@ def evenly_spaced_windows(codes: Codes, length: int, count: int) -> np.ndarray:
     if not starts:
         raise InputError.at("--holdout", f"gives no window of {length} bases without N", "hold out longer contigs")
     chosen = np.unique(np.linspace(0, len(starts) - 1, min(count, len(starts))).round().astype(int))
-    return np.stack([codes[starts[index][0]][starts[index][1] : starts[index][1] + length] for index in chosen])
+    return [starts[index] for index in chosen]
+
+
+def cut_windows(arrays: Mapping[str, np.ndarray], places: Sequence[Place], length: int) -> np.ndarray:
+    """What `arrays` hold at some places: (places, length)."""
+    return np.stack([arrays[name][start : start + length] for name, start in places])
+
+
+def evenly_spaced_windows(codes: Codes, length: int, count: int) -> np.ndarray:
+    """Base codes at `evenly_spaced_places`: (count, length)."""
+    return cut_windows(codes, evenly_spaced_places(codes, length, count), length)
