@@ -11,7 +11,7 @@ from darkregulome import cli
 from darkregulome.errors import InputError
 
 app = cli.script(
-    "Train a small masked (caduceus, gpn) or causal (hyena) language model on any genome; writes a checkpoint folder "
+    "Train a small masked (caduceus, gpn, bert over bases) or causal (hyena) language model on any genome; writes a checkpoint folder "
     "that every other stage loads. Killed and started again with the same command, it goes on where it was.",
     "train_lm.py --fasta genome.fa.gz --architecture gpn --config small.json --holdout chr5 --steps 2000 --out m",
 )
@@ -20,10 +20,10 @@ app = cli.script(
 @app.command()
 def main(
     fasta: Annotated[list[Path], typer.Option(help="FASTA of the genome; may be repeated.")],
-    architecture: Annotated[str, typer.Option(help="caduceus, gpn or hyena.")],
+    architecture: Annotated[str, typer.Option(help="caduceus, gpn, bert or hyena.")],
     config: Annotated[Path, typer.Option(help="config.json of the architecture, in the official form.")],
     out: Annotated[Path, typer.Option(help="Checkpoint folder to write.")],
-    holdout: Annotated[str, typer.Option(help="Contigs left out of training, comma-separated.")],
+    holdout: Annotated[str, typer.Option(help="Contigs left out of training, comma-separated; patterns too: 'test_*'.")],
     exclude: Annotated[str, typer.Option(help="Contigs left out altogether, comma-separated.")] = "",
     steps: Annotated[int | None, typer.Option(min=1, help="Steps to train: exactly repeatable.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0, help="Minutes to train, instead of steps.")] = None,
@@ -33,6 +33,7 @@ def main(
         int, typer.Option(min=1, help="Parts into which a step is cut, so that less memory is enough.")
     ] = 1,
     learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 3e-3,
+    strands: Annotated[str, typer.Option(help="both, or forward: windows as they stand, for RNA.")] = "both",
     repeat_weight: Annotated[
         float, typer.Option(min=0, max=1, help="Weight of soft-masked bases in the loss; GPN's is 0.1.")
     ] = 1.0,
@@ -62,12 +63,14 @@ def main(
         raise InputError.at("train_lm.py", "takes either --steps or --minutes", "give one of the two")
     if patience is not None and not evaluate_every:
         raise InputError.at("--patience", "counts evaluations, of which there are none", "give --evaluate-every")
+    if strands not in ("both", "forward"):
+        raise InputError.at("--strands", f"{strands!r} is not known", "use both or forward")
     import torch
 
     from darkregulome.io.tables import write_json
     from darkregulome.models.checkpoint import find_weights, load_weights, read_card, save_checkpoint
     from darkregulome.models.numerics import check_precision, resolve_device
-    from darkregulome.training.build import build_language_model, language_of
+    from darkregulome.training.build import build_language_model, extra_files, language_of
     from darkregulome.training.lm import LanguageTraining, identity, is_useless, train_language_model
     from darkregulome.training.probe import probe_card
     from darkregulome.training.schedule import Budget
@@ -83,6 +86,7 @@ def main(
         evaluate_every=evaluate_every,
         heldout_windows=heldout_windows,
         parts=accumulate,
+        both_strands=strands == "both",
         repeat_weight=repeat_weight,
         patience=patience,
         device=str(resolve_device(device)),
@@ -112,7 +116,7 @@ def main(
     card["command"] = cli.command_line("train_lm.py")
     if start is not None:
         card["started_from"] = read_card(start)
-    save_checkpoint(model, model_config, out, card)
+    save_checkpoint(model, model_config, out, card, extra_files(architecture))
     write_json({"curve": curve}, out / "training_curve.json")
     kept.remove()
     if is_useless(card["heldout_loss"], card["markov_loss"]):

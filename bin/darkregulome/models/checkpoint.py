@@ -152,10 +152,16 @@ def _compare(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> lis
     ]
 
 
-def save_checkpoint(module: nn.Module, config: Any, folder: str | Path, card: Mapping[str, Any] | None = None) -> None:
+def save_checkpoint(
+    module: nn.Module,
+    config: Any,
+    folder: str | Path,
+    card: Mapping[str, Any] | None = None,
+    files: Mapping[str, str] | None = None,
+) -> None:
     """Write config.json, model.safetensors (aliases dropped, float32 kept) and model_card.json; whole or not at all.
 
-    `config` is a pydantic model, a `transformers` configuration, or a mapping.
+    `config` is a pydantic model, a `transformers` configuration, or a mapping; `files` are texts to write beside it.
     """
     tensors = module.state_dict()
     dropped = {*aliases_of(module), *(name for name in tensors if name.startswith("_trunk."))}
@@ -166,6 +172,8 @@ def save_checkpoint(module: nn.Module, config: Any, folder: str | Path, card: Ma
         (partial / CONFIG).write_text(_to_json(_plain(config)))
         if card is not None:
             (partial / CARD).write_text(_to_json(dict(card)))
+        for name, text in (files or {}).items():
+            (partial / name).write_text(text)
 
 
 def _plain(config: Any) -> dict[str, Any]:

@@ -21,7 +21,15 @@ class Language:
 
 
 MASKED, CAUSAL = Language(False, CHARACTERS), Language(True, CHARACTERS)
-LANGUAGES = {"caduceus": MASKED, "gpn": Language(False, LOWER_CASE), "hyena": CAUSAL}
+BERT_WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"ACGT")
+"""The vocabulary of a BERT over single bases, in the order of its ids."""
+
+LANGUAGES = {
+    "caduceus": MASKED,
+    "gpn": Language(False, LOWER_CASE),
+    "bert": Language(False, Alphabet(bases=(5, 6, 7, 8), mask=4, pad=0, unknown=1, n=1)),
+    "hyena": CAUSAL,
+}
 """What `train_lm.py` can train, by the name of the architecture."""
 
 
@@ -66,7 +74,29 @@ def _hyena(settings: dict[str, Any]) -> tuple[torch.nn.Module, Any]:
     return HyenaDNAForCausalLM(config), config
 
 
-_BUILDERS = {"caduceus": _caduceus, "gpn": _gpn, "hyena": _hyena}
+def _bert(settings: dict[str, Any]) -> tuple[torch.nn.Module, Any]:
+    from transformers import BertConfig
+
+    from darkregulome.models.bert import KmerBert
+
+    class BertOverBases(KmerBert):
+        """Reads bases alone, (batch, length), between [CLS] and [SEP]; gives their logits."""
+
+        def forward(self, tokens: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+            start, end = (tokens.new_full((len(tokens), 1), BERT_WORDS.index(word)) for word in ("[CLS]", "[SEP]"))
+            hidden = self.bert(torch.cat((start, tokens, end), dim=1)).last_hidden_state
+            return self.logits_of(hidden[:, 1:-1])
+
+    config = BertConfig(**(settings | {"vocab_size": len(BERT_WORDS)}))
+    return BertOverBases(config), config
+
+
+_BUILDERS = {"caduceus": _caduceus, "gpn": _gpn, "bert": _bert, "hyena": _hyena}
+
+
+def extra_files(architecture: str) -> dict[str, str]:
+    """Texts that the loader of an architecture reads beside config.json and the weights."""
+    return {"vocab.txt": "\n".join(BERT_WORDS) + "\n"} if architecture == "bert" else {}
 
 
 def build_enformer(config: Path, seed: int) -> tuple[torch.nn.Module, Any]:

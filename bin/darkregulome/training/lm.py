@@ -1,4 +1,4 @@
-"""Train a small masked (Caduceus, GPN) or causal (HyenaDNA) language model on any genome.
+"""Train a small masked (Caduceus, GPN, BERT over bases) or causal (HyenaDNA) language model on any genome.
 
 Masking is BERT's: 15 % of the bases are targets, of which 80 % are masked, 10 % replaced, 10 % kept
 (Devlin et al. 2019; Schiff et al. 2024 use the same for Caduceus, Benegas et al. 2023 for GPN, who also give repeats
@@ -33,6 +33,7 @@ class LanguageTraining:
     ----------
     window, batch : bases a window, windows a step.
     parts : parts into which a step is cut, so that less memory is enough.
+    both_strands : turn half of the windows over.
     repeat_weight : weight of the soft-masked bases in the loss.
     evaluate_every, patience : steps between evaluations; evaluations without a lower held-out loss after which the
         training stops and the best weights are kept. Without patience the last weights are.
@@ -47,6 +48,7 @@ class LanguageTraining:
     evaluate_every: int = 200
     heldout_windows: int = 256
     parts: int = 1
+    both_strands: bool = True
     repeat_weight: float = 1.0
     patience: int | None = None
     device: str = "cpu"
@@ -144,7 +146,8 @@ class LanguageTask(Task):
         masks, windows = torch.Generator().manual_seed(settings.seed), np.random.default_rng(settings.seed)
         self.generators = {"masks": masks, "windows": windows}
         self._masks, self._weighted = masks, repeats is not None and settings.repeat_weight != 1
-        self._sampler = WindowSampler(training, settings.window, windows, repeats if self._weighted else None)
+        marks = repeats if self._weighted else None
+        self._sampler = WindowSampler(training, settings.window, windows, marks, settings.both_strands)
         groups = decay_groups(model, settings.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98))
 

@@ -1,6 +1,7 @@
 """Training windows: a genome as base codes, and random or evenly spaced cuts of it."""
 
 from collections.abc import Collection, Mapping, Sequence
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pysam
 from darkregulome.errors import InputError
 
 N_CODE = 4
-"""Code of every letter that is not A, C, G or T (these are 0 to 3, so that 3 - code is the complement)."""
+"""Code of every letter that is not A, C, G or T (0 to 3, so that 3 - code is the complement; U counts as T)."""
 
 MAX_N_FRACTION = 0.1
 """Windows with more N than this teach nothing and are drawn again."""
@@ -18,7 +19,7 @@ Codes = Mapping[str, np.ndarray]
 """Contig name -> base codes, uint8, shape (length,)."""
 
 _CODE_OF_LETTER = np.full(256, N_CODE, dtype=np.uint8)
-for _code, _letters in enumerate(("Aa", "Cc", "Gg", "Tt")):
+for _code, _letters in enumerate(("Aa", "Cc", "Gg", "TtUu")):
     for _letter in _letters:
         _CODE_OF_LETTER[ord(_letter)] = _code
 
@@ -67,21 +68,23 @@ def reverse_complement_codes(codes: np.ndarray) -> np.ndarray:
 def split_contigs(
     codes: Codes, holdout: Collection[str], where: object, exclude: Collection[str] = ()
 ) -> tuple[dict, dict]:
-    """Training and held-out contigs, without the excluded ones; an unknown name is an error."""
-    unknown = sorted({*holdout, *exclude} - set(codes))
+    """Training and held-out contigs, without the excluded ones, by name or pattern (``chr2*``); none found is an error."""
+    found = {name: [contig for contig in codes if fnmatchcase(contig, name)] for name in (*holdout, *exclude)}
+    unknown = sorted(name for name, contigs in found.items() if not contigs)
     if unknown:
         raise InputError.at(
             where, f"held-out contig {unknown[0]!r} is not in it", f"choose of {', '.join(list(codes)[:8])}"
         )
-    training = {name: array for name, array in codes.items() if name not in {*holdout, *exclude}}
-    held_out = {name: codes[name] for name in holdout}
+    chosen = {contig for contigs in found.values() for contig in contigs}
+    training = {name: array for name, array in codes.items() if name not in chosen}
+    held_out = {contig: codes[contig] for name in holdout for contig in found[name]}
     if not training or not held_out:
         raise InputError.at(where, "training and held-out contigs may not be empty", "hold out some contigs, not all")
     return training, held_out
 
 
 class WindowSampler:
-    """Random windows of one length, contigs drawn by their number of windows; either strand.
+    """Random windows of one length, contigs drawn by their number of windows; either strand, or as they stand.
 
     `marks` are one value a base (bool), cut and turned like the bases.
     """
@@ -92,6 +95,7 @@ class WindowSampler:
         length: int,
         rng: np.random.Generator,
         marks: Mapping[str, np.ndarray] | None = None,
+        both_strands: bool = True,
     ):
         names = [name for name, array in codes.items() if len(array) >= length]
         if not names:
@@ -99,7 +103,8 @@ class WindowSampler:
         self._arrays = [codes[name] for name in names]
         self._marks = None if marks is None else [marks[name] for name in names]
         starts = np.array([len(array) - length + 1 for array in self._arrays], dtype=float)
-        self._weights = starts / starts.sum()
+        self._shares = (starts / starts.sum()).cumsum()
+        self._both_strands = both_strands
         self._length = length
         self._rng = rng
 
@@ -116,6 +121,8 @@ class WindowSampler:
             windows[row] = self._arrays[contig][start : start + self._length]
             if self._marks is not None:
                 marks[row] = self._marks[contig][start : start + self._length]
+        if not self._both_strands:
+            return windows, marks
         flip = self._rng.random(count) < 0.5
         windows[flip] = reverse_complement_codes(windows[flip])
         marks[flip] = marks[flip, ::-1]
@@ -123,7 +130,8 @@ class WindowSampler:
 
     def _place(self) -> tuple[int, int]:
         for _ in range(1000):
-            contig = int(self._rng.choice(len(self._arrays), p=self._weights))
+            # What `Generator.choice` does, but for the sum over thousands of contigs at each draw.
+            contig = int(self._shares.searchsorted(self._rng.random() * self._shares[-1], side="right"))
             start = int(self._rng.integers(len(self._arrays[contig]) - self._length + 1))
             if (self._arrays[contig][start : start + self._length] == N_CODE).mean() <= MAX_N_FRACTION:
                 return contig, start
