@@ -23,7 +23,9 @@ def main(
     architecture: Annotated[str, typer.Option(help="caduceus, gpn, bert or hyena.")],
     config: Annotated[Path, typer.Option(help="config.json of the architecture, in the official form.")],
     out: Annotated[Path, typer.Option(help="Checkpoint folder to write.")],
-    holdout: Annotated[str, typer.Option(help="Contigs left out of training, comma-separated; patterns too: 'test_*'.")],
+    holdout: Annotated[
+        str, typer.Option(help="Contigs left out of training, comma-separated; patterns too: 'test_*'.")
+    ],
     exclude: Annotated[str, typer.Option(help="Contigs left out altogether, comma-separated.")] = "",
     steps: Annotated[int | None, typer.Option(min=1, help="Steps to train: exactly repeatable.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0, help="Minutes to train, instead of steps.")] = None,

@@ -11,6 +11,10 @@ import pandera.pandas as pa
 CLASSES = ("cCRE", "TE", "lncRNA_exon", "conserved", "other")
 """Element classes (DESIGN: words)."""
 
+MAP_STATUSES = ("ok", "n_inside", "too_long", "too_short", "off_contig", "duplicate")
+"""Of a sequence whose map is asked for: mapped; a letter is no base; longer than the model reads or than was allowed;
+too short to be read; outside of the FASTA; a name that stands further up in a FASTA of sequences."""
+
 READOUTS = ("llr", "loglik", "dependency", "track")
 KINDS = ("masked", "causal", "output")
 """Model kinds: masked language model, causal language model, sequence-to-function output model."""
@@ -218,4 +222,26 @@ SEQ2EXP_PREDICTIONS = TableSchema(
     ),
 )
 
-ALL = (LOCI, ELEMENTS, EFFECTS, REFERENCE, RIS, EXPRESSION, SEQ2EXP_METRICS, SEQ2EXP_PREDICTIONS)
+MAPS = TableSchema(
+    "maps",
+    "sequence (index of maps.zarr)",
+    pa.DataFrameSchema(
+        {
+            "sequence": _column(str, "Name: of the BED, or chrom:start-end; or of the FASTA of sequences."),
+            "chrom": _column(str, "Contig; of a FASTA of sequences, the sequence itself."),
+            "start": _column(int, "Start, 0-based.", _not_negative),
+            "end": _column(int, "End, half-open."),
+            "strand": _column(str, "Strand that was read.", _strand),
+            "length": _column(int, "Length in bases.", _not_negative),
+            "status": _column(str, "ok, or why there is no map.", pa.Check.isin(MAP_STATUSES)),
+            "array": _column(
+                str,
+                "Name of its array in maps.zarr, in the order of the bases read; equal sequences share one.",
+                nullable=True,
+            ),
+        },
+        strict=False,
+    ),
+)
+
+ALL = (LOCI, ELEMENTS, EFFECTS, REFERENCE, RIS, EXPRESSION, SEQ2EXP_METRICS, SEQ2EXP_PREDICTIONS, MAPS)

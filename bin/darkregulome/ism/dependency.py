@@ -44,6 +44,12 @@ def log2_odds(probabilities: np.ndarray) -> np.ndarray:
     return np.log2(p) - np.log2(rest)
 
 
+def log2_probability(probabilities: np.ndarray) -> np.ndarray:
+    """log2 p, after `EPSILON` is added and all normalised again: its change is the paper's ratio of probabilities."""
+    p = np.asarray(probabilities, dtype=float) + EPSILON
+    return np.log2(p) - np.log2(p.sum(-1, keepdims=True))
+
+
 def natural_log(probabilities: np.ndarray) -> np.ndarray:
     """ln p: the measure of GPN-Star's maps."""
     return np.log(np.asarray(probabilities, dtype=float))
@@ -57,6 +63,7 @@ def substitution_changes(
     targets: range | None = None,
     measure: Measure = log2_odds,
     batch_size: int | None = None,
+    report: Callable[[float], None] | None = None,
 ) -> Iterator[Changes]:
     """What each substitution changes, base by base, so that no more than a batch of it is ever held.
 
@@ -66,13 +73,14 @@ def substitution_changes(
     positions, targets : bases that are substituted, and bases at which the predictions are read; all by default.
     measure : from distributions over A, C, G, T to what is compared; `log2_odds` or `natural_log`.
     batch_size : sequences a batch; by default as many as fit. The changes do not depend on it.
+    report : told the share that is done, 0 to 1.
     """
     sequence = sequence.upper()
     wanted = range(len(sequence)) if targets is None else targets
     columns = slice(wanted.start, wanted.stop, wanted.step)
     chosen = range(len(sequence)) if positions is None else positions
     budget = TOKENS_PER_BATCH[model.device.type]
-    batches = Batches(budget, batch_size, 3 * len(chosen) + 1)
+    batches = Batches(budget, batch_size, 3 * len(chosen) + 1, report)
 
     def read(sequences: list[str]) -> np.ndarray:
         found = np.empty((len(sequences), len(wanted), len(BASES)))

@@ -77,7 +77,11 @@ class MotifPair:
     second: str
 
 
-PAIRED_MOTIFS = (MotifPair("TGACGTCA", "CCGGAAGT"), MotifPair("GATAAGCG", "CACGTGTT"), MotifPair("TTGCGCAA", "AGGTCAAC"))
+PAIRED_MOTIFS = (
+    MotifPair("TGACGTCA", "CCGGAAGT"),
+    MotifPair("GATAAGCG", "CACGTGTT"),
+    MotifPair("TTGCGCAA", "AGGTCAAC"),
+)
 LONE_MOTIF = "CTAATCCG"
 """A motif without a partner: what is called beside it is a false call."""
 

@@ -38,9 +38,7 @@ def write_families(
         write_json({"kind": "families", "seed": seed, "families": families, "length": length}, partial / "truth.json")
 
 
-def write_motif_pairs(
-    folder: str | Path, seed: int, training: int = 12_000, test: int = 40, length: int = 128
-) -> None:
+def write_motif_pairs(folder: str | Path, seed: int, training: int = 12_000, test: int = 40, length: int = 128) -> None:
     """Motif pairs: FASTA of training and test sequences, and ``pairs.bedpe`` of what the test sequences hold."""
     rng = np.random.default_rng(seed)
     train = [motif_sequence(rng, length) for _ in range(training)]

@@ -68,7 +68,7 @@ def reverse_complement_codes(codes: np.ndarray) -> np.ndarray:
 def split_contigs(
     codes: Codes, holdout: Collection[str], where: object, exclude: Collection[str] = ()
 ) -> tuple[dict, dict]:
-    """Training and held-out contigs, without the excluded ones, by name or pattern (``chr2*``); none found is an error."""
+    """Training and held-out contigs, less the excluded ones, by name or pattern (``chr2*``); none found is an error."""
     found = {name: [contig for contig in codes if fnmatchcase(contig, name)] for name in (*holdout, *exclude)}
     unknown = sorted(name for name, contigs in found.items() if not contigs)
     if unknown:
@@ -103,7 +103,8 @@ class WindowSampler:
         self._arrays = [codes[name] for name in names]
         self._marks = None if marks is None else [marks[name] for name in names]
         starts = np.array([len(array) - length + 1 for array in self._arrays], dtype=float)
-        self._shares = (starts / starts.sum()).cumsum()
+        shares = (starts / starts.sum()).cumsum()
+        self._shares = shares / shares[-1]
         self._both_strands = both_strands
         self._length = length
         self._rng = rng
@@ -131,7 +132,7 @@ class WindowSampler:
     def _place(self) -> tuple[int, int]:
         for _ in range(1000):
             # What `Generator.choice` does, but for the sum over thousands of contigs at each draw.
-            contig = int(self._shares.searchsorted(self._rng.random() * self._shares[-1], side="right"))
+            contig = int(self._shares.searchsorted(self._rng.random(), side="right"))
             start = int(self._rng.integers(len(self._arrays[contig]) - self._length + 1))
             if (self._arrays[contig][start : start + self._length] == N_CODE).mean() <= MAX_N_FRACTION:
                 return contig, start

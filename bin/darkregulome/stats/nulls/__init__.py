@@ -1,10 +1,11 @@
 """Nulls: what the scores would be if nothing were there, one module a way of drawing it.
 
 `RotationNull` (spatial claims, the default), `ShuffleNull` (free or stratified, shown beside), `matched_draws` (claims
-about sets), `degree_preserving_draws` (networks), `permute_elements_to_genes` (pairs). All are seeded by the generator
-they are handed, and give the same draws for any number of threads.
+about sets), `degree_preserving_draws` (networks), `permute_elements_to_genes` (pairs), `DiagonalNull` (maps of
+pairs of bases). All are seeded by the generator they are handed, and give the same draws for any number of threads.
 """
 
+from darkregulome.stats.nulls.diagonals import DiagonalNull
 from darkregulome.stats.nulls.empirical import empirical_p
 from darkregulome.stats.nulls.genes import permute_elements_to_genes, quantile_strata
 from darkregulome.stats.nulls.matched import matchable, matched_draws, nearest_pools, standardised_mean_differences
@@ -15,6 +16,7 @@ from darkregulome.stats.nulls.shuffle import ShuffleNull
 Null = RotationNull | ShuffleNull
 
 __all__ = [
+    "DiagonalNull",
     "Null",
     "NullDraws",
     "RotationNull",

@@ -1,0 +1,393 @@
+"""Blocks and stems of dependency maps, called against a null.
+
+A map is made symmetric, and each entry is compared with others of its distance and with what its row and column have
+everywhere (`Scale.standardise`). A block is a patch most of whose entries are high: the median over 3 x 3 entries. A
+stem is a run of high entries along an anti-diagonal, i + k with j - k: the smallest of each run of `MIN_STEM`. (Tomaz
+da Silva et al. 2025 see motifs as blocks and helices as anti-diagonals; how they are called is our own.) The threshold
+is the one that gives most calls while the null, in the mean, gives at most a share `fdr` of them. Two nulls:
+
+- the map itself, its diagonals permuted (blocks) or rotated (stems): nothing more has to be run. It does not know that
+  a model's neighbouring entries may resemble each other where nothing is.
+- controls: maps of shuffled sequences by the same model, which do know.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from darkregulome.stats.nulls import DiagonalNull
+
+BLOCK = 3
+"""Side of the patch whose median is taken."""
+
+MIN_STEM = 3
+"""Pairs of a stem at least."""
+
+MIN_LOOP = 3
+"""Bases between the two bases of a pair at least: no shorter hairpin closes."""
+
+MIN_BLOCK = 4
+"""Entries of a called block at least."""
+
+POOL = 200
+"""Entries of like distance that a scale is taken from, at least."""
+
+SMALLEST_SCALE = 0.02
+"""log2 units: below this a difference between entries is no dependency, however quiet the map is."""
+
+THRESHOLDS = 24
+"""Thresholds tried."""
+
+COMPLEMENTARY = frozenset(("AT", "TA", "CG", "GC", "GT", "TG"))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How calls are made.
+
+    Attributes
+    ----------
+    fdr : largest expected share of false calls.
+    permutations : rotated maps.
+    min_effect : smallest mean dependency of a call, in the map's unit.
+    near : bases within which two bases lie in one block on the diagonal, a motif.
+    """
+
+    fdr: float = 0.05
+    permutations: int = 50
+    min_effect: float = 0.1
+    near: int = 4
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Block:
+    """Two intervals (or one, where both are the same) whose bases depend on one another; along the strand read.
+
+    Attributes
+    ----------
+    effect : mean dependency between them. score : largest standardised entry of the patch.
+    """
+
+    first: tuple[int, int]
+    second: tuple[int, int]
+    effect: float
+    score: float
+
+
+@dataclass(frozen=True)
+class Stem:
+    """A run of paired bases: (i + k, j - k).
+
+    Attributes
+    ----------
+    first, second : the two sides. effect : mean dependency of its pairs. score : the weakest standardised pair.
+    complementary : share of the pairs that can pair, wobbles included; NaN where the bases are not known.
+    """
+
+    first: tuple[int, int]
+    second: tuple[int, int]
+    effect: float
+    score: float
+    complementary: float = float("nan")
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        return [(self.first[0] + k, self.second[1] - 1 - k) for k in range(self.first[1] - self.first[0])]
+
+
+@dataclass(frozen=True)
+class Calls:
+    """What one map holds.
+
+    Attributes
+    ----------
+    motifs : blocks on the diagonal. blocks : pairs of intervals. stems : helices.
+    thresholds : of the standardised blocks and stems; None where no threshold keeps to the share of false calls.
+    """
+
+    motifs: list[Block]
+    blocks: list[Block]
+    stems: list[Stem]
+    thresholds: dict[str, float | None]
+
+
+def symmetric(values: np.ndarray) -> np.ndarray:
+    """Mean of e[i, j] and e[j, i], of the one that there is where the other is NaN; the diagonal is NaN."""
+    stacked = np.stack([values, values.T]).astype(float)
+    known = np.isfinite(stacked)
+    count = known.sum(0)
+    total = np.where(known, stacked, 0).sum(0)
+    found = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    np.fill_diagonal(found, np.nan)
+    return found
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What a map's entries are at each distance.
+
+    Attributes
+    ----------
+    middle, spread : median and robust standard deviation by distance, (longest,); the last holds for all beyond.
+    """
+
+    middle: np.ndarray
+    spread: np.ndarray
+
+    @classmethod
+    def of(cls, maps: Sequence[np.ndarray]) -> "Scale":
+        """Of symmetric maps: at each distance over the entries of it and of as many like it as make `POOL`."""
+        longest = max(len(values) for values in maps)
+        diagonals = [
+            np.concatenate([_known(np.diagonal(values, offset)) for values in maps if offset < len(values)])
+            for offset in range(longest)
+        ]
+        middle, spread = np.zeros(longest), np.full(longest, SMALLEST_SCALE)
+        for offset in range(1, longest):
+            reach, pooled = 0, diagonals[offset]
+            while len(pooled) < POOL and reach < longest:
+                reach += 2
+                pooled = np.concatenate(diagonals[max(1, offset - reach) : offset + reach + 1])
+            if len(pooled):
+                middle[offset] = np.median(pooled)
+                spread[offset] = max(1.4826 * np.median(np.abs(pooled - middle[offset])), SMALLEST_SCALE)
+        return cls(middle, spread)
+
+    def standardise(self, values: np.ndarray) -> np.ndarray:
+        """A symmetric map less the median of its distance, in deviations; 0 where there is no entry.
+
+        Then less the medians of its row and of its column where these are above zero: a base that moves everything, or
+        that everything moves, is no block.
+        """
+        row, column = np.indices(values.shape)
+        distance = np.minimum(np.abs(row - column), len(self.middle) - 1)
+        found = np.nan_to_num((values - self.middle[distance]) / self.spread[distance])
+        usual = np.maximum(np.median(found, axis=0), 0)
+        return np.where(np.isfinite(values), found - usual[:, None] - usual[None, :], 0)
+
+
+def _known(values: np.ndarray) -> np.ndarray:
+    return values[np.isfinite(values)]
+
+
+def block_field(standardised: np.ndarray) -> np.ndarray:
+    """Median of the 3 x 3 entries around each."""
+    return ndimage.median_filter(standardised, size=BLOCK, mode="constant", cval=0.0)
+
+
+def stem_field(standardised: np.ndarray) -> np.ndarray:
+    """The best run of `MIN_STEM` entries along the anti-diagonal that holds an entry: the smallest of that run.
+
+    This is the grey opening with an anti-diagonal line. A block is full of such lines, so what most entries around have
+    is taken off first. Pairs closer than a hairpin's loop are zero.
+    """
+    row, column = np.indices(standardised.shape)
+    line_alone = standardised - np.maximum(block_field(standardised), 0)
+    apart = np.where(np.abs(row - column) > MIN_LOOP, line_alone, -np.inf)
+    line = np.fliplr(np.eye(MIN_STEM))
+    found = ndimage.grey_opening(apart, footprint=line, mode="constant", cval=-np.inf)
+    return np.where(np.isfinite(found), found, 0.0)
+
+
+def count_blocks(field: np.ndarray, threshold: float) -> int:
+    """Patches of at least `MIN_BLOCK` entries above the threshold, in the upper triangle."""
+    labels, count = ndimage.label(np.triu(field, 1) >= threshold)
+    return int((np.bincount(labels.ravel(), minlength=count + 1)[1:] >= MIN_BLOCK).sum())
+
+
+def count_stems(field: np.ndarray, threshold: float) -> int:
+    """Runs of at least `MIN_STEM` entries above the threshold: those whose outermost entry it is."""
+    high = np.triu(field, 1) >= threshold
+    begins = high.copy()
+    begins[1:, :-1] &= ~high[:-1, 1:]
+    return int(begins.sum())
+
+
+Count = Callable[[np.ndarray, float], int]
+
+
+def thresholds_of(fields: Iterable[np.ndarray]) -> np.ndarray:
+    """Thresholds to try, rising: quantiles of the entries above zero, denser towards the largest."""
+    values = np.concatenate([np.empty(0), *(field[np.triu(field, 1) > 0] for field in fields)])
+    if not len(values):
+        return np.empty(0)
+    return np.unique(np.quantile(values, 1 - np.geomspace(1, 0.5 / len(values), THRESHOLDS)))
+
+
+def choose_threshold(tried: np.ndarray, calls: np.ndarray, expected: np.ndarray, fdr: float) -> float | None:
+    """Of `tried` (rising), the lowest with most calls of those from the top down at which `expected` keeps to `fdr`.
+
+    Parameters
+    ----------
+    calls, expected : calls at each threshold, and what the null gives in the mean; shape of `tried`.
+    """
+    best, most = None, 0.0
+    for threshold, count, false in zip(tried[::-1], calls[::-1], expected[::-1], strict=True):
+        if count and false > fdr * count:
+            break  # lower thresholds let in more of both
+        if count and count >= most:
+            best, most = float(threshold), count
+    return best
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The null of shuffled sequences: the scale of their maps, and the thresholds for all maps of a model."""
+
+    scale: Scale
+    blocks: float | None
+    stems: float | None
+
+    @classmethod
+    def of(
+        cls, maps: Callable[[], Iterable[np.ndarray]], controls: Callable[[], Iterable[np.ndarray]], settings: Settings
+    ) -> "Controls":
+        """From maps as e[i, j] and those of shuffled sequences, each read anew as often as it is asked for.
+
+        What the controls give is brought to the size of the maps by the number of their entries.
+        """
+        scale = Scale.of([symmetric(values) for values in controls()])
+        fields: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Count]] = {
+            "blocks": (block_field, count_blocks),
+            "stems": (stem_field, count_stems),
+        }
+        found: dict[str, float | None] = {}
+        for name, (field, count) in fields.items():
+            tried = thresholds_of(field(scale.standardise(symmetric(values))) for values in maps())
+            totals, entries = [], []
+            for source in (maps, controls):
+                total, size = np.zeros(len(tried)), 0
+                for values in source():
+                    read = field(scale.standardise(symmetric(values)))
+                    total += [count(read, threshold) for threshold in tried]
+                    size += int(np.isfinite(values).sum())
+                totals.append(total)
+                entries.append(size)
+            expected = totals[1] * entries[0] / max(entries[1], 1)
+            found[name] = choose_threshold(tried, totals[0], expected, settings.fdr)
+        return cls(scale, found["blocks"], found["stems"])
+
+
+def call_map(values: np.ndarray, settings: Settings, bases: str = "", controls: Controls | None = None) -> Calls:
+    """Blocks and stems of one map, against `controls` or against the map's own permuted diagonals.
+
+    Parameters
+    ----------
+    values : e[i, j], (length, length), NaN where there is none.
+    bases : the sequence as it was read, for `Stem.complementary`.
+    """
+    even = symmetric(values)
+    if controls is not None:
+        observed = controls.scale.standardise(even)
+        thresholds = {"blocks": controls.blocks, "stems": controls.stems}
+    else:
+        observed = Scale.of([even]).standardise(even)
+        thresholds = _own_thresholds(np.where(np.isfinite(even), observed, np.nan), settings)
+    block_threshold, stem_threshold = thresholds["blocks"], thresholds["stems"]
+    motifs, pairs = (
+        ([], []) if block_threshold is None else _blocks(block_field(observed), even, block_threshold, settings)
+    )
+    helices = [] if stem_threshold is None else _stems(stem_field(observed), even, stem_threshold, settings, bases)
+    return Calls(motifs, pairs, helices, thresholds)
+
+
+def _own_thresholds(standardised: np.ndarray, settings: Settings) -> dict[str, float | None]:
+    """Thresholds by the map itself with its diagonals torn."""
+    rng = np.random.default_rng(settings.seed)
+    null = DiagonalNull(standardised)
+    observed = np.nan_to_num(standardised)
+    found: dict[str, float | None] = {}
+    # Rotated diagonals keep the runs of a strong block, which then meet by chance: they would hide the blocks.
+    for name, field, count, draw in (
+        ("blocks", block_field, count_blocks, null.permute),
+        ("stems", stem_field, count_stems, null.rotate),
+    ):
+        read = field(observed)
+        tried = thresholds_of([read])
+        expected = np.zeros(len(tried))
+        for _ in range(settings.permutations):
+            drawn = field(np.nan_to_num(draw(rng)))
+            expected += [count(drawn, threshold) / settings.permutations for threshold in tried]
+        calls = np.array([count(read, threshold) for threshold in tried])
+        found[name] = choose_threshold(tried, calls, expected, settings.fdr)
+    return found
+
+
+def _blocks(
+    field: np.ndarray, even: np.ndarray, threshold: float, settings: Settings
+) -> tuple[list[Block], list[Block]]:
+    """Motifs (patches along the diagonal, merged where they touch) and pairs of intervals."""
+    row, column = np.indices(field.shape)
+    high = (field >= threshold) & (column > row)
+    close = high & (column - row <= settings.near)
+    motifs = []
+    labels, count = ndimage.label(_bases_of(close))
+    for number in range(1, count + 1):
+        places = np.flatnonzero(labels == number)
+        span = (int(places[0]), int(places[-1]) + 1)
+        patch = field[slice(*span), slice(*span)]
+        motifs.append(Block(span, span, _mean(even[slice(*span), slice(*span)]), float(patch.max())))
+    pairs = []
+    labels, count = ndimage.label(high & ~close)
+    for number, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
+        inside = labels[rows, columns] == number
+        if inside.sum() < MIN_BLOCK or rows.stop > columns.start:
+            continue
+        first, second = (rows.start, rows.stop), (columns.start, columns.stop)
+        pairs.append(Block(first, second, _mean(even[rows, columns]), float(field[rows, columns][inside].max())))
+    return [block for block in motifs if block.effect >= settings.min_effect], [
+        block for block in pairs if block.effect >= settings.min_effect
+    ]
+
+
+def _bases_of(high: np.ndarray) -> np.ndarray:
+    """Which bases lie between two bases that depend on each other, (length,)."""
+    marks = np.zeros(len(high) + 1, dtype=int)
+    rows, columns = np.nonzero(high)
+    np.add.at(marks, rows, 1)
+    np.add.at(marks, columns + 1, -1)
+    return marks.cumsum()[:-1] > 0
+
+
+def _stems(field: np.ndarray, even: np.ndarray, threshold: float, settings: Settings, bases: str) -> list[Stem]:
+    """Runs above the threshold, the strongest first; a base that has a partner takes no second one."""
+    high = (field >= threshold) & (np.triu(np.ones_like(field), 1) > 0)
+    runs: list[list[tuple[int, int]]] = []
+    for i, j in zip(*np.nonzero(high), strict=True):
+        if i > 0 and j + 1 < len(field) and high[i - 1, j + 1]:
+            continue
+        run = [(int(i), int(j))]
+        while run[-1][0] + 1 < run[-1][1] - 1 and high[run[-1][0] + 1, run[-1][1] - 1]:
+            run.append((run[-1][0] + 1, run[-1][1] - 1))
+        runs.append(run)
+    taken: set[int] = set()
+    found: list[Stem] = []
+    for run in sorted(runs, key=lambda pairs: -sum(field[pair] for pair in pairs)):
+        free = _longest_free(run, taken)
+        effect = _mean(np.array([even[pair] for pair in free]))
+        if len(free) < MIN_STEM or not effect >= settings.min_effect:
+            continue
+        taken.update(base for pair in free for base in pair)
+        (i, j), (last_i, last_j) = free[0], free[-1]
+        fits = [bases[a] + bases[b] in COMPLEMENTARY for a, b in free] if bases else []
+        share = float(np.mean(fits)) if fits else float("nan")
+        score = float(min(field[pair] for pair in free))
+        found.append(Stem((i, last_i + 1), (last_j, j + 1), effect, score, share))
+    return sorted(found, key=lambda stem: stem.first)
+
+
+def _longest_free(run: list[tuple[int, int]], taken: set[int]) -> list[tuple[int, int]]:
+    best: list[tuple[int, int]] = []
+    current: list[tuple[int, int]] = []
+    for pair in run:
+        current = [] if taken & {*pair} else [*current, pair]
+        best = max(best, current, key=len)
+    return best
+
+
+def _mean(values: np.ndarray) -> float:
+    values = _known(values)
+    return float(values.mean()) if len(values) else float("nan")

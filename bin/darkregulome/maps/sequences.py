@@ -1,0 +1,111 @@
+"""The sequences whose maps are asked for, each with a status: what cannot be mapped stops nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import pysam
+
+from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.genome.reference import Reference
+from darkregulome.genome.sequence import dinucleotide_shuffle, n_fraction, reverse_complement
+from darkregulome.genome.textfile import compression, numbered_lines
+
+MOST_PROBLEMS = 5
+_RNA = str.maketrans("Uu", "TT")
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One sequence to map.
+
+    Attributes
+    ----------
+    bases : as they are read, on `strand`, upper case, U as T; empty where the status is ``off_contig``.
+    status : one of `io.schemas.MAP_STATUSES`.
+    """
+
+    name: str
+    chrom: str
+    start: int
+    end: int
+    strand: str
+    bases: str
+    status: str = "ok"
+
+    def judged(self, shortest: int, longest: int) -> "Sequence":
+        """The same with the status that its bases have."""
+        if self.status != "ok":
+            return self
+        size = len(self.bases)
+        if size < shortest:
+            return replace(self, status="too_short")
+        if size > longest:
+            return replace(self, status="too_long")
+        return replace(self, status="n_inside") if n_fraction(self.bases) > 0 else self
+
+    def shuffled(self, seed: int) -> "Sequence":
+        """The same with its bases in another order that keeps every dinucleotide's count: a control."""
+        rng = np.random.default_rng([seed, *blake2b(self.bases.encode(), digest_size=8).digest()])
+        return replace(self, bases=dinucleotide_shuffle(self.bases, rng))
+
+
+def sequences_of_bed(path: str | Path, reference: Reference) -> Iterator[Sequence]:
+    """The intervals of a BED, in order; a line on the minus strand is read there.
+
+    Raises
+    ------
+    InputError : the file is absent, holds nothing, or a line is not BED.
+    """
+    problems, count = [], 0
+    for number, line in numbered_lines(path):
+        fields = line.split("\t") if "\t" in line else line.split()
+        if fields[0] in ("track", "browser"):
+            continue
+        if len(fields) < 3 or not (fields[1].isdigit() and fields[2].isdigit()) or int(fields[1]) > int(fields[2]):
+            problems.append(Problem(f"{path}:{number}", "is not BED", "give chrom, start and end, separated by tabs"))
+            if len(problems) == MOST_PROBLEMS:
+                break
+            continue
+        count += 1
+        if not problems:
+            yield _sequence_of(fields, reference)
+    raise_all(problems)
+    if not count:
+        raise InputError.at(path, "holds no interval", "give a BED with at least one line")
+
+
+def _sequence_of(fields: list[str], reference: Reference) -> Sequence:
+    chrom, start, end = fields[0], int(fields[1]), int(fields[2])
+    name = fields[3] if len(fields) > 3 and fields[3] not in ("", ".") else f"{chrom}:{start}-{end}"
+    strand = "-" if len(fields) > 5 and fields[5] == "-" else "+"
+    known = reference.contigs.resolve(chrom)
+    if known is None or end > reference.length(known):
+        return Sequence(name, chrom, start, end, strand, "", "off_contig")
+    bases = reference.fetch(known, start, end)
+    return Sequence(name, known, start, end, strand, bases if strand == "+" else reverse_complement(bases))
+
+
+def sequences_of_fasta(path: str | Path) -> Iterator[Sequence]:
+    """Every record of a FASTA, in order, each as a contig of its own; the second one of a name is a duplicate.
+
+    Raises
+    ------
+    InputError : the file is absent, damaged, or holds no sequence.
+    """
+    compression(Path(path))
+    seen: set[str] = set()
+    try:
+        with pysam.FastxFile(str(path)) as records:
+            for record in records:
+                bases = (record.sequence or "").upper().translate(_RNA)
+                name = str(record.name)
+                status = "duplicate" if name in seen else "ok"
+                seen.add(name)
+                yield Sequence(name, name, 0, len(bases), "+", bases, status)
+    except (OSError, ValueError) as error:
+        raise InputError.at(path, f"cannot be read ({error})", "give a FASTA file, plain or gzipped") from error
+    if not seen:
+        raise InputError.at(path, "holds no sequence", "give a FASTA with sequences")
