@@ -11,8 +11,9 @@ from darkregulome import cli
 from darkregulome.errors import InputError
 
 app = cli.script(
-    "Train a small masked (caduceus, gpn, bert over bases) or causal (hyena) language model on any genome; writes a checkpoint folder "
-    "that every other stage loads. Killed and started again with the same command, it goes on where it was.",
+    "Train a small masked (caduceus, gpn, bert over bases) or causal (hyena) language model on any genome; writes a "
+    "checkpoint folder that every other stage loads. Killed and started again with the same command, it goes on where "
+    "it was.",
     "train_lm.py --fasta genome.fa.gz --architecture gpn --config small.json --holdout chr5 --steps 2000 --out m",
 )
 
