@@ -7,6 +7,7 @@ include { REGULOME                   } from './workflows/regulome'
 include { DIAGNOSE_SCORES            } from './workflows/diagnose'
 include { VARIANTS                   } from './workflows/variants'
 include { JUDGE_SCORES               } from './subworkflows/local/judge_scores'
+include { REFERENCE                  } from './subworkflows/local/reference'
 include { with_genome                } from './subworkflows/local/genomes'
 include { check_parameters; help_text } from './subworkflows/local/parameters'
 include { models_of; model_cards; code_hash } from './subworkflows/local/code_and_models'
@@ -29,17 +30,26 @@ workflow {
         def models = own ? [] : models_of(params.models, params.weights, params.registry, "${projectDir}/assets/models")
         def code = code_hash("${projectDir}/bin")
 
+        // The report of the instruments: settings of the main report, with another opening.
+        def report_configs = ['multiqc_config.yml', 'multiqc_instruments.yml'].collect { name ->
+            file("${projectDir}/assets/${name}", checkIfExists: true)
+        }
+
         if (params.workflow == 'variants') {
+            REFERENCE(inputs.fasta, code)
             VARIANTS(
                 inputs,
+                REFERENCE.out.reference,
                 models,
                 file(params.registry, checkIfExists: true),
                 params.device,
                 params.shards as Integer,
                 params.variants_format,
+                report_configs,
                 code,
             )
             VARIANTS.out.versions
+                .map { stages, report -> stages + report }
                 .collectFile(name: 'software_versions.yml', storeDir: "${params.outdir}/pipeline_info")
         }
         else {

@@ -25,7 +25,14 @@ def main(
         list[str], typer.Option(help="Columns to judge; NAME:neg where low is the effect, NAME:abs without the sign.")
     ],
     outdir: Annotated[Path, typer.Option(help="Folder of the results.")],
-    truth: Annotated[Path | None, typer.Option(help="Table with labels, measurements and any other column.")] = None,
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="Table with labels, measurements and any other column; or published ISM (.npz): see docs."),
+    ] = None,
+    truth_index: Annotated[Path | None, typer.Option(help="Table of the windows of published ISM.")] = None,
+    bigwig: Annotated[
+        List, typer.Option(help="NAME=FILE: a column NAME with the bigWig's value at POS, such as phyloP; repeated.")
+    ] = None,
     on: Annotated[List, typer.Option(help="Columns by which the two are joined: chrom,pos,ref,alt by default.")] = None,
     label: Annotated[str | None, typer.Option(help="Column of labels.")] = None,
     positive: Annotated[List, typer.Option(help="Labels that are positives; all others are negatives.")] = None,
@@ -41,7 +48,8 @@ def main(
     from darkregulome.io.provenance import provenance
     from darkregulome.io.tables import read_table, write_json, write_table
     from darkregulome.plots.evaluation import draw_evaluation
-    from darkregulome.variants.evaluate import KEYS, Question, evaluate, headline, join, read_scores
+    from darkregulome.variants.evaluate import KEYS, Question, evaluate, headline, join, read_scores, with_bigwigs
+    from darkregulome.variants.published_ism import read_published_ism
 
     question = Question(
         scores=_names(score),
@@ -57,15 +65,31 @@ def main(
     )
     if question.label and not question.positive:
         raise InputError.at("--positive", "is not given", "name the labels that are positives")
+    tracks = [item.partition("=") for item in bigwig or []]
+    if bad := [name for name, _, file in tracks if not (name and file)]:
+        raise InputError.at("--bigwig", f"{bad[0]!r} names no file", "write NAME=FILE")
+    if (truth_index is not None) != (truth is not None and truth.suffix == ".npz"):
+        raise InputError.at("--truth-index", "goes with a --truth that ends in .npz", "give both, or neither")
     table = read_scores(scores)
     if truth is not None:
-        table = join(table, read_table(truth, dtype={"chrom": str}), _names(on) or tuple(KEYS), truth)
+        known = (
+            read_table(truth, dtype={"chrom": str}) if truth_index is None else read_published_ism(truth, truth_index)
+        )
+        table = join(table, known, _names(on) or tuple(KEYS), truth)
+    table, notes = with_bigwigs(table, {name: Path(file) for name, _, file in tracks})
     record, rows = evaluate(table, question)
-    given = {"scores": scores, "truth": truth, "on": _names(on)}
+    given = {
+        "scores": scores,
+        "truth": truth,
+        "on": _names(on),
+        "bigwig": [f"{n}={Path(f).name}" for n, _, f in tracks],
+    }
     record["provenance"] = provenance("evaluate_scores.py", {**record["parameters"], **given})
     draw_evaluation(record, outdir)
     write_table(rows, outdir / "evaluation.tsv")
     write_json(record, outdir / "evaluation.json")
+    for note in notes:
+        cli.console.print(f"note: {note}", markup=False)
     for line in headline(record):
         cli.console.print(line, markup=False)
 

@@ -1,9 +1,11 @@
 """`--workflow variants`, run for real by Nextflow: scattered, gathered in order, judged."""
 
+import gzip
 import json
 
 import numpy as np
 import pandas as pd
+import pysam
 import pytest
 
 from pipeline_runner import Project, copy_project, make_models
@@ -18,6 +20,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     rng = np.random.default_rng(0)
     bases = "".join(rng.choice(list("ACGT"), 400))
     (folder / "genome.fa").write_text(f">chr1\n{bases}\n")
+    # Gzipped, not bgzipped: it cannot be read at random, and is compressed again.
+    (folder / "gzipped.fa.gz").write_bytes(gzip.compress(f">chr1\n{bases}\n".encode(), mtime=0))
+    (folder / "snvs.bed").write_text("1\t100\t104\n")
     rows = [(at + 1, bases[at], "ACGT".replace(bases[at], "")[at % 3]) for at in range(100, 300, 5)]
     rows.insert(7, (136, "A", "<DEL>"))
     lines = [f"chr1\t{pos}\tv{number}\t{ref}\t{alt}\t.\t.\t." for number, (pos, ref, alt) in enumerate(rows)]
@@ -42,12 +47,31 @@ def test_variants_are_scattered_gathered_in_order_and_judged(project: Project):
     run = project.run(*options(project), "--outdir", "out", outdir="out", defaults=False)
     assert run.status == 0, run.output
     tasks = sorted(task["process"] for task in run.trace())
-    assert tasks == ["EVALUATE_SCORES", "GATHER_VARIANTS", "INDEX_FASTA", *["SCORE_VARIANTS"] * 3]
+    stages = ["EVALUATE_SCORES", "GATHER_VARIANTS", "INDEX_FASTA", "MULTIQC", "REPORT_VARIANTS"]
+    assert tasks == [*stages, *["SCORE_VARIANTS"] * 3]
     scored = pd.read_parquet(run.outdir / "variants" / "demo-hyena.parquet")
     assert scored["id"].tolist() == [f"v{number}" for number in range(41)]
     assert scored["status"].value_counts().to_dict() == {"ok": 40, "symbolic": 1}
     record = json.loads((run.outdir / "evaluation" / "demo-hyena" / "evaluation.json").read_text())
     assert record["n"] == 40
+    report = (run.outdir / "report" / "report.html").read_text()
+    assert all(f'id="darkregulome_variants_{name}"' in report for name in ("evaluation", "statuses", "scores"))
+
+
+def test_all_snvs_of_a_bed_on_a_gzipped_genome(project: Project):
+    words = [
+        *("--workflow", "variants", "--variants", "snvs.bed", "--fasta", "gzipped.fa.gz", "--shards", "2"),
+        *("--models", "demo-hyena", "--weights", f"demo-hyena={project.models['demo-hyena']}", "--window", "64"),
+        *("--max_cpus", "1", "--max_memory", "2.GB", "--outdir", "bed"),
+    ]
+    run = project.run(*words, outdir="bed", defaults=False)
+    assert run.status == 0, run.output
+    assert sorted({task["process"] for task in run.trace()}) == [
+        *("COMPRESS_FASTA", "GATHER_VARIANTS", "MULTIQC", "REPORT_VARIANTS", "SCORE_VARIANTS")
+    ]
+    with pysam.VariantFile(str(run.outdir / "variants" / "demo-hyena.vcf.gz")) as scored:
+        records = [(record.pos, len(record.alts), len(record.info["DR_LOGLIK"])) for record in scored]
+    assert records == [(pos, 3, 3) for pos in range(101, 105)]
 
 
 def test_a_stub_run_goes_through_the_same_stages(project: Project):
@@ -57,5 +81,7 @@ def test_a_stub_run_goes_through_the_same_stages(project: Project):
         "EVALUATE_SCORES",
         "GATHER_VARIANTS",
         "INDEX_FASTA",
+        "MULTIQC",
+        "REPORT_VARIANTS",
         "SCORE_VARIANTS",
     }

@@ -154,11 +154,12 @@ def run_script(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, SCRIPT, *options], capture_output=True, text=True)
 
 
-def build_report(sections: Path, out: Path) -> str:
+def build_report(sections: Path, out: Path, *configs: Path) -> str:
     """Run MultiQC as the pipeline does, with every network look-up pointed at nothing."""
     multiqc = Path(sys.executable).with_name("multiqc")
     offline = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "NO_COLOR": "1"}
-    command = [multiqc, "--config", CONFIG, "--strict", "--outdir", out, sections]
+    settings = [word for config in (CONFIG, *configs) for word in ("--config", config)]
+    command = [multiqc, *settings, "--strict", "--outdir", out, sections]
     environment = {"PATH": f"{multiqc.parent}:/usr/bin:/bin", "HOME": str(out.parent), **offline}
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr

@@ -7,11 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyBigWig
 import pytest
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from darkregulome.errors import InputError
+from darkregulome.models import registry
 from darkregulome.stats import evaluation
+from darkregulome.variants.published_ism import read_published_ism
+from fake_models import LinearOutput
 from script_runner import run_script
 
 SHARED = Path(os.environ.get("DARKREGULOME_SHARED") or Path(__file__).resolve().parents[2] / "shared")
@@ -150,9 +155,100 @@ def test_measurements_are_judged_by_correlation_and_frequency_by_monotonicity(tm
     assert (tmp_path / "out" / "allele_frequency.png").exists()
 
 
+def test_a_bigwig_is_judged_beside_the_scores(tmp_path: Path):
+    paths = planted(tmp_path)
+    values = np.random.default_rng(3).normal(size=1200)
+    with pyBigWig.open(str(tmp_path / "phylop.bw"), "w") as track:
+        track.addHeader([("chr1", 2000), ("chr2", 2000)])
+        for chrom in ("chr1", "chr2"):
+            track.addEntries(chrom, 0, values=values, span=1, step=1)  # of the base at POS: index POS - 1
+    words = ("--score", "llr,phylop", "--measurement", "effect", "--bigwig", f"phylop={tmp_path / 'phylop.bw'}")
+    record = run(tmp_path, *words, draws=20, **paths)
+    joined = pd.read_parquet(paths["scores"]).iloc[10:]
+    effect = pd.read_csv(paths["truth"], sep="\t").set_index("pos").loc[joined["pos"], "effect"].to_numpy()
+    inside = joined["chrom"].isin(["1", "2"]).to_numpy()
+    row = value(record["results"], score="phylop", statistic="pearson")
+    assert row["n"] == inside.sum()
+    expected = stats.pearsonr(values.astype(np.float32)[joined["pos"] - 1][inside], effect[inside])[0]
+    assert row["value"] == pytest.approx(expected, abs=1e-6)
+
+
+def write_published(folder: Path, sequence: str, centres: list[int]) -> tuple[Path, Path, np.ndarray]:
+    """Windows of 41 bases in the published format, every second one with another base in its middle."""
+    effects = np.random.default_rng(4).normal(size=(2 * len(centres), 41, 4)).astype(np.float32)
+    rows = []
+    for row, centre in enumerate(np.repeat(centres, 2)):
+        bases = list(sequence[centre - 20 : centre + 21])
+        if row % 2:
+            bases[20] = "ACGT".replace(bases[20], "")[0]
+        effects[row, np.arange(41), ["ACGT".index(base) for base in bases]] = 0
+        kind = "from_main_var" if row % 2 else "from_ref"
+        rows.append((row, f"gene{row // 2}", "chr1", centre + 1, kind, "".join(bases)))
+    np.savez(folder / "ism.npz", attribution=effects)
+    names = ["row", "gene_id", "chrom", "driver_pos_hg38", "kind", "seq41"]
+    pd.DataFrame(rows, columns=names).to_csv(folder / "index.tsv.gz", sep="\t", index=False)
+    return folder / "ism.npz", folder / "index.tsv.gz", effects
+
+
+def test_track_ism_is_compared_with_published_ism(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    model = LinearOutput(context=60, tss_offset=30, stranded=False, tracks=("cage",))
+    model.revision = None
+    monkeypatch.setattr(registry, "load_model", lambda *_: model)
+    sequence = "".join(np.random.default_rng(2).choice(list("ACGT"), 300))
+    (tmp_path / "genome.fa").write_text(f">1\n{sequence}\n")
+    ism, index, effects = write_published(tmp_path, sequence, [100, 180])
+    (tmp_path / "windows.bed").write_text("chr1\t80\t121\nchr1\t160\t201\n")
+    words = ("--bed", tmp_path / "windows.bed", "--fasta", tmp_path / "genome.fa", "--out", tmp_path / "ism.parquet")
+    done = run_script("score_variants", *words, "--model", "demo-enformer", "--no-progress")
+    assert done.code == 0, done.err
+    words = ("--truth-index", index, "--score", "track", "--measurement", "effect", "--by", "gene_id")
+    record = run(tmp_path, *words, draws=20, scores=tmp_path / "ism.parquet", truth=ism)
+    found = pd.read_parquet(tmp_path / "ism.parquet")
+    assert record["n"] == len(found) == 2 * 41 * 3
+    own = np.concatenate([effects[row][effects[row] != 0] for row in (0, 2)])  # base by base, ALTs in order
+    assert value(record["results"], by="all", statistic="spearman")["value"] == pytest.approx(
+        stats.spearmanr(found["track"], own)[0]
+    )
+    part = value(record["results"], stratum="gene1", statistic="spearman")["value"]
+    assert part == pytest.approx(stats.spearmanr(found["track"][123:], own[123:])[0])
+
+
+def test_published_ism_that_does_not_fit_is_told(tmp_path: Path):
+    sequence = "ACGT" * 40
+    _, index, effects = write_published(tmp_path, sequence, [60])
+    with pytest.raises(InputError, match="does not exist"):
+        read_published_ism(tmp_path / "none.npz", index)
+    np.savez(tmp_path / "bad.npz", attribution=np.ones_like(effects))
+    with pytest.raises(InputError, match="effect of the base that stands there"):
+        read_published_ism(tmp_path / "bad.npz", index)
+    np.savez(tmp_path / "short.npz", attribution=effects[:1])
+    with pytest.raises(InputError, match="has 2 windows, and short"):
+        read_published_ism(tmp_path / "short.npz", index)
+    np.savez(tmp_path / "other.npz", effects=effects)
+    with pytest.raises(InputError, match="holds no array"):
+        read_published_ism(tmp_path / "other.npz", index)
+
+
+PUBLISHED = SHARED / "data" / "bench" / "enformer_published"
+
+
+@pytest.mark.skipif(not PUBLISHED.exists(), reason=f"no data in {SHARED}")
+def test_the_published_ism_of_enformer_is_read():
+    table = read_published_ism(PUBLISHED / "ism_41bp.npz", PUBLISHED / "ism_41bp_index.tsv.gz")
+    assert len(table) == 345 * 41 * 3
+    assert table["gene_id"].nunique() == 345
+    assert table["effect"].abs().min() > 0
+    # The variant's own position, which the file counts from 1, is the middle of its window.
+    first = table[table["gene_id"] == "ENSG00000001460"]
+    assert first["pos"].unique().tolist() == list(range(24417389 - 20, 24417389 + 21))
+    assert first.loc[first["pos"] == 24417389, "ref"].unique().tolist() == ["C"]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (("--score", "llr", "--measurement", "effect", "--bigwig", "phylop"), "names no file"),
+        (("--score", "llr", "--measurement", "effect", "--truth-index", "x.tsv"), "ends in .npz"),
         (("--score", "llr", "--label", "significance"), "--positive"),
         (("--score", "llr", "--label", "significance", "--positive", "deadly"), "has 0 positives"),
         (("--score", "nothing", "--measurement", "effect"), "lacks the column 'nothing'"),

@@ -141,6 +141,22 @@ def test_the_log_likelihood_difference_of_a_chain_is_the_sum_over_what_changes(t
         assert found["loglik"][0] == pytest.approx(expected, abs=1e-5)
 
 
+def test_the_log_likelihood_difference_of_a_masked_model_masks_each_base(tmp_path: Path):
+    # Of a Markov field whose neighbours are seen, every seventh base masked at once is each base masked alone.
+    model = MarkovMasked(context=20)
+
+    def total(window: str) -> float:
+        chances = [model.distribution(window, at)["ACGT".index(base)] for at, base in enumerate(window)]
+        return sum(map(math.log, chances))
+
+    ref, alt = SEQUENCE[59], "ACGT".replace(SEQUENCE[59], "")[1]
+    window = SEQUENCE[49:69]
+    edited = window[:10] + alt + window[11:]
+    expected = sum(total(strand(edited)) - total(strand(window)) for strand in (str, reverse_complement)) / 2
+    found = score(tmp_path, MarkovMasked(context=20), [(60, ref, alt)], scores=("loglik",))
+    assert found["loglik"][0] == pytest.approx(expected, abs=1e-5)
+
+
 def test_the_embedding_distance_is_that_of_the_hidden_states(tmp_path: Path):
     model = MarkovMasked(context=15)
     found = score(tmp_path, model, [(31, SEQUENCE[30], "ACGT".replace(SEQUENCE[30], "")[0])], scores=("embedding",))
@@ -230,8 +246,9 @@ def test_nothing_is_computed_twice_and_identity_not_at_all(tmp_path: Path):
     assert (found["status"] == "ok").all()
     zero = found["alt"] == SEQUENCE[30]
     assert (found.loc[zero, list(SCORES_OF_KIND["masked"])] == 0).all(axis=None)
-    masked = [sequence for sequence in model.sequences_run if "#" in sequence]
-    assert len(masked) == 2  # one a strand, for three bases
+    masked = [sequence.count("#") for sequence in model.sequences_run if "#" in sequence]
+    assert masked.count(1) == 2  # one a strand, for three bases
+    assert len(masked) == 2 + 2 * 4 * 7  # and seven for the log-likelihood of each allele
     # The rest: the reference and three alternatives on two strands, for log-probabilities and again for hidden states.
     assert len(model.sequences_run) - len(masked) == 2 * 2 * 4
 

@@ -6,7 +6,7 @@ import pandera.pandas as pa
 
 from darkregulome.io.schemas import ALL, TableSchema
 
-_TYPES = {"int64": "integer", "float64": "number"}
+_TYPES = {"int64": "integer", "Int64": "integer", "float64": "number"}
 
 
 def columns_markdown(tables: Iterable[TableSchema] = ALL) -> str:

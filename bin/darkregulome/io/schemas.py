@@ -23,6 +23,20 @@ STATUSES = ("ok", "n_masked", "outside_context", "no_effects", "failed")
 """Per-element statuses: scored; too many N to be scored; outside the model's window; nothing could be run."""
 
 
+VARIANT_STATUSES = (
+    "ok",
+    "ref_mismatch",
+    "n_in_window",
+    "off_contig",
+    "symbolic",
+    "too_long",
+    "duplicate",
+    "malformed",
+    "outside_window",
+)
+"""Statuses of an allele of a variant: scored, or why not (docs/variants.md)."""
+
+
 @dataclass(frozen=True)
 class TableSchema:
     """A named table: its pandera schema, and one sentence a column for the documentation."""
@@ -162,6 +176,24 @@ RIS = TableSchema(
     ),
 )
 
+VARIANTS = TableSchema(
+    "variants",
+    "ALT of a record; scores follow, a column each",
+    pa.DataFrameSchema(
+        {
+            "record": _column(int, "Number of the record in the input, from 0.", _not_negative),
+            "chrom": _column(str, "Contig, as the VCF names it."),
+            "pos": _column("Int64", "Position as in the VCF, from 1; empty where the line has none.", nullable=True),
+            "id": _column(str, "ID of the record."),
+            "ref": _column(str, "REF, as the VCF writes it."),
+            "alt": _column(str, "ALT, as the VCF writes it; '.' for a record without ALT."),
+            "status": _column(str, "'ok', or why there is no score.", pa.Check.isin(VARIANT_STATUSES)),
+            "reason": _column(str, "Why, in words; empty where scored.", nullable=True),
+        },
+        strict=False,
+    ),
+)
+
 EXPRESSION = TableSchema(
     "expression",
     "gene (input of Seq2Exp)",
@@ -244,4 +276,4 @@ MAPS = TableSchema(
     ),
 )
 
-ALL = (LOCI, ELEMENTS, EFFECTS, REFERENCE, RIS, EXPRESSION, SEQ2EXP_METRICS, SEQ2EXP_PREDICTIONS, MAPS)
+ALL = (LOCI, ELEMENTS, EFFECTS, REFERENCE, RIS, VARIANTS, EXPRESSION, SEQ2EXP_METRICS, SEQ2EXP_PREDICTIONS, MAPS)

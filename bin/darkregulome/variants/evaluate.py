@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pysam
+from pandas.api.types import is_float_dtype
 
 from darkregulome.errors import InputError
+from darkregulome.genome.bigwig import bigwig_means
 from darkregulome.io.tables import read_table
 from darkregulome.stats.evaluation import (
     LABEL_STATISTICS,
@@ -124,11 +126,30 @@ def join(scores: pd.DataFrame, truth: pd.DataFrame, on: Sequence[str], where: ob
 
 
 def _with_text_keys(table: pd.DataFrame, on: Sequence[str]) -> pd.DataFrame:
-    """Keys as text; ``chr1`` and ``1`` are one contig."""
-    keys = {column: table[column].astype(str) for column in on}
+    """Keys as text; ``chr1`` and ``1`` are one contig, and 5.0 is 5, as pandas reads a column with gaps."""
+    keys = {column: _whole(table[column]).astype(str) for column in on}
     if "chrom" in keys:
         keys["chrom"] = keys["chrom"].str.removeprefix("chr")
     return table.assign(**keys)
+
+
+def _whole(values: pd.Series) -> pd.Series:
+    return values.astype("Int64") if is_float_dtype(values) and (values.dropna() % 1 == 0).all() else values
+
+
+def with_bigwigs(table: pd.DataFrame, tracks: Mapping[str, Path]) -> tuple[pd.DataFrame, list[str]]:
+    """The table with a column a bigWig, its value at each variant's first base; and notes on contigs that it lacks."""
+    notes: list[str] = []
+    placed = table["pos"].notna().to_numpy() if tracks else np.zeros(0, dtype=bool)
+    for name, path in tracks.items():
+        first = table.loc[placed, "pos"].astype(np.int64) - 1
+        bases = pd.DataFrame({"chrom": table.loc[placed, "chrom"].astype(str), "start": first, "end": first + 1})
+        bases = bases[bases["start"] >= 0]
+        values = pd.Series(np.nan, index=table.index)
+        values[bases.index], _, said = bigwig_means(bases, path)
+        table = table.assign(**{name: values})
+        notes += said
+    return table, notes
 
 
 def evaluate(table: pd.DataFrame, question: Question) -> tuple[dict[str, Any], pd.DataFrame]:

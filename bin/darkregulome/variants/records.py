@@ -21,6 +21,7 @@ from darkregulome.genome.textfile import compression, numbered_lines
 
 COLUMNS = ("CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
 """The fixed columns of VCF (specification 4.3, section 1.5)."""
+INFO_COLUMN = COLUMNS.index("INFO")
 NEEDED = 5
 """Columns without which a line says no variant; the others may be missing, and are written as '.'."""
 FILE_FORMAT = "##fileformat=VCFv4.2"

@@ -14,7 +14,9 @@ influence_signed
     Sum over all positions, the variant's own among them, of max over A, C, G, T of the change of log2 odds with its
     sign, over n - 1: the influence score of Tomaz da Silva et al. 2025 (doi:10.1038/s41588-025-02347-3).
 loglik
-    Log-likelihood of the window with ALT less that with REF, in unmasked passes, over its A, C, G and T.
+    Log-likelihood of the window with ALT less that with REF, over its A, C, G and T. Of a masked model the
+    pseudo-log-likelihood, each base masked once, every seventh at a time, as in the elements' readout `loglik`:
+    unmasked, such a model copies the base that it sees.
 embedding
     Euclidean distance of the last hidden states of the two windows, all positions together, as in GPN's scripts.
 
@@ -42,6 +44,7 @@ from numpy.typing import NDArray
 from darkregulome.errors import InputError
 from darkregulome.ism.batches import Batches
 from darkregulome.ism.dependency import log2_odds
+from darkregulome.ism.plan import MASK_STRIDE
 from darkregulome.ism.readout import OUTPUT_BASES_PER_BATCH, PSEUDO_COUNT, TOKENS_PER_BATCH
 from darkregulome.models.protocol import BASES, LanguageModel, OutputModel
 from darkregulome.variants.place import Edit
@@ -53,7 +56,8 @@ SCORES_OF_KIND = {
 }
 """What can be read from each kind of model; the first is read by default."""
 
-UNMASKED = ("influence", "influence_signed", "loglik")
+UNMASKED = ("influence", "influence_signed", "embedding")
+"""Scores that compare unmasked passes."""
 
 _CODE = np.full(256, -1, dtype=np.int64)
 _CODE[np.frombuffer(BASES.encode(), dtype=np.uint8)] = np.arange(4)
@@ -95,7 +99,15 @@ class _Answer:
     hidden: NDArray[np.float32] | None = None
 
 
-_Answers = dict[_Pass, _Answer]
+@dataclass
+class _Answers:
+    """Answers by their passes; and how far apart bases lie that are masked at once for a log-likelihood, 0 for none."""
+
+    stride: int
+    by_pass: dict[_Pass, _Answer]
+
+    def __getitem__(self, item: _Pass) -> _Answer:
+        return self.by_pass[item]
 
 
 def score_edits(
@@ -120,35 +132,53 @@ def score_edits(
     # Windows of one length side by side: a batch has one length.
     order = sorted(range(len(edits)), key=lambda number: (len(edits[number].ref), len(edits[number].alt)))
     first = 0
+    stride = MASK_STRIDE * getattr(model, "k", 1) if model.kind == "masked" else 0
+    # A guess, from which the size of a batch of edits follows; what is run at once, `Batches` decides.
     passes_of_edit = 2 * (1 + both)
     while first < len(order):
         longest = max(len(edits[order[first]].ref), len(edits[order[first]].alt))
         budget = TOKENS_PER_BATCH[model.device.type]
         batch = order[first : first + max(1, (batch_size or budget // longest) // passes_of_edit)]
         some = [edits[number] for number in batch]
-        for name, values in _score_batch(model, some, scores, both, budget, batch_size).items():
+        for name, values in _score_batch(model, some, scores, both, budget, batch_size, stride).items():
             found[name][batch] = values
         first += len(batch)
     return found
 
 
 def _score_batch(
-    model: LanguageModel, edits: Sequence[Edit], scores: Sequence[str], both: bool, budget: int, size: int | None
+    model: LanguageModel,
+    edits: Sequence[Edit],
+    scores: Sequence[str],
+    both: bool,
+    budget: int,
+    size: int | None,
+    stride: int,
 ) -> dict[str, NDArray[np.float64]]:
     strands = [[edit, edit.reverse_complement()] if both else [edit] for edit in edits]
-    wanted = dict.fromkeys(item for pair in strands for edit in pair for item in _passes(edit, scores))
-    answers = _run(model, list(wanted), "embedding" in scores, budget, size)
+    wanted = dict.fromkeys(item for pair in strands for edit in pair for item in _passes(edit, scores, stride))
+    answers = _Answers(stride, _run(model, list(wanted), "embedding" in scores, budget, size))
     return {
         name: np.array([sum(_READ[name](edit, answers) for edit in pair) / len(pair) for pair in strands])
         for name in scores
     }
 
 
-def _passes(edit: Edit, scores: Sequence[str]) -> list[_Pass]:
+def _passes(edit: Edit, scores: Sequence[str], stride: int) -> list[_Pass]:
     found = list(_masked(edit)) if "llr" in scores else []
-    if any(name in (*UNMASKED, "embedding") for name in scores):
+    if any(name in UNMASKED for name in scores):
         found += [_Pass(edit.ref), _Pass(edit.alt)]
+    if "loglik" in scores:
+        found += [*_phases(edit.ref, stride), *_phases(edit.alt, stride)]
     return found
+
+
+def _phases(sequence: str, stride: int) -> list[_Pass]:
+    """Passes in which each base is masked once; a single one without a mask where the stride is 0."""
+    if not stride:
+        return [_Pass(sequence)]
+    size = len(sequence)
+    return [_Pass(sequence, tuple(range(phase, size, stride))) for phase in range(min(stride, size))]
 
 
 def _masked(edit: Edit) -> tuple[_Pass, _Pass]:
@@ -169,16 +199,18 @@ def _sites(sequence: str, start: int, end: int) -> tuple[int, ...]:
     return tuple(at for at in span if sequence[at] in BASES)
 
 
-def _run(model: LanguageModel, passes: list[_Pass], hidden: bool, budget: int, size: int | None) -> _Answers:
-    """Run passes, those of one length and kind together."""
-    answers: _Answers = {}
-    by_shape: dict[tuple[int, bool], list[_Pass]] = {}
+def _run(
+    model: LanguageModel, passes: list[_Pass], hidden: bool, budget: int, size: int | None
+) -> dict[_Pass, _Answer]:
+    """Run passes, those of one length and number of masks together."""
+    answers: dict[_Pass, _Answer] = {}
+    by_shape: dict[tuple[int, int], list[_Pass]] = {}
     for item in passes:
-        by_shape.setdefault((len(item.sequence), bool(item.sites)), []).append(item)
+        by_shape.setdefault((len(item.sequence), len(item.sites)), []).append(item)
     batches = Batches(budget, size, len(passes))
-    for (length, masked), group in by_shape.items():
+    for (length, masks), group in by_shape.items():
 
-        def run(numbers: NDArray[np.int64], group: list[_Pass] = group, states: bool = hidden and not masked) -> None:
+        def run(numbers: NDArray[np.int64], group: list[_Pass] = group, states: bool = hidden and not masks) -> None:
             batch = [group[number] for number in numbers.tolist()]
             answers.update(zip(batch, _ask(model, batch, states), strict=True))
 
@@ -188,9 +220,7 @@ def _run(model: LanguageModel, passes: list[_Pass], hidden: bool, budget: int, s
 
 def _ask(model: LanguageModel, passes: list[_Pass], hidden: bool) -> list[_Answer]:
     tokens = model.encode([item.sequence for item in passes])
-    for turn in range(max(len(item.sites) for item in passes)):
-        # An item with fewer sites is masked at its last again, which changes nothing.
-        positions = [item.sites[min(turn, len(item.sites) - 1)] for item in passes]
+    for positions in zip(*(item.sites for item in passes), strict=True):
         tokens = model.mask(tokens, torch.tensor(positions, device=tokens.device))
     log_p = model.log_probs(tokens).double().cpu().numpy()
     states = model.hidden(tokens).float().cpu().numpy() if hidden else None
@@ -218,9 +248,11 @@ def _llr(edit: Edit, answers: _Answers) -> float:
 
 def _loglik(edit: Edit, answers: _Answers) -> float:
     def known(sequence: str) -> NDArray[np.float64]:
-        codes = _codes(sequence)
+        codes, log_p = _codes(sequence), np.empty((len(sequence), len(BASES)))
+        for item in _phases(sequence, answers.stride):
+            log_p[list(item.sites) or slice(None)] = answers[item].log_p
         at = np.flatnonzero(codes >= 0)
-        return answers[_Pass(sequence)].log_p[at, codes[at]]
+        return log_p[at, codes[at]]
 
     return _corrected(known(edit.ref), known(edit.alt))
 

@@ -24,12 +24,12 @@ import pysam
 from darkregulome.errors import InputError
 from darkregulome.io.atomic import atomic_path
 from darkregulome.io.provenance import PARQUET_KEY, to_json
+from darkregulome.io.schemas import VARIANTS
 from darkregulome.io.tables import table_format
-from darkregulome.variants.records import COLUMNS, VcfFile
+from darkregulome.variants.records import COLUMNS, INFO_COLUMN, VcfFile
 from darkregulome.variants.score import Scored
 
 PREFIX = "DR"
-INFO = COLUMNS.index("INFO")
 ROWS_PER_GROUP = 2**16
 MAX_TABIX = 2**29
 """Largest position a .tbi can hold; beyond it a .csi is written."""
@@ -40,19 +40,14 @@ DESCRIPTIONS = {
     "llr": "log p(ALT) - log p(REF) at the masked site, natural logarithm",
     "influence": "Mean over the other positions of the largest absolute change of ln odds",
     "influence_signed": "Sum over all positions of the largest change of log2 odds, over their number less one",
-    "loglik": "Log-likelihood of the window with ALT less that with REF, natural logarithm",
+    "loglik": "Log-likelihood of the window with ALT less that with REF, natural logarithm; masked models mask "
+    "each base once",
     "embedding": "Euclidean distance of the last hidden states",
     "track": "Mean over tracks of the log2 change",
 }
 COLUMN_TYPES = {
-    "record": pa.int64(),
-    "chrom": pa.string(),
-    "pos": pa.int64(),
-    "id": pa.string(),
-    "ref": pa.string(),
-    "alt": pa.string(),
-    "status": pa.string(),
-    "reason": pa.string(),
+    name: pa.int64() if str(column.dtype).lower() == "int64" else pa.string()
+    for name, column in VARIANTS.schema.columns.items()
 }
 """Columns of a table of variants, before the scores (schema VARIANTS)."""
 
@@ -138,8 +133,10 @@ class VcfWriter:
             return [_NOT_A_NAME.sub("_", columns[0]) or ".", "0", ".", "N", ".", ".", ".", ";".join(added)] + ["."] * (
                 self._width - len(COLUMNS)
             )
-        kept = [item for item in columns[INFO].split(";") if item not in ("", ".") and not item.startswith(self._own)]
-        return [*columns[:INFO], ";".join([*kept, *added]), *columns[INFO + 1 :], *missing]
+        kept = [
+            item for item in columns[INFO_COLUMN].split(";") if item not in ("", ".") and not item.startswith(self._own)
+        ]
+        return [*columns[:INFO_COLUMN], ";".join([*kept, *added]), *columns[INFO_COLUMN + 1 :], *missing]
 
     def _header(self, lines: Sequence[str], provenance: Mapping[str, Any]) -> Iterator[str]:
         mine = (f"##INFO=<ID={self.prefix}_", f"##{self.prefix}_provenance=")

@@ -9,6 +9,7 @@ process EVALUATE_SCORES {
     input:
     tuple val(meta), path(scored)
     path truth
+    path conservation, stageAs: 'conservation/*'
     val code
 
     output:

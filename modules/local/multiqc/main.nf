@@ -7,6 +7,7 @@ process MULTIQC {
 
     input:
     path sections, stageAs: 'sections/*'
+    // Settings; where there are several, later ones come before earlier ones.
     path config
     // YAML of the software versions so far.
     val versions
@@ -19,12 +20,13 @@ process MULTIQC {
 
     script:
     def args = task.ext.args ?: ''
+    def configs = [config].flatten().collect { settings -> "--config ${settings}" }.join(' ')
     """
     cat > sections/darkregulome_mqc_versions.yml <<'END_VERSIONS'
     ${versions.trim().replace('\n', '\n    ')}
     END_VERSIONS
 
-    multiqc --config ${config} --outdir report ${args} sections
+    multiqc ${configs} --outdir report ${args} sections
     """
 
     stub:

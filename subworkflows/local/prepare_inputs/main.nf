@@ -7,6 +7,7 @@ include { CHECK_INPUTS   } from '../../../modules/local/check_inputs'
 include { INDEX_FASTA    } from '../../../modules/local/index_fasta'
 include { PREPARE_LOCI   } from '../../../modules/local/prepare_loci'
 include { BUILD_ELEMENTS } from '../../../modules/local/build_elements'
+include { is_gzipped_only } from '../fasta'
 
 workflow PREPARE_INPUTS {
     take:
@@ -84,15 +85,6 @@ workflow PREPARE_INPUTS {
     failed // [failed_loci.tsv, failed_elements.tsv]
     names // name of each locus that has elements
     elements // value: elements.parquet
-}
-
-/** True for gzip that is not bgzip (whose first block has an extra field called BC), and so cannot be read at random. */
-def is_gzipped_only(fasta) {
-    if (!fasta.name.endsWith('.gz')) {
-        return false
-    }
-    def header = fasta.withInputStream { stream -> stream.readNBytes(14) }
-    header.size() == 14 && header[0] == (0x1f as byte) && header[1] == (0x8b as byte) && !(header[12] == 0x42 && header[13] == 0x43)
 }
 
 /** One column of a TSV with a header, as a list. */

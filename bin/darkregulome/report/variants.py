@@ -1,0 +1,238 @@
+"""Sections of the report of `--workflow variants`: what was scored, how the scores lie, how good they are."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from darkregulome.errors import InputError
+from darkregulome.report.content import Section
+from darkregulome.report.figures import figures_html, find_figures
+from darkregulome.report.markup import (
+    STYLE,
+    definitions,
+    interval,
+    model_name,
+    number,
+    plain,
+    render,
+    table,
+)
+from darkregulome.report.records import read_json
+
+Row = Mapping[str, Any]
+
+STATUSES = {
+    "ok": "scored",
+    "ref_mismatch": "REF is not what the reference has",
+    "n_in_window": "REF or too much of the window is N",
+    "off_contig": "the FASTA has no such contig, or it ends before",
+    "symbolic": "ALT is not spelled in A, C, G, T",
+    "too_long": "an allele is longer than --max-allele",
+    "duplicate": "the same change stands further up",
+    "malformed": "the line has too few columns, or no position",
+    "outside_window": "no window around a TSS holds it",
+}
+COLOURS = {
+    "ok": "#1b7837",
+    "duplicate": "#92c5de",
+    "symbolic": "#8c8c8c",
+    "too_long": "#c2a5cf",
+    "ref_mismatch": "#b2182b",
+    "n_in_window": "#fdb863",
+    "off_contig": "#8a6100",
+    "malformed": "#000000",
+    "outside_window": "#2166ac",
+}
+
+
+def read_evaluations(folders: Sequence[Path]) -> dict[str, Row]:
+    """`evaluation.json` of each folder, by the folder's name, with its figures under ``figures``.
+
+    Raises
+    ------
+    InputError : a folder holds none.
+    """
+    found: dict[str, Row] = {}
+    for folder in folders:
+        path = folder / "evaluation.json"
+        if not path.is_file():
+            raise InputError.at(folder, "holds no evaluation.json", "give a folder of evaluate_scores.py")
+        record = read_json(path, "give a folder of evaluate_scores.py")
+        found[folder.name] = {**record, "figures": find_figures([folder])}
+    return found
+
+
+def variant_sections(summaries: Sequence[Row], evaluations: Mapping[str, Row]) -> list[Section]:
+    """Every section that there is something to say in."""
+    evaluated = [evaluation_section(evaluations)] if evaluations else []
+    return [*evaluated, status_chart(summaries), status_section(summaries), *score_sections(summaries), methods()]
+
+
+def status_chart(summaries: Sequence[Row]) -> Section:
+    """Alleles by status, one bar a model."""
+    return Section(
+        "variants_statuses",
+        "Alleles by status",
+        "Every record comes out once and in order; an allele without a score has a status that says why.",
+        "bargraph",
+        {
+            str(escape(summary["model"])): {status: sum(of.values()) for status, of in summary["statuses"].items()}
+            for summary in summaries
+        },
+        pconfig={"title": "Alleles by status", "ylab": "alleles", "tt_decimals": 0},
+        extra={"categories": {status: {"name": status, "color": COLOURS[status]} for status in STATUSES}},
+    )
+
+
+def status_section(summaries: Sequence[Row]) -> Section:
+    """Statuses by class of allele."""
+    classes = [
+        kind for kind in _classes(summaries) if any(_count(s, status, kind) for s in summaries for status in STATUSES)
+    ]
+    rows = [
+        (
+            *(
+                model_name(summary["model"]),
+                status,
+                STATUSES[status],
+                *(plain(_count(summary, status, kind)) for kind in classes),
+            ),
+            plain(sum(_count(summary, status, kind) for kind in classes)),
+        )
+        for summary in summaries
+        for status in STATUSES
+        if status in summary["statuses"]
+    ]
+    html = table(("Model", "Status", "Means", *classes, "All"), rows, numeric=range(3, 4 + len(classes)))
+    return Section("variants_counts", "Statuses by class of allele", "Numbers of alleles.", "html", str(STYLE + html))
+
+
+def score_sections(summaries: Sequence[Row]) -> list[Section]:
+    """The distribution of each score, drawn by class of allele, and in numbers."""
+    scores = list(dict.fromkeys(name for summary in summaries for name in summary["scores"]))
+    if not scores:
+        return []
+    curves = [
+        {
+            f"{escape(summary['model'])}, {kind}": _curve(of["edges"], found["density"])
+            for summary in summaries
+            if (of := summary["scores"].get(name)) is not None
+            for kind, found in of["classes"].items()
+        }
+        for name in scores
+    ]
+    drawn = Section(
+        "variants_scores",
+        "Distribution of scores",
+        "Density of each score by class of allele, within the middle 99 % of all alleles.",
+        "linegraph",
+        curves,
+        pconfig={
+            "title": "Distribution of scores",
+            "ylab": "density",
+            "xlab": "score",
+            "data_labels": [{"name": name, "ylab": "density", "xlab": name} for name in scores],
+        },
+    )
+    rows = [
+        (
+            *(model_name(summary["model"]), name, kind, plain(found["n"]), number(found["mean"])),
+            *(number(value) for value in found["quantiles"]),
+        )
+        for summary in summaries
+        for name, of in summary["scores"].items()
+        for kind, found in of["classes"].items()
+    ]
+    headers = ("Model", "Score", "Class", "Alleles", "Mean", "5 %", "25 %", "Median", "75 %", "95 %")
+    html = table(headers, rows, numeric=range(3, len(headers)))
+    return [
+        drawn,
+        Section("variants_quantiles", "Scores in numbers", "Quantiles of each score.", "html", str(STYLE + html)),
+    ]
+
+
+def evaluation_section(evaluations: Mapping[str, Row]) -> Section:
+    """Scores against labels or measurements: over all, within strata, against matched controls, by frequency."""
+    html = STYLE
+    headers = ("Model", "Score", "Statistic", "Where", "n", "Positives", "Value [95 % interval]")
+    rows = [
+        (
+            *(model_name(name), row["score"], row["statistic"], _where(row), plain(row["n"])),
+            *(plain(row.get("n_positive")), f"{number(row['value'])} {interval([row['low'], row['high']])}"),
+        )
+        for name, record in evaluations.items()
+        for row in record["results"]
+        if row["by"] == "all" or row["stratum"] == "mean within"
+    ]
+    html += table(headers, rows, numeric=(4, 5, 6))
+    matched = [
+        (model_name(name), row["score"], row["statistic"], plain(record["matched"]["n"]), _value(row))
+        for name, record in evaluations.items()
+        for row in record.get("matched", {}).get("results", ())
+    ]
+    if matched:
+        html += Markup("<h4>Against matched controls</h4>")
+        html += table(("Model", "Score", "Statistic", "Pairs", "Value [95 % of draws]"), matched, numeric=(3, 4))
+    frequencies = [
+        (
+            *(model_name(name), entry["score"], plain(entry["n"])),
+            f"{number(entry['spearman'])} {interval(entry['interval'])}",
+            "yes" if entry["monotone"] else "no",
+        )
+        for name, record in evaluations.items()
+        for entry in record.get("frequency", ())
+    ]
+    if frequencies:
+        html += Markup("<h4>By allele frequency</h4>")
+        names = ("Model", "Score", "Alleles", "Spearman with frequency", "Bins monotone")
+        html += table(names, frequencies, numeric=(2, 3))
+    for name, record in evaluations.items():
+        if record.get("figures"):
+            html += render("<h4>{{ name }}</h4>", name=name) + figures_html(record["figures"])
+    return Section(
+        "variants_evaluation",
+        "How good the scores are",
+        "Scores beside one another, against labels or measurements. Intervals are bootstraps; 'within' is the mean of "
+        "the strata by their size.",
+        "html",
+        str(html),
+    )
+
+
+def methods() -> Section:
+    """What the scores are."""
+    text = {
+        "llr": "log p(ALT) − log p(REF) at the masked site; natural logarithms.",
+        "influence": "Mean over the other positions of the largest absolute change of ln odds.",
+        "influence_signed": "Sum over all positions of the largest change of log2 odds, over their number less one.",
+        "loglik": "Log-likelihood of the window with ALT less that with REF; masked models mask each base once.",
+        "embedding": "Euclidean distance of the last hidden states of the two windows.",
+        "track": "log2 change of the predicted tracks, their mean.",
+        "alleles of different lengths": "Compared over the same stretch of the genome, as means per base, scaled back.",
+    }
+    return Section(
+        "variants_methods", "What the scores are", "See docs/variants.md.", "html", str(STYLE + definitions(text))
+    )
+
+
+def _classes(summaries: Sequence[Row]) -> list[str]:
+    return list(dict.fromkeys(kind for summary in summaries for of in summary["statuses"].values() for kind in of))
+
+
+def _count(summary: Row, status: str, kind: str) -> int:
+    return int(summary["statuses"].get(status, {}).get(kind, 0))
+
+
+def _curve(edges: Sequence[float], density: Sequence[float]) -> dict[float, float]:
+    """Height at the middle of each bin."""
+    return {(low + high) / 2: value for low, high, value in zip(edges, edges[1:], density, strict=False)}
+
+
+def _where(row: Row) -> str:
+    return "all" if row["by"] == "all" else f"within {row['by']}"
+
+
+def _value(row: Row) -> str:
+    return f"{number(row['value'])} {interval([row['low'], row['high']])}"
