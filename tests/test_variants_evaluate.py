@@ -276,6 +276,15 @@ def test_the_correlations_of_mpra_dragonn_with_saturation_mutagenesis_come_out(t
             assert found[element, track] == pytest.approx(wanted, abs=6e-4), (element, track)
 
 
+@pytest.mark.heavy
+@pytest.mark.skipif(not BENCH.exists() or not DRAGONN.exists(), reason=f"no data in {SHARED}")
+def test_the_correlations_of_every_element_come_out(tmp_path: Path):
+    elements = json.loads((DRAGONN / "expected_values.json").read_text())["pearson_dSNV"]
+    found, expected = mpra_correlations(tmp_path, list(elements))
+    wanted = {(element, track): value for element, tracks in expected.items() for track, value in tracks.items()}
+    assert found == pytest.approx(wanted, abs=6e-4)
+
+
 def mpra_correlations(folder: Path, elements: list[str]) -> tuple[dict, dict]:
     """Pearson's correlation by element and track through the two scripts, and what is expected."""
     placed = pd.read_csv(BENCH / "elements.tsv", sep="\t").set_index("element")

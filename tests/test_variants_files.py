@@ -1,6 +1,9 @@
 """VCFs as they are met: none aborts, none loses a record, each allele has the status that was worked out by hand."""
 
 import gzip
+import json
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -281,6 +284,15 @@ def test_the_parts_of_a_scatter_gathered_are_the_whole(kind: str, fasta: Path, t
         pd.testing.assert_frame_equal(pd.read_parquet(joined), pd.read_parquet(whole))
     else:
         assert gzip.decompress(joined.read_bytes()) == gzip.decompress(whole.read_bytes())
+
+
+@pytest.mark.heavy
+def test_a_million_records_stream_and_come_out_in_order():
+    script = Path(__file__).resolve().parents[1] / "benchmarks" / "variants_stream.py"
+    done = subprocess.run([sys.executable, script, "--records", "1000000"], stdout=subprocess.PIPE, check=True)
+    found = json.loads(done.stdout)
+    assert found["in_order"] == found["scored"] == 1_000_000
+    assert max(found["peak_mib"].values()) < 1536
 
 
 def test_parts_of_two_scatters_are_not_gathered(fasta: Path, tmp_path: Path):
