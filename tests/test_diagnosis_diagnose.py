@@ -106,8 +106,9 @@ def test_every_claim_has_all_that_the_contract_names(regulation):
     for claim in regulation.record["claims"]:
         assert names | {"verdict", "sentence", "details"} == set(claim)
         for side in ("raw", "residual"):
-            assert set(claim[side]) == {"statistic", "p", "q", "effect", "interval"}
+            assert set(claim[side]) - {"q_any"} == {"statistic", "p", "q", "effect", "interval"}
             assert 0 < claim[side]["p"] <= claim[side]["q"] <= 1
+        assert claim["residual"]["p"] <= claim["residual"]["q_any"] <= claim["residual"]["q"]
         assert claim["effect"] == claim["residual"]["effect"]
         assert claim["sentence"].endswith((".",))
         assert (

@@ -192,7 +192,14 @@ def test_q_values_are_over_all_families_and_models(elements, ris):
     from statsmodels.stats.multitest import multipletests
 
     claims = check_families(elements, ris, SETTINGS).record["claims"]
-    expected = multipletests([claim["residual"]["p"] for claim in claims], method="fdr_bh")[1]
+    p_values = [claim["residual"]["p"] for claim in claims]
+    stopped = [claim["details"]["sign_flip"] or not claim["details"]["above_floors"] for claim in claims]
+    assert any(stopped)
+    assert not all(stopped)
+    of_any_size = multipletests(p_values, method="fdr_bh")[1]
+    assert [claim["residual"]["q_any"] for claim in claims] == pytest.approx(of_any_size.tolist(), rel=1e-4)
+    counted = [1.0 if stop else p for p, stop in zip(p_values, stopped, strict=True)]
+    expected = multipletests(counted, method="fdr_bh")[1]
     assert [claim["residual"]["q"] for claim in claims] == pytest.approx(expected.tolist(), rel=1e-4)
 
 

@@ -1,14 +1,14 @@
 """A tested claim, its verdict and its sentence, as they stand in the JSON."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from darkregulome.diagnosis.settings import FLOORS, Settings
 from darkregulome.stats.claims import Tested
-from darkregulome.stats.verdict import Evidence, above_floors, benjamini_hochberg, decide, sign_flip
+from darkregulome.stats.verdict import Evidence, above_floors, benjamini_hochberg, counted_p, counts, decide, sign_flip
 
 UNITS = {
     "horizon": "near less far, SD",
@@ -47,38 +47,59 @@ class ClaimResult:
 
 
 def entries(results: Sequence[ClaimResult], settings: Settings) -> list[dict[str, Any]]:
-    """Adjust the family, raw and residual apart, decide each claim, and write each entry."""
+    """Adjust the family, raw and residual apart, decide each claim, and write each entry.
+
+    In the residual's family a claim that its floor or its sign stops has p 1 (`counted_p`).
+    """
+    evidence = [_evidence(result) for result in results]
+    residual_p = np.array([result.residual.p for result in results])
+    counted = counted_p(residual_p, np.array([counts(one) for one in evidence], dtype=bool))
     raw_q = benjamini_hochberg(np.array([result.raw.p for result in results]))
-    residual_q = benjamini_hochberg(np.array([result.residual.p for result in results]))
-    return [_entry(result, float(raw_q[i]), float(residual_q[i]), settings) for i, result in enumerate(results)]
+    residual_q, any_q = benjamini_hochberg(counted), benjamini_hochberg(residual_p)
+    return [
+        _entry(
+            result,
+            replace(
+                evidence[i],
+                raw_q=float(raw_q[i]),
+                residual_q=float(residual_q[i]),
+                residual_q_any=float(any_q[i]),
+            ),
+            settings,
+        )
+        for i, result in enumerate(results)
+    ]
 
 
-def _entry(result: ClaimResult, raw_q: float, residual_q: float, settings: Settings) -> dict[str, Any]:
-    natural = result.residual.contrast * result.residual_sd
-    evidence = Evidence(
-        raw_q=raw_q,
-        residual_q=residual_q,
+def _evidence(result: ClaimResult) -> Evidence:
+    """What a verdict rests on, but for the family's q."""
+    return Evidence(
+        raw_q=float("nan"),
+        residual_q=float("nan"),
         raw_sign=result.raw.sign,
         residual_sign=result.residual.sign,
         magnitude=result.residual.magnitude,
         floor=FLOORS[result.claim],
         power=result.residual.power,
-        natural=natural,
+        natural=result.residual.contrast * result.residual_sd,
         natural_floor=result.track_floor,
     )
+
+
+def _entry(result: ClaimResult, evidence: Evidence, settings: Settings) -> dict[str, Any]:
     verdict = decide(evidence, settings.alpha)
     details = dict(result.details)
     details["raw"], details["residual"] = result.raw.details, result.residual.details
     details["sign_flip"] = sign_flip(evidence)
     details["above_floors"] = above_floors(evidence)
     if result.track_floor is not None:
-        details["track_effect_log2"], details["track_floor_log2"] = natural, result.track_floor
+        details["track_effect_log2"], details["track_floor_log2"] = evidence.natural, result.track_floor
     entry = {
         "claim": result.claim,
         "model": result.model,
         "unit": UNITS[result.claim],
-        "raw": _numbers(result.raw, raw_q),
-        "residual": _numbers(result.residual, residual_q),
+        "raw": _numbers(result.raw, evidence.raw_q),
+        "residual": _numbers(result.residual, evidence.residual_q) | {"q_any": evidence.residual_q_any},
         "effect": result.residual.effect,
         "interval": list(result.residual.interval),
         "null": result.null,
@@ -126,7 +147,8 @@ def sentence(entry: dict[str, Any], settings: Settings) -> str:
     raw, rest = _SAYING[entry["claim"]](entry, settings)
     verdict, details = entry["verdict"], entry["details"]
     subject = _SUBJECT[entry["claim"]]
-    remains = f"{rest} after what predictability explains ({_q(entry['residual']['q'])})"
+    chance = _q(entry["residual"]["q_any" if _stopped(details) else "q"])
+    remains = f"{rest} after what predictability explains ({chance})"
     if verdict == "survives":
         return f"{raw}, and {remains}: {subject} survives."
     if verdict == "underpowered":
@@ -141,13 +163,18 @@ def sentence(entry: dict[str, Any], settings: Settings) -> str:
 
 def _why(entry: dict[str, Any], details: dict[str, Any], settings: Settings) -> str:
     """Why a residual that is not chance still does not count."""
-    if entry["residual"]["q"] >= settings.alpha:
+    if not entry["residual"]["q_any"] < settings.alpha or not _stopped(details):
         return ""
     if details["sign_flip"]:
         return ", the other way round"
     if "track_effect_log2" in details and abs(details["track_effect_log2"]) < details["track_floor_log2"]:
         return f", a change of {abs(details['track_effect_log2']):.2g} log2 units, too small to be measured"
     return ", less than the floor"
+
+
+def _stopped(details: dict[str, Any]) -> bool:
+    """True where the residual's sign or a floor keeps the claim from surviving, whatever its p."""
+    return bool(details["sign_flip"]) or not details["above_floors"]
 
 
 def _q(q: float | None) -> str:

@@ -42,11 +42,13 @@ class Evidence:
 
     Attributes
     ----------
-    raw_q, residual_q : adjusted p of the claim on raw and on residual scores.
+    raw_q, residual_q : adjusted p of the claim on raw and on residual scores; in the residual's family every claim that
+        cannot survive (`counts` is false) has p 1.
     raw_sign, residual_sign : sign of the effect, -1, 0 or 1 (for unsigned effects: 1, or the agreement of patterns).
     magnitude, floor : size of the residual's effect away from none, and the least that counts.
-    natural, natural_floor : the same in the readout's own units, where it has a floor there; else None.
     power : power to see an effect of the stated size in the residual.
+    natural, natural_floor : size and floor in the readout's own units, where it has a floor there; else None.
+    residual_q_any : adjusted p of the residual where claims of any size and sign keep their p; None: `residual_q`.
     """
 
     raw_q: float
@@ -58,6 +60,7 @@ class Evidence:
     power: float
     natural: float | None = None
     natural_floor: float | None = None
+    residual_q_any: float | None = None
 
 
 def sign_flip(evidence: Evidence) -> bool:
@@ -74,6 +77,21 @@ def above_floors(evidence: Evidence) -> bool:
     return abs(evidence.natural) >= evidence.natural_floor
 
 
+def counts(evidence: Evidence) -> bool:
+    """True where the residual's effect could survive: not the opposite of the raw effect, and above its floors."""
+    return not sign_flip(evidence) and above_floors(evidence)
+
+
+def counted_p(p_values: NDArray, may_survive: NDArray) -> Floats:
+    """p-values of a family in which a claim that cannot survive has p 1; both of shape (n,).
+
+    Floors and signs that are looked at after the family was adjusted do two harms: a claim that they stop is still a
+    rejection, and widens the threshold of all others; and the false discovery rate holds for all rejections, not for
+    those that are left. A p-value that may only grow stays valid, and then the rejections are what survives.
+    """
+    return np.where(np.asarray(may_survive, dtype=bool), np.asarray(p_values, dtype=float), 1.0)
+
+
 def decide(evidence: Evidence, alpha: float) -> Verdict:
     """The verdict on a claim.
 
@@ -83,9 +101,14 @@ def decide(evidence: Evidence, alpha: float) -> Verdict:
     - *collapses*: raw q < alpha, and the residual shows nothing, or too little to count, or the opposite.
     - *absent*: neither shows it.
     """
-    found = evidence.residual_q < alpha
-    if found and not sign_flip(evidence) and above_floors(evidence):
-        return "survives"
+    of_any_size = evidence.residual_q if evidence.residual_q_any is None else evidence.residual_q_any
+    if counts(evidence):
+        found = evidence.residual_q < alpha
+        if found:
+            return "survives"
+    else:
+        # It was seen, and it does not count: no lack of power.
+        found = of_any_size < alpha
     if not found and evidence.power < MINIMUM_POWER:
         return "underpowered"
     return "collapses" if evidence.raw_q < alpha else "absent"
