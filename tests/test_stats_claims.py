@@ -201,6 +201,24 @@ def test_controls_share_the_class_prefer_the_locus_and_are_near():
     assert matches.weights(200).sum() == pytest.approx(0.0)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_controls_are_those_of_a_brute_force_search(seed):
+    """Of every candidate of the class, the five of least squared distance, a quarter added in another locus."""
+    rng = np.random.default_rng([seed, 31])
+    n = 300
+    loci, classes = rng.integers(0, 12, n), rng.choice(["a", "b", "c"], n, p=[0.6, 0.37, 0.03])
+    covariates, chosen = rng.normal(size=(n, 3)), rng.random(n) < 0.3
+    matches = match_controls(chosen, classes, loci, covariates)
+    expected = {}
+    for index in np.flatnonzero(chosen):
+        candidates = np.flatnonzero(~chosen & (classes == classes[index]))
+        gap = ((covariates[candidates] - covariates[index]) ** 2).sum(axis=1) + 0.25 * (loci[candidates] != loci[index])
+        if len(candidates) >= 5:
+            expected[index] = candidates[np.argsort(gap)[:5]].tolist()
+    assert dict(zip(matches.chosen.tolist(), matches.pools.tolist(), strict=True)) == expected
+    assert matches.unmatched == chosen.sum() - len(expected)
+
+
 def test_a_chosen_element_without_controls_of_its_class_is_left_out_and_counted():
     classes = np.array(["a"] * 10 + ["b"])
     chosen = np.array([True] + [False] * 9 + [True])

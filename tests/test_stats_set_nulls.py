@@ -1,5 +1,7 @@
 """Matched draws, random networks and element-to-gene maps: their laws, and independent ways to the same answer."""
 
+import itertools
+
 import networkx as nx
 import numpy as np
 import pytest
@@ -7,10 +9,12 @@ from scipy.stats import chisquare
 
 from darkregulome.stats.nulls import (
     degree_preserving_draws,
+    exchanged_contrasts,
     matchable,
     matched_draws,
     nearest_pools,
     permute_elements_to_genes,
+    permuted_gene_sums,
     quantile_strata,
     standardised_mean_differences,
 )
@@ -136,3 +140,26 @@ def test_the_same_seed_gives_the_same_draws():
     edges = np.array(nx.gnm_random_graph(20, 40, seed=2).edges)
     one, two = (list(degree_preserving_draws(edges, 20, 3, np.random.default_rng(7))) for _ in range(2))
     np.testing.assert_array_equal(one, two)
+
+
+def test_sums_by_gene_are_those_of_the_maps_drawn_one_by_one():
+    rng = np.random.default_rng(21)
+    genes, strata, values = rng.integers(0, 5, 60), rng.integers(0, 4, 60), rng.normal(size=(60, 2))
+    sums = permuted_gene_sums(values, genes, strata, 30, np.random.default_rng(9))
+    maps = permute_elements_to_genes(genes, strata, 30, np.random.default_rng(9))
+    expected = [[values[drawn == gene].sum(axis=0) for gene in range(5)] for drawn in maps]
+    np.testing.assert_allclose(sums, expected, atol=1e-12)
+
+
+def test_exchanged_contrasts_have_the_distribution_of_every_exchange():
+    """Three rows of three: all 27 choices of who is the chosen one, each equally likely."""
+    block = np.random.default_rng(22).normal(size=(3, 3))
+    every = [
+        np.mean([row[j] - np.delete(row, j).mean() for row, j in zip(block, picks, strict=True)])
+        for picks in itertools.product(range(3), repeat=3)
+    ]
+    drawn = exchanged_contrasts(block, 27_000, np.random.default_rng(23))
+    values, counts = np.unique(np.round(drawn, 9), return_counts=True)
+    np.testing.assert_allclose(values, np.unique(np.round(every, 9)), atol=2e-9)
+    # Chi-squared of 26 degrees of freedom: 54 is its 99.9th percentile.
+    assert ((counts - 1000.0) ** 2 / 1000.0).sum() < 54

@@ -12,8 +12,9 @@ from typing import Any
 import bioframe
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from darkregulome.diagnosis.diagnose import Prepared, prepare, testable, track_floor
+from darkregulome.diagnosis.diagnose import Prepared, Sides, prepare, testable, track_floor
 from darkregulome.diagnosis.entries import ClaimResult, entries, rounded
 from darkregulome.diagnosis.scores import ModelScores, join_scores
 from darkregulome.diagnosis.settings import Settings
@@ -21,7 +22,7 @@ from darkregulome.errors import InputError
 from darkregulome.genome.textfile import numbered_lines
 from darkregulome.stats import claims
 from darkregulome.stats.claims import NotTestable, Tested
-from darkregulome.stats.loci import Floats
+from darkregulome.stats.loci import Bools, Floats
 from darkregulome.stats.matching import Matches, match_controls, standardised_difference
 from darkregulome.stats.randomness import generator
 from darkregulome.stats.residual import normal_scores_by_locus, residualize
@@ -228,24 +229,9 @@ def check_eqtl(
 
     def test(one: Prepared) -> tuple[Tested, Tested, dict[str, Any]]:
         chosen = one.scores.table["element"].map(holds).to_numpy(dtype=bool)
-        matches, balance = match_elements(one, chosen)
-        balances[one.scores.name] = balance
-        held = one.scores.table["element"].map(block_of).to_numpy()[matches.chosen]
-        codes = np.unique(held, return_inverse=True)[1]
-        raw, residual = (
-            claims.matched_contrast(
-                values, matches, one.setting, generator(settings.seed, "matched", one.scores.name), codes
-            )
-            for values in (one.raw, one.residual)
-        )
-        details = {
-            "n_with_eqtl": int(chosen.sum()),
-            "n_unmatched": matches.unmatched,
-            "n_matched_in_own_locus": matches.same_locus,
-            "gene_matched": gene_matched,
-            "n_blocks": int(codes.max(initial=-1) + 1),
-        }
-        return raw, residual, details
+        blocks_of = one.scores.table["element"].map(block_of).to_numpy()
+        sides, details, balances[one.scores.name] = eqtl_sides(one, chosen, blocks_of, settings)
+        return sides.raw, sides.residual, details | {"gene_matched": gene_matched}
 
     prepared, skipped = prepared_models(elements, ris, settings)
     null = "matched draws, rotation, and signs of blocks of linkage disequilibrium"
@@ -256,6 +242,34 @@ def check_eqtl(
         eqtl=found.to_numpy(dtype=int)
     )
     return CrossCheck(rounded(record), table, pd.DataFrame())
+
+
+def eqtl_sides(
+    one: Prepared, chosen: Bools, blocks_of: NDArray, settings: Settings
+) -> tuple[Sides, dict[str, Any], list[dict[str, Any]]]:
+    """Chosen elements less matched controls, raw and residual; details; balance of the matching.
+
+    Parameters
+    ----------
+    chosen : shape (n,), elements with an eQTL. blocks_of : shape (n,), block of linkage disequilibrium of each element.
+    """
+    matches, balance = match_elements(one, chosen)
+    codes = np.unique(blocks_of[matches.chosen], return_inverse=True)[1]
+    sides = Sides(
+        *(
+            claims.matched_contrast(
+                values, matches, one.setting, generator(settings.seed, "matched", one.scores.name), codes
+            )
+            for values in (one.raw, one.residual)
+        )
+    )
+    details = {
+        "n_with_eqtl": int(chosen.sum()),
+        "n_unmatched": matches.unmatched,
+        "n_matched_in_own_locus": matches.same_locus,
+        "n_blocks": int(codes.max(initial=-1) + 1),
+    }
+    return sides, details, balance
 
 
 def match_elements(one: Prepared, chosen: np.ndarray) -> tuple[Matches, list[dict[str, Any]]]:
@@ -298,22 +312,28 @@ def check_conservation(
         scores = one.scores
         conservation = np.asarray(scores.table["element"].map(values), dtype=np.float64)
         profiles.append(_conservation_profile(one, conservation))
-        raw = claims.rank_association(one.raw, scores.loci.center(conservation), one.setting)
-        # Ranks first, then the features out of both, and no ranks again: what a residual misses of the features
-        # (a bend) then meets what is left of the other's only where that misses the same. Ranked anew, the noise of
-        # the other's slopes would meet it as well, and be taken for a link.
-        ranks = (normal_scores_by_locus(values, scores.loci) for values in (scores.raw, conservation))
-        parts = [
-            residualize(values, scores.features.values, scores.loci, scores.folds, settings.residualize).residual
-            for values in ranks
-        ]
-        return raw, claims.association(parts[0], parts[1], one.setting), {}
+        return *conservation_sides(one, conservation, settings), {}
 
     prepared, skipped = prepared_models(elements[known], ris, settings)
     record = run_check("conservation", settings.null, prepared, skipped, settings, test)
     record |= {"n_without_value": int((~known).sum()), "notes": list(notes)}
     joined = pd.concat(profiles, ignore_index=True) if profiles else pd.DataFrame()
     return CrossCheck(rounded(record), table, joined)
+
+
+def conservation_sides(one: Prepared, conservation: Floats, settings: Settings) -> Sides:
+    """Correlation of scores and `conservation` (shape (n,)) within loci: of ranks, and of what the features leave."""
+    scores = one.scores
+    raw = claims.rank_association(one.raw, scores.loci.center(conservation), one.setting)
+    # Ranks first, then the features out of both, and no ranks again: what a residual misses of the features
+    # (a bend) then meets what is left of the other's only where that misses the same. Ranked anew, the noise of
+    # the other's slopes would meet it as well, and be taken for a link.
+    ranks = (normal_scores_by_locus(values, scores.loci) for values in (scores.raw, conservation))
+    parts = [
+        residualize(values, scores.features.values, scores.loci, scores.folds, settings.residualize).residual
+        for values in ranks
+    ]
+    return Sides(raw, claims.association(parts[0], parts[1], one.setting))
 
 
 def _conservation_profile(one: Prepared, conservation: Floats, bins: int = 10) -> pd.DataFrame:

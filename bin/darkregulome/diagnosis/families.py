@@ -7,12 +7,13 @@ import numpy as np
 import pandas as pd
 
 from darkregulome.diagnosis.cross_check import CrossCheck, match_elements, prepared_models, run_check
-from darkregulome.diagnosis.diagnose import Prepared, track_floor
+from darkregulome.diagnosis.diagnose import Prepared, Sides, track_floor
 from darkregulome.diagnosis.entries import rounded
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
 from darkregulome.stats import claims
 from darkregulome.stats.claims import NotTestable, Tested
+from darkregulome.stats.loci import Bools
 from darkregulome.stats.randomness import generator
 
 LEVELS = ("family", "subclass")
@@ -61,20 +62,9 @@ def check_families(
     def test_of(family: str):
         def test(one: Prepared) -> tuple[Tested, Tested, dict[str, Any]]:
             members = (one.scores.table["element"].map(family_of) == family).to_numpy(dtype=bool)
-            matches, balance = match_elements(one, members)
-            worst = max(balance, key=lambda row: abs(row["after"]), default=None)
-            if worst is not None and abs(worst["after"]) > MOST_IMBALANCE:
-                raise NotTestable(
-                    f"no other elements are like them in {worst['covariate'].replace('_', ' ')} "
-                    f"(standardised difference {worst['after']:.1f} after matching)"
-                )
-            name = one.scores.name
-            raw, residual = (
-                claims.matched_contrast(values, matches, one.setting, generator(settings.seed, "family", family, name))
-                for values in (one.raw, one.residual)
-            )
-            residual = replace(residual, p=max(raw.p, residual.p))
-            return raw, residual, {"family": family, "n_members": int(members.sum()), "balance": balance}
+            sides, balance = family_sides(one, members, family, settings)
+            details = {"family": family, "n_members": int(members.sum()), "balance": balance}
+            return sides.raw, sides.residual, details
 
         return test
 
@@ -87,6 +77,29 @@ def check_families(
     return CrossCheck(
         rounded(record), table[table["family"].notna()].reset_index(drop=True), _profile(record["claims"])
     )
+
+
+def family_sides(one: Prepared, members: Bools, family: str, settings: Settings) -> tuple[Sides, list[dict[str, Any]]]:
+    """Members of a family (shape (n,)) less matched elements of others, raw and residual; balance of the matching.
+
+    Raises
+    ------
+    NotTestable
+        No other elements are like them, or there are too few members.
+    """
+    matches, balance = match_elements(one, members)
+    worst = max(balance, key=lambda row: abs(row["after"]), default=None)
+    if worst is not None and abs(worst["after"]) > MOST_IMBALANCE:
+        raise NotTestable(
+            f"no other elements are like them in {worst['covariate'].replace('_', ' ')} "
+            f"(standardised difference {worst['after']:.1f} after matching)"
+        )
+    name = one.scores.name
+    raw, residual = (
+        claims.matched_contrast(values, matches, one.setting, generator(settings.seed, "family", family, name))
+        for values in (one.raw, one.residual)
+    )
+    return Sides(raw, replace(residual, p=max(raw.p, residual.p))), balance
 
 
 def _profile(entries: list[dict[str, Any]]) -> pd.DataFrame:

@@ -7,24 +7,22 @@ import numpy as np
 import pandas as pd
 
 from darkregulome.diagnosis.cross_check import CrossCheck, gene_key, prepared_models, run_check
-from darkregulome.diagnosis.diagnose import Prepared
+from darkregulome.diagnosis.diagnose import Prepared, Sides
 from darkregulome.diagnosis.entries import rounded
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.diagnosis.string_network import Network
 from darkregulome.errors import InputError
 from darkregulome.stats.bootstrap import resample_loci
-from darkregulome.stats.claims import NotTestable, Tested
+from darkregulome.stats.claims import MOST_SET_DRAWS, NotTestable, Tested
 from darkregulome.stats.gene_claims import MINIMUM_LINKS, gene_pair, linked_genes, locus_means, network_draws
 from darkregulome.stats.loci import Floats, Ints
-from darkregulome.stats.nulls import degree_preserving_draws, permute_elements_to_genes, quantile_strata
+from darkregulome.stats.nulls import degree_preserving_draws, permuted_gene_sums, quantile_strata
 from darkregulome.stats.randomness import generator
 
 TOP_GENES = 0.25
 """Share of genes that count as high-scoring where links among them are counted."""
 STRATA = 5
 """Quantile bins of distance, and of length, within which elements change genes."""
-MOST_MAPS = 2000
-"""Draws of the element-to-gene map: each is a permutation of all elements."""
 MOST_PAIRS = 20
 """Without a list of pairs, so many of the strongest links are tested."""
 
@@ -75,31 +73,48 @@ def check_network(
         edges = _edges(ends, names)
         if len(edges) < MINIMUM_LINKS:
             raise NotTestable(f"{len(edges)} links join genes with scores; {MINIMUM_LINKS} are needed")
-        values = locus_means(_levels(one), one.scores.loci.codes, len(names))
+        values = gene_scores(one)
         rows.append(
             pd.DataFrame({"locus": names, "model": one.scores.name, "raw": values[:, 0], "residual": values[:, 1]})
         )
-        top = values >= np.quantile(values, 1 - TOP_GENES, axis=0)
         key = tuple(names)
         if key not in drawn:
             # The networks depend on the genes alone: every model of the same genes is held against the same ones.
-            rng = generator(settings.seed, "network", *names)
-            drawn[key] = list(degree_preserving_draws(edges, len(names), settings.permutations, rng))
-        alike, among = network_draws(values, drawn[key], top)
-        resamples = resample_loci(len(names), settings.bootstrap, generator(settings.seed, "genes", *names))
-        raw, residual = (
-            linked_genes(
-                values[:, side], edges, alike[:, side], among[:, side], top[:, side], resamples, settings.alpha
-            )
-            for side in (0, 1)
-        )
-        return raw, residual, {"n_genes": len(names), "n_linked_genes": len(np.unique(edges))}
+            drawn[key] = networks_like(edges, names, settings)
+        sides = network_sides(values, edges, drawn[key], names, settings)
+        return *sides, {"n_genes": len(names), "n_linked_genes": len(np.unique(edges))}
 
     record = run_check("network", "degree-preserving draws", prepared, skipped, settings, test)
     record["notes"] = list(network.notes)
     links = network.links.assign(locus1=ends["gene1"], locus2=ends["gene2"])
     profile = pd.concat(rows, ignore_index=True) if rows else places.assign(model="", raw=np.nan, residual=np.nan)
     return CrossCheck(rounded(record), profile, links)
+
+
+def gene_scores(one: Prepared) -> Floats:
+    """Mean raw and residual score of each gene's elements, in SD over all elements: shape (genes, 2)."""
+    return locus_means(_levels(one), one.scores.loci.codes, one.scores.loci.count)
+
+
+def networks_like(edges: Ints, names: Sequence[str], settings: Settings) -> list[Ints]:
+    """Networks with the degrees of `edges` (shape (m, 2), indices of `names`), `MOST_SET_DRAWS` at most."""
+    rng = generator(settings.seed, "network", *names)
+    n_draws = min(settings.permutations, MOST_SET_DRAWS)
+    return list(degree_preserving_draws(edges, len(names), n_draws, rng))
+
+
+def network_sides(
+    values: Floats, edges: Ints, networks: Sequence[Ints], names: Sequence[str], settings: Settings
+) -> Sides:
+    """Do linked genes score alike: raw and residual, from `gene_scores` and the `networks_like` the observed one."""
+    top = values >= np.quantile(values, 1 - TOP_GENES, axis=0)
+    alike, among = network_draws(values, networks, top)
+    resamples = resample_loci(len(names), settings.bootstrap, generator(settings.seed, "genes", *names))
+    raw, residual = (
+        linked_genes(values[:, side], edges, alike[:, side], among[:, side], top[:, side], resamples, settings.alpha)
+        for side in (0, 1)
+    )
+    return Sides(raw, residual)
 
 
 def _edges(ends: pd.DataFrame, names: Sequence[str]) -> Ints:
@@ -141,7 +156,7 @@ def check_pairs(
     if unknown := [name for name, a, b in chosen if a is None or b is None or a == b]:
         said.append(f"{len(unknown)} of {len(chosen)} pairs are not of two loci of this run and were left out.")
     chosen = [entry for entry in chosen if entry[0] not in unknown]
-    maps = {one.scores.name: _map_draws(one, settings) for one in prepared}
+    maps = {one.scores.name: map_draws(one, settings) for one in prepared}
     rows: list[pd.DataFrame] = []
 
     def test_of(pair: str, first: str, second: str):
@@ -150,9 +165,8 @@ def check_pairs(
             if first not in names or second not in names:
                 raise NotTestable("a gene of the pair has no scored element")
             means, draws = maps[one.scores.name]
-            at = names.index(first), names.index(second)
-            raw, residual = (gene_pair(*at, means[:, side], draws[:, :, side], settings.alpha) for side in (0, 1))
-            return raw, residual, {"pair": pair.split("~"), "maps": len(draws)}
+            sides = pair_sides(names.index(first), names.index(second), means, draws, settings)
+            return *sides, {"pair": pair.split("~"), "maps": len(draws)}
 
         return test
 
@@ -169,12 +183,18 @@ def check_pairs(
     return CrossCheck(rounded(record), pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(), pd.DataFrame())
 
 
-def _map_draws(one: Prepared, settings: Settings) -> tuple[Floats, Floats]:
+def pair_sides(first: int, second: int, means: Floats, draws: Floats, settings: Settings) -> Sides:
+    """Do the elements of both genes score high: raw and residual, from what `map_draws` gives."""
+    raw, residual = (gene_pair(first, second, means[:, side], draws[:, :, side], settings.alpha) for side in (0, 1))
+    return Sides(raw, residual)
+
+
+def map_draws(one: Prepared, settings: Settings) -> tuple[Floats, Floats]:
     """Mean score of each gene, shape (genes, 2), and under permuted maps, shape (draws, genes, 2)."""
     loci, values = one.scores.loci, _levels(one)
     lengths = one.scores.table["length"].to_numpy(dtype=float)
     strata = quantile_strata(np.column_stack([np.log1p(one.scores.distance), np.log(lengths)]), STRATA)
-    n_draws = min(settings.permutations, MOST_MAPS)
+    n_draws = min(settings.permutations, MOST_SET_DRAWS)
     rng = generator(settings.seed, "maps", one.scores.name)
-    drawn = permute_elements_to_genes(loci.codes, strata, n_draws, rng)
-    return locus_means(values, loci.codes, loci.count), np.array([locus_means(values, m, loci.count) for m in drawn])
+    sums = permuted_gene_sums(values, loci.codes, strata, n_draws, rng)
+    return locus_means(values, loci.codes, loci.count), sums / loci.sizes[:, None]

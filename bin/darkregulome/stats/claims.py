@@ -26,7 +26,7 @@ from darkregulome.stats.bootstrap import (
 )
 from darkregulome.stats.loci import Bools, Floats, Ints, Loci
 from darkregulome.stats.matching import Matches
-from darkregulome.stats.nulls import Null, empirical_p
+from darkregulome.stats.nulls import Null, empirical_p, exchanged_contrasts
 from darkregulome.stats.residual import Folds
 from darkregulome.stats.verdict import power_of
 
@@ -44,6 +44,10 @@ _NO_OVERLAP = 1e-3
 """Least part of membership that features must leave open."""
 MINIMUM_GROUP = 5
 """A class, or a side of a threshold, with fewer elements is left out."""
+
+
+MOST_SET_DRAWS = 10_000
+"""Most draws of a null that is no rotation (matched controls, networks, maps): every one is laid out in full."""
 
 
 class NotTestable(ValueError):
@@ -516,13 +520,8 @@ def matched_contrast(
     rotation = setting.null.draw(scores, weights)
     # A pool's members and its chosen element are exchangeable under the null, so the draw is from all of them.
     block = np.column_stack([scores[chosen], scores[matches.pools]])
-    size = block.shape[1]
-    total = block.sum(axis=1)
-    draws = np.empty(setting.null.permutations)
-    for start in range(0, len(draws), 1000):
-        pick = rng.integers(0, size, (min(1000, len(draws) - start), len(chosen)))
-        taken = block[np.arange(len(chosen)), pick]
-        draws[start : start + len(pick)] = (taken - (total - taken) / (size - 1)).mean(axis=1)
+    n_draws = min(setting.null.permutations, MOST_SET_DRAWS)
+    draws = exchanged_contrasts(block, n_draws, rng)
     effect = float(rotation.observed[0])
     nulls = {
         "p_matched_draws": (empirical_p(effect, draws), draws),
@@ -533,7 +532,7 @@ def matched_contrast(
     if blocks is not None:
         units, n_units = blocks, int(blocks.max()) + 1
         resamples = resample_loci(n_units, len(setting.resamples), rng)
-        flips = _sign_flips(np.bincount(blocks, weights=gaps) / len(gaps), setting.null.permutations, rng)
+        flips = _sign_flips(np.bincount(blocks, weights=gaps) / len(gaps), n_draws, rng)
         nulls["p_blocks"] = (empirical_p(effect, flips), flips)
     sums = np.bincount(units, weights=gaps, minlength=n_units)
     counts = np.bincount(units, minlength=n_units).astype(float)

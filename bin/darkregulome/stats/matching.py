@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import KDTree
 
 from darkregulome.stats.loci import Bools, Floats, Ints
 
@@ -46,20 +47,50 @@ def match_controls(chosen: Bools, classes: NDArray, loci: NDArray, covariates: F
     ----------
     chosen : shape (n,). classes, loci : shape (n,). covariates : shape (n, q), standardised.
     """
-    kept, pools, same, unmatched = [], [], 0, 0
-    for index in np.flatnonzero(chosen):
-        candidates = np.flatnonzero(~chosen & (classes == classes[index]))
+    chosen = np.asarray(chosen, dtype=bool)
+    kept, pools, unmatched = [], [], 0
+    for word in np.unique(classes[chosen]):
+        members = np.flatnonzero(chosen & (classes == word))
+        candidates = np.flatnonzero(~chosen & (classes == word))
         if len(candidates) < pool_size:
-            unmatched += 1
+            unmatched += len(members)
             continue
-        gap = ((covariates[candidates] - covariates[index]) ** 2).sum(axis=1)
-        gap += LOCUS_PENALTY * (loci[candidates] != loci[index])
-        pool = candidates[np.argsort(gap, kind="stable")[:pool_size]]
-        kept.append(index)
-        pools.append(pool)
-        same += int((loci[pool] == loci[index]).all())
-    shape = (len(kept), pool_size)
-    return Matches(np.array(kept, dtype=np.int64), np.array(pools, dtype=np.int64).reshape(shape), same, unmatched)
+        kept.append(members)
+        pools.append(_nearest(members, candidates, loci, covariates, pool_size))
+    if not kept:
+        return Matches(np.zeros(0, dtype=np.int64), np.zeros((0, pool_size), dtype=np.int64), 0, unmatched)
+    every, pool = np.concatenate(kept), np.concatenate(pools)
+    order = np.argsort(every)
+    every, pool = every[order], pool[order]
+    same = int((loci[pool] == loci[every][:, None]).all(axis=1).sum())
+    return Matches(every.astype(np.int64), pool.astype(np.int64), same, unmatched)
+
+
+def _nearest(members: Ints, candidates: Ints, loci: NDArray, covariates: Floats, size: int) -> Ints:
+    """The `size` candidates nearest to each member, those of other loci set back by `LOCUS_PENALTY`.
+
+    They are among the nearest of all and the nearest of the own locus: whatever comes after `size` nearer ones of all
+    comes after them with the penalty too, or is of the own locus.
+    """
+    found = np.full((len(members), 2 * size), -1, dtype=np.int64)
+    found[:, :size] = candidates[_query(covariates, members, candidates, size)]
+    for locus in np.unique(loci[members]):
+        rows, own = np.flatnonzero(loci[members] == locus), candidates[loci[candidates] == locus]
+        k = min(size, len(own))
+        if k:
+            found[rows, size : size + k] = own[_query(covariates, members[rows], own, k)]
+    # An element that is in both lists counts once.
+    found.sort(axis=1)
+    void = (found < 0) | (np.diff(found, axis=1, prepend=-2) == 0)
+    gap = ((covariates[found] - covariates[members][:, None, :]) ** 2).sum(axis=2)
+    gap += LOCUS_PENALTY * (loci[found] != loci[members][:, None])
+    best = np.argsort(np.where(void, np.inf, gap), axis=1, kind="stable")[:, :size]
+    return np.take_along_axis(found, best, axis=1)
+
+
+def _query(covariates: Floats, members: Ints, candidates: Ints, size: int) -> Ints:
+    nearest = KDTree(covariates[candidates]).query(covariates[members], k=size)[1]
+    return np.asarray(nearest, dtype=np.int64).reshape(len(members), size)
 
 
 def standardised_difference(values: NDArray, first: NDArray, second: NDArray) -> float:

@@ -7,8 +7,14 @@ pairs of bases). All are seeded by the generator they are handed, and give the s
 
 from darkregulome.stats.nulls.diagonals import DiagonalNull
 from darkregulome.stats.nulls.empirical import empirical_p
-from darkregulome.stats.nulls.genes import permute_elements_to_genes, quantile_strata
-from darkregulome.stats.nulls.matched import matchable, matched_draws, nearest_pools, standardised_mean_differences
+from darkregulome.stats.nulls.genes import permute_elements_to_genes, permuted_gene_sums, quantile_strata
+from darkregulome.stats.nulls.matched import (
+    exchanged_contrasts,
+    matchable,
+    matched_draws,
+    nearest_pools,
+    standardised_mean_differences,
+)
 from darkregulome.stats.nulls.network import degree_preserving_draws
 from darkregulome.stats.nulls.rotation import NullDraws, RotationNull, rotation_table
 from darkregulome.stats.nulls.shuffle import ShuffleNull
@@ -23,10 +29,12 @@ __all__ = [
     "ShuffleNull",
     "degree_preserving_draws",
     "empirical_p",
+    "exchanged_contrasts",
     "matchable",
     "matched_draws",
     "nearest_pools",
     "permute_elements_to_genes",
+    "permuted_gene_sums",
     "quantile_strata",
     "rotation_table",
     "standardised_mean_differences",

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from darkregulome.stats.loci import Bools, Floats, Ints
+from darkregulome.stats.nulls.network import next_state
 
 _EMPTY = -1
 
@@ -98,6 +99,38 @@ def _draw_controls(pools: Ints, sizes: Ints, n: int, uniforms: Floats) -> Ints: 
             taken_in[pick] = draw
             drawn[draw, member] = pick
     return drawn
+
+
+def exchanged_contrasts(block: Floats, n_draws: int, rng: np.random.Generator) -> Floats:
+    """Mean over rows of one member less the mean of the others, when any member of a row may be the chosen one.
+
+    Parameters
+    ----------
+    block : shape (m, k), scores of a chosen element and its k - 1 controls, which are exchangeable under the null.
+
+    Returns
+    -------
+    Shape (n_draws,).
+    """
+    size = block.shape[1]
+    # The contrast of member j of row i: what a draw looks up.
+    contrasts = (block - (block.sum(axis=1, keepdims=True) - block) / (size - 1)) / len(block)
+    states = rng.integers(2**63, size=n_draws, dtype=np.uint64) | np.uint64(1)
+    return _exchanged(np.ascontiguousarray(contrasts), states)
+
+
+@numba.njit(nogil=True)
+def _exchanged(contrasts: Floats, states: NDArray[np.uint64]) -> Floats:  # pragma: no cover, compiled
+    rows, size = contrasts.shape
+    sums = np.zeros(len(states))
+    for draw in range(len(states)):
+        state = states[draw]
+        total = 0.0
+        for row in range(rows):
+            state = next_state(state)
+            total += contrasts[row, int(((state >> np.uint64(32)) * np.uint64(size)) >> np.uint64(32))]
+        sums[draw] = total
+    return sums
 
 
 def standardised_mean_differences(features: NDArray, chosen: Ints, controls: Ints) -> Floats:
