@@ -28,8 +28,8 @@ MIN_STEM = 3
 MIN_LOOP = 3
 """Bases between the two bases of a pair at least: no shorter hairpin closes."""
 
-MIN_BLOCK = 4
-"""Entries of a called block at least."""
+MIN_BLOCK, MIN_SIDE = 4, 3
+"""Entries of a called block at least, and bases of each of its sides: less is the edge of something else."""
 
 POOL = 200
 """Entries of like distance that a scale is taken from, at least."""
@@ -334,7 +334,8 @@ def _blocks(
     labels, count = ndimage.label(high & ~close)
     for number, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
         inside = labels[rows, columns] == number
-        if inside.sum() < MIN_BLOCK or rows.stop > columns.start:
+        narrow = min(rows.stop - rows.start, columns.stop - columns.start) < MIN_SIDE
+        if narrow or inside.sum() < MIN_BLOCK or rows.stop > columns.start:
             continue
         first, second = (rows.start, rows.stop), (columns.start, columns.stop)
         pairs.append(Block(first, second, _mean(even[rows, columns]), float(field[rows, columns][inside].max())))

@@ -69,7 +69,7 @@ def make_maps(
                 stream_map(
                     model,
                     sequence.bases,
-                    writer.new_map(array, len(sequence.bases)),
+                    writer.new_map(array, sequence.bases),
                     measure=MEASURES[measure],
                     both_strands=strands == "both" and not model.equivariant,
                     batch_size=batch_size,

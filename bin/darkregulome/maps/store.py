@@ -35,13 +35,15 @@ class MapWriter:
         self._group.attrs.update({**record, "max_distance": max_distance})
         self._max_distance = max_distance
 
-    def new_map(self, name: str, length: int) -> "RowWriter":
-        """An empty map."""
+    def new_map(self, name: str, bases: str) -> "RowWriter":
+        """An empty map of a sequence."""
+        length = len(bases)
         width = length if self._max_distance is None else min(2 * self._max_distance + 1, 2 * length - 1)
         rows = max(1, min(length, CHUNK // (4 * width)))
         array = self._group.create_array(
             name, shape=(length, width), chunks=(rows, width), dtype="float32", fill_value=np.nan
         )
+        array.attrs["bases"] = bases
         return RowWriter(array, rows, banded=self._max_distance is not None)
 
 
@@ -104,10 +106,12 @@ class StoredMap:
     row : its row of the index, by column.
     values : e[i, j], float32, (length, length), i and j counted along the strand that was read; NaN where there is
         none: the rows outside of a band.
+    bases : the sequence as it was read.
     """
 
     row: Mapping[str, Any]
     values: np.ndarray
+    bases: str
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -159,5 +163,6 @@ class MapFolder:
         return None if row is None else self._read(row)
 
     def _read(self, row: Mapping[str, Any]) -> StoredMap:
-        values = np.asarray(self._group[str(row["array"])])
-        return StoredMap(row, from_band(values) if self.banded else values)
+        array: Any = self._group[str(row["array"])]
+        values = np.asarray(array)
+        return StoredMap(row, from_band(values) if self.banded else values, str(array.attrs["bases"]))

@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""Call blocks and stems in dependency maps, and compare models."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from darkregulome import cli
+from darkregulome.errors import InputError
+
+app = cli.script(
+    help="Call motifs, blocks and stems in the maps of map_dependencies.py against a null, draw them, and compare "
+    "models on the same sequences. The null is each map with its diagonals permuted, or, with --controls, the maps of "
+    "shuffled sequences.",
+    example="call_dependencies.py --maps maps --controls shuffled --outdir dependencies",
+)
+
+
+@app.command()
+def main(
+    maps: Annotated[list[Path], typer.Option(help="Folder of map_dependencies.py; repeat for several models.")],
+    outdir: Annotated[Path, typer.Option(help="Folder to write; what is there is replaced.")],
+    controls: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of map_dependencies.py --shuffle, one a model, in any order."),
+    ] = None,
+    fdr: Annotated[float, typer.Option(min=0, max=1, help="Largest expected share of false calls.")] = 0.05,
+    permutations: Annotated[int, typer.Option(min=10, help="Permuted maps, where there are no controls.")] = 50,
+    min_effect: Annotated[float, typer.Option(min=0, help="Smallest mean dependency of a call, log2.")] = 0.1,
+    comparisons: Annotated[int, typer.Option(min=10, help="Turned maps, to compare models with.")] = 199,
+    figures: Annotated[int, typer.Option(min=0, help="Sequences drawn, and shown in the report: the first ones.")] = 8,
+    threads: cli.Threads = 1,
+    seed: cli.Seed = 0,
+    progress: cli.Progress = True,
+    version: cli.Version = False,
+) -> None:
+    from darkregulome.io.atomic import atomic_folder
+    from darkregulome.io.provenance import provenance
+    from darkregulome.io.tables import write_json
+    from darkregulome.maps.calls import Settings
+    from darkregulome.maps.judge import call_folder, compare_folders
+    from darkregulome.plots.dependencies import draw_agreement, draw_map
+    from darkregulome.report.dependencies import ShownMap, dependency_sections
+    from darkregulome.report.sections import write_sections
+
+    folders = _by_model(maps, "--maps")
+    shuffled = _by_model(controls or [], "--controls")
+    if shuffled and set(shuffled) != set(folders):
+        raise InputError.at("--controls", f"are of {', '.join(shuffled)}", f"give those of {', '.join(folders)}")
+    settings = Settings(fdr=fdr, permutations=permutations, min_effect=min_effect, seed=seed)
+    parameters = {"fdr": fdr, "permutations": permutations, "min_effect": min_effect, "seed": seed}
+
+    def report(model: str, done: int) -> None:
+        if progress:
+            cli.console.print(f"{model}: {done} maps called", end="\r", markup=False)
+
+    with atomic_folder(outdir) as partial:
+        entries, shown = {}, []
+        for model, folder in folders.items():
+            place = partial / model
+            entries[model], called = call_folder(folder, shuffled.get(model), settings, place, figures, report)
+            for number, item in enumerate(called, start=1):
+                boxes = [(block.first, block.second) for block in item.calls.blocks]
+                pairs = [pair for stem in item.calls.stems for pair in stem.pairs]
+                name = str(item.stored.row["sequence"])
+                draw_map(item.stored.values, f"{name}, {model}", place / "figures", f"map_{number}", boxes, pairs)
+                shown.append(ShownMap(model, item.stored.row, item.stored.values, item.stored.bases, boxes, pairs))
+        compared = compare_folders(list(folders.values()), comparisons, seed)
+        if compared:
+            draw_agreement(compared, partial / "figures")
+        record = {"parameters": parameters, "models": entries, "comparisons": compared}
+        write_json(
+            record | {"provenance": provenance("call_dependencies.py", parameters)}, partial / "dependencies.json"
+        )
+        write_sections(dependency_sections(record, shown), partial / "sections")
+    for model, entry in entries.items():
+        counts = ", ".join(f"{count} {name}" for name, count in entry["calls"].items())
+        cli.console.print(f"{model}: {entry['statuses'].get('ok', 0)} maps: {counts}.", markup=False)
+    for comparison in compared:
+        first, second = comparison["models"]
+        spearman = comparison["pooled"]["spearman"]
+        cli.console.print(f"{first} and {second}: Spearman correlation {spearman:.3f}.", markup=False)
+
+
+def _by_model(paths: list[Path], option: str):
+    from darkregulome.maps.store import MapFolder
+
+    found: dict[str, MapFolder] = {}
+    for path in paths:
+        folder = MapFolder(path)
+        if folder.model in found:
+            raise InputError.at(option, f"gives two folders of {folder.model}", "give each model once")
+        found[folder.model] = folder
+    return found
+
+
+if __name__ == "__main__":
+    cli.run(app)
