@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from darkregulome.errors import InputError
+from darkregulome.models import enformer
 from darkregulome.models.enformer import EnformerModel, build_enformer, full_tracks
 
 DOWNSAMPLES, BINS = 4, 40
@@ -64,6 +65,23 @@ def test_tracks_at_the_tss_are_those_of_the_whole_forward():
     assert model.tracks == ("b", "a")
     torch.testing.assert_close(model.tss_tracks(sequence), at_tss(model, [sequence])[0], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(model.tss_tracks(sequence.lower()), model.tss_tracks(sequence))
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 16, 40])
+def test_blocks_of_queries_give_the_whole_attention(monkeypatch, at_once):
+    monkeypatch.setattr(enformer, "QUERIES_AT_ONCE", at_once)
+    model, sequences = model_of(), [random_sequence(seed=seed) for seed in (1, 2, 3)]
+    found = model._after_tower(model.conv_tower(sequences))
+    torch.testing.assert_close(found, at_tss(model, sequences), rtol=1e-5, atol=1e-5)
+
+
+def test_attention_of_all_heads_at_once_is_that_of_each():
+    rng = torch.Generator().manual_seed(0)
+    content, position, key = (torch.randn(2, 3, 9, 4, generator=rng) for _ in range(3))
+    value, relative = torch.randn(2, 3, 9, 5, generator=rng), torch.randn(3, 17, 4, generator=rng)
+    with torch.inference_mode():
+        at_once = enformer._attend_block(content, position, key, value.transpose(2, 3), relative, 0)
+        torch.testing.assert_close(enformer._attend_all(content, position, key, value, relative), at_once)
 
 
 @pytest.mark.parametrize("length", [1, 16, 50, 300, CONTEXT])

@@ -146,6 +146,19 @@ def test_reading_from_the_end_is_reading_the_flipped_sequence(kernel):
     torch.testing.assert_close(last, state, rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("gated", [True, False])
+@pytest.mark.parametrize("reverse", [True, False])
+def test_what_the_scan_is_added_to_shares_its_gate(kernel, gated, reverse):
+    given = full(45, 2, 32, 8)
+    other, gate = full(45, 2, 32, 8, seed=1)["u"], given["z"].double()
+    alone, state = selective_scan_rows(**given | {"z": None}, delta_softplus=True, reverse=reverse)
+    given = given if gated else given | {"z": None}
+    y, last = selective_scan_rows(**given, delta_softplus=True, reverse=reverse, onto=other)
+    wanted = alone.double() + other
+    assert_near(y, (wanted * gate.sigmoid() * gate if gated else wanted).numpy())
+    assert torch.equal(last, state)
+
+
 def test_columns_of_a_wider_tensor_are_read_in_place(kernel):
     given = full(30, 3, 16, 8)
     both = torch.cat((given["u"], given["z"]), dim=-1)

@@ -142,21 +142,25 @@ class Mamba(nn.Module):
         for parameter in (self.A_log, self.D, self.dt_proj.bias):
             parameter._no_weight_decay = True  # type: ignore[attr-defined]
 
-    def mix(self, xz: Tensor, reverse: bool = False) -> Tensor:
-        """From the projected input (batch, length, 2 inner) to the gated scan (batch, length, inner)."""
+    def mix(self, xz: Tensor, reverse: bool = False, gated: bool = True, onto: Tensor | None = None) -> Tensor:
+        """From the projected input (batch, length, 2 inner) to the gated scan (batch, length, inner).
+
+        The other direction of the same input may come without its gate, as what this one is added to before its own.
+        """
         x, z = xz.chunk(2, dim=-1)
         x = convolve_rows(x, self.conv1d.weight, self.conv1d.bias, reverse)
         step, B, C = linear(x, self.x_proj.weight).split((self.dt_rank, self.d_state, self.d_state), dim=-1)
         delta = linear(step, self.dt_proj.weight)
         A = -torch.exp(self.A_log.float() if self.A_log.dtype == torch.bfloat16 else self.A_log)
-        return selective_scan_rows(x, delta, A, B, C, self.D, z, self.dt_proj.bias, True, reverse)[0]
+        given = x, delta, A, B, C, self.D, z if gated else None, self.dt_proj.bias
+        return selective_scan_rows(*given, delta_softplus=True, reverse=reverse, onto=onto)[0]
 
 
 class BiMamba(nn.Module):
     """Two Mambas, one of which reads the sequence backwards.
 
     Where the projections are tied the input is projected once for both, and, the strategy being "add", the sum is
-    projected once: exact, and nearly half of the work.
+    gated and projected once: exact, and nearly half of the work.
     """
 
     def __init__(self, config: CaduceusConfig):
@@ -172,14 +176,15 @@ class BiMamba(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         fwd, rev = self.mamba_fwd, self.mamba_rev
         xz = linear(x, fwd.in_proj.weight, fwd.in_proj.bias)
+        if rev is not None and self.tied and not self.multiply and fwd.out_proj.bias is None:
+            y = rev.mix(xz, reverse=True, onto=fwd.mix(xz, gated=False))
+            return linear(y, fwd.out_proj.weight)
         y = fwd.mix(xz)
         if rev is None:
             return fwd.out_proj(y)
         reverse = rev.mix(xz if self.tied else rev.in_proj(x), reverse=True)
         if self.multiply:
             return fwd.out_proj(y) * rev.out_proj(reverse)
-        if self.tied and fwd.out_proj.bias is None:
-            return linear(y + reverse, fwd.out_proj.weight)
         return fwd.out_proj(y) + rev.out_proj(reverse)
 
 

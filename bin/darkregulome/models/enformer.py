@@ -5,6 +5,7 @@ Of the last transformer block and the head, only the bins of the TSS and the wan
 exact. Source: Avsec et al. 2021 (doi:10.1038/s41592-021-01252-x); golden vectors in `tests/golden`.
 """
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 
 import torch
 from enformer_pytorch.config_enformer import EnformerConfig
-from enformer_pytorch.modeling_enformer import Attention, Enformer, get_positional_embed, relative_shift
+from enformer_pytorch.modeling_enformer import Attention, Enformer, get_positional_embed
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -21,10 +22,13 @@ from darkregulome.errors import InputError
 from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
 from darkregulome.models.checkpoint import find_weights, load_weights, read_card, read_config
 from darkregulome.models.letters import one_hot
-from darkregulome.models.numerics import numerics
+from darkregulome.models.numerics import linear, numerics
 
 ALIASES = ("_trunk.",)
 """enformer-pytorch registers its trunk twice; the files keep the names without this prefix."""
+
+QUERIES_AT_ONCE = 256
+"""Bins whose attention is computed at once on a CPU: 256 x 1,536 weights stay in its second cache."""
 
 OFFICIAL_HUMAN_TRACKS = 5313
 """Tracks of the official human head, by which the official weights are known where config.json lacks a flag."""
@@ -93,9 +97,9 @@ class EnformerModel:
         self.reach = 7 + sum(2 * 2**i for i in range(1, config.num_downsamples))
         """Bases by which the tower looks beyond a bin on either side: the stem's 7, then 2 at every resolution."""
         self.tss_bins = sorted({(self.tss_offset - 1) // self.bin, self.tss_offset // self.bin})
-        linear = network._heads[head][0]
+        last = network._heads[head][0]
         wanted = torch.tensor(list(tracks.values()), device=device)
-        self._head_weight, self._head_bias = linear.weight[wanted], linear.bias[wanted]
+        self._head_weight, self._head_bias = last.weight[wanted], last.bias[wanted]
         self._positions: dict[tuple[int, str], Tensor] = {}
 
     def _check(self, config: EnformerConfig, head: str, tracks: Mapping[str, int]) -> None:
@@ -169,10 +173,10 @@ class EnformerModel:
     def _splice(self, tower: Tensor, sequences: Sequence[str], spans: Sequence[tuple[int, int]]) -> Tensor:
         """The tower's output of every edited window, from the reference's and a slice around each edit.
 
-        The slices are cut at bins' edges, so that pooling falls alike, and stand out beyond the changed bins by more
+        The slices are cut at bins' edges, so that pooling falls alike, and stand out beyond the changed bins by no less
         than the tower's reach, so that their own ends, which are padded with zeros, spoil nothing that is kept.
         """
-        margin = math.ceil(self.reach / self.bin) + 1
+        margin = math.ceil(self.reach / self.bin)
         changed = [self.changed_bins(span) for span in spans]
         width = min(self.bins, max(high - low for low, high in changed) + 2 * margin)
         starts = [min(max(0, low - margin), self.bins - width) for low, _ in changed]
@@ -196,7 +200,8 @@ class EnformerModel:
             norm, attend, _ = attention.fn
             attended = self._attend(number, attend, norm(x), rows if last else None)
             x = (x[:, rows] if last else x) + attended
-            x = feed_forward(x)
+            norm, widen, _, _, narrow, _ = feed_forward.fn
+            x = x + _apply(narrow, F.relu(_apply(widen, norm(x))))
         if not blocks:
             x = x[:, rows]
         hidden = self.network.final_pointwise(x)
@@ -205,20 +210,21 @@ class EnformerModel:
     def _attend(self, number: int, attention: Attention, x: Tensor, rows: Tensor | None) -> Tensor:
         """The block's attention for all bins, or only for the bins `rows`: (batch, rows, dim)."""
         heads = attention.heads
-        query = attention.to_q(x if rows is None else x[:, rows]) * attention.scale
+        query = _apply(attention.to_q, x if rows is None else x[:, rows]) * attention.scale
         query, key, value = (
-            t.unflatten(-1, (heads, -1)).transpose(1, 2) for t in (query, attention.to_k(x), attention.to_v(x))
+            t.unflatten(-1, (heads, -1)).transpose(1, 2)
+            for t in (query, _apply(attention.to_k, x), _apply(attention.to_v, x))
         )
+        content, position = query + attention.rel_content_bias, query + attention.rel_pos_bias
         relative = self._relative_keys(number, attention, x)
         if rows is None:
-            by_position = relative_shift((query + attention.rel_pos_bias) @ relative.transpose(1, 2))
+            attended = _attend_all(content, position, key, value, relative)
         else:
             # The query in bin i meets the key in bin j at the distance j - i, which stands in row j - i + bins - 1.
             index = torch.arange(self.bins, device=x.device) - rows[:, None] + self.bins - 1
-            by_position = torch.einsum("bhid,hijd->bhij", query + attention.rel_pos_bias, relative[:, index])
-        by_content = (query + attention.rel_content_bias) @ key.transpose(2, 3)
-        weights = (by_content + by_position).softmax(-1)
-        return attention.to_out((weights @ value).transpose(1, 2).flatten(2))
+            by_position = torch.einsum("bhid,hijd->bhij", position, relative[:, index])
+            attended = (content @ key.transpose(2, 3) + by_position).softmax(-1) @ value
+        return _apply(attention.to_out, attended.transpose(1, 2).flatten(2))
 
     def _relative_keys(self, number: int, attention: Attention, x: Tensor) -> Tensor:
         """Keys of the relative positions, (heads, 2 bins - 1, key): the same for every window, so computed once."""
@@ -234,6 +240,51 @@ class EnformerModel:
             )
             self._positions[key] = attention.to_rel_k(basis).unflatten(-1, (attention.heads, -1)).transpose(0, 1)
         return self._positions[key]
+
+
+def _apply(layer: nn.Linear, x: Tensor) -> Tensor:
+    return linear(x, layer.weight, layer.bias)
+
+
+def _attend_all(content: Tensor, position: Tensor, key: Tensor, value: Tensor, relative: Tensor) -> Tensor:
+    """Attention of every bin: queries and keys (batch, heads, bins, key), `relative` (heads, 2 bins - 1, key).
+
+    On a CPU head by head and in blocks of queries, so that their weights stay in the cache. Of the relative keys a
+    block needs little more than half.
+    """
+    bins = key.shape[2]
+    if key.device.type != "cpu":
+        return _attend_block(content, position, key, value.transpose(2, 3), relative, 0)
+    attended = torch.empty_like(value)
+    for sequence, head in itertools.product(range(key.shape[0]), range(key.shape[1])):
+        at = sequence, head
+        columns = value[at].t().contiguous()
+        for first in range(0, bins, QUERIES_AT_ONCE):
+            block = slice(first, min(first + QUERIES_AT_ONCE, bins))
+            attended[at][block] = _attend_block(
+                content[at][block], position[at][block], key[at], columns, relative[head], first
+            )
+    return attended
+
+
+def _attend_block(
+    content: Tensor, position: Tensor, key: Tensor, value: Tensor, relative: Tensor, first: int
+) -> Tensor:
+    """Attention of the queries from bin `first` on; `value` stands as columns (..., value, bins)."""
+    queries, bins = content.shape[-2], key.shape[-2]
+    near = relative[..., bins - first - queries : 2 * bins - 1 - first, :]
+    by_distance = _product(position, near)
+    # Query i of the block meets the key in bin j at the distance that stands in column j - i + queries - 1.
+    *strides, width, _ = by_distance.stride()
+    by_position = by_distance.as_strided(
+        (*by_distance.shape[:-1], bins), (*strides, width - 1, 1), by_distance.storage_offset() + queries - 1
+    )
+    return _product((_product(content, key) + by_position).softmax(-1), value)
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    """``a @ b.T``, of stacks of matrices too."""
+    return linear(a, b) if a.dim() == 2 else a @ b.transpose(-1, -2)
 
 
 def full_tracks(network: nn.Module, sequences: Sequence[str], head: str) -> Tensor:

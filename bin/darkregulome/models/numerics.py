@@ -73,7 +73,10 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     The operator is the one that torch.compile calls; where a PyTorch does not have it, `F.linear` is called.
     """
     given = [tensor for tensor in (x, weight, bias) if tensor is not None]
-    if not _by_onednn() or any(tensor.device.type != "cpu" or tensor.dtype != torch.float32 for tensor in given):
+    # Asked for another precision, PyTorch is to choose it.
+    if torch.is_autocast_enabled("cpu") or not _by_onednn():
+        return F.linear(x, weight, bias)
+    if any(tensor.device.type != "cpu" or tensor.dtype != torch.float32 for tensor in given):
         return F.linear(x, weight, bias)
     if x.numel() == 0 or (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)):
         return F.linear(x, weight, bias)

@@ -92,15 +92,22 @@ def selective_scan_rows(
     delta_bias: Tensor | None = None,
     delta_softplus: bool = False,
     reverse: bool = False,
+    onto: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """`selective_scan` for inputs with one row a position, (batch, length, channels or state): no transposition.
 
     With `reverse` the sequence is read from its end: the result is that of the flipped input, flipped back.
+    What stands in `onto` (batch, length, channels) is added before the gate: two directions can share one.
     Returns y (batch, length, channels) and the state after the last position read (batch, channels, state).
     """
-    kernel = _kernel(u, delta, A, B, C, D, z, delta_bias)
+    kernel = _kernel(u, delta, A, B, C, D, z, delta_bias, onto)
+    if onto is not None and not getattr(kernel, "ADDS_ONTO", False):
+        y, last = selective_scan_rows(u, delta, A, B, C, D, None, delta_bias, delta_softplus, reverse)
+        y = y + onto
+        return (y if z is None else y * F.silu(z)), last
     if kernel is not None:
-        return kernel.scan_rows(u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse)
+        more = () if onto is None else (onto,)
+        return kernel.scan_rows(u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse, *more)
     if reverse:
         u, delta, B, C, z = (None if x is None else x.flip(1) for x in (u, delta, B, C, z))  # type: ignore[assignment]
         y, last = selective_scan_rows(u, delta, A, B, C, D, z, delta_bias, delta_softplus)

@@ -15,6 +15,8 @@ from torch import Tensor
 
 from darkregulome.models.vector_code import I64, LOG2_E, LOWEST_EXPONENT, Code, Kernel, Vector, lanes
 
+ADDS_ONTO = True
+"""`scan_rows` takes `onto`."""
 EVERY_CHANNEL = ("B", "C")
 """Inputs whose rows are the same for all channels."""
 WORTH_THREADS = 2**16
@@ -39,20 +41,22 @@ def scan_rows(
     delta_bias: Tensor | None,
     delta_softplus: bool,
     reverse: bool,
+    onto: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """`scan.selective_scan_rows` of float32 tensors on a CPU, without gradient."""
     batch, length, channels = u.shape
     states, width = A.shape[1], math.gcd(channels, lanes())
     blocks = channels // width
     y, last = torch.empty(batch, length, channels), torch.empty(batch, blocks, states, width)
-    given = {"u": u, "delta": delta, "B": B, "C": C, "z": z}
+    given = {"u": u, "delta": delta, "B": B, "C": C, "z": z, "onto": onto}
     rows = {name: _dense_rows(tensor) for name, tensor in given.items() if tensor is not None}
     bias, skip = (torch.zeros(channels) if x is None else x.contiguous() for x in (delta_bias, D))
-    tables = {"A": (A.t() * LOG2_E).contiguous(), "bias": bias, "skip": skip, "last": last}
+    decay = (A * LOG2_E).unflatten(0, (blocks, width)).transpose(1, 2).contiguous()
+    tables = {"A": decay, "bias": bias, "skip": skip, "last": last}
     fields = {name: tensor.data_ptr() for name, tensor in tables.items()} | _row_fields("y", y, reverse)
     for name, tensor in rows.items():
         fields |= _row_fields(name, tensor, reverse)
-    kernel = _scan_kernel(width, states, delta_softplus, z is not None)
+    kernel = _scan_kernel(width, states, delta_softplus, z is not None, onto is not None)
     kernel(batch * blocks, _threads(u), length=length, channels=channels, blocks=blocks, **fields)
     return y, last.transpose(2, 3).reshape(batch, channels, states)
 
@@ -88,12 +92,12 @@ def _threads(x: Tensor) -> int:
 
 
 @cache
-def _scan_kernel(width: int, states: int, softplus: bool, gated: bool) -> Kernel:
-    names = ("u", "delta", "B", "C", "y", *(("z",) if gated else ()))
+def _scan_kernel(width: int, states: int, softplus: bool, gated: bool, onto: bool) -> Kernel:
+    names = ("u", "delta", "B", "C", "y", *(("z",) if gated else ()), *(("onto",) if onto else ()))
     code = Code("selective_scan", width, _fields(names, ("A", "bias", "skip", "last")))
 
     def item(rows: dict[str, _Rows], column: Any, number: Any) -> None:
-        decay = [_load_table(code, "A", n, column) for n in range(states)]
+        decay = code.move(code.address("A"), code.builder.mul(column, I64(states)))
         bias, skip = _load_table(code, "bias", 0, column), _load_table(code, "skip", 0, column)
 
         def step(_: Any, carried: list[Any]) -> list[Any]:
@@ -105,12 +109,15 @@ def _scan_kernel(width: int, states: int, softplus: bool, gated: bool) -> Kernel
             y = [skip * u, code.lift(0.0)]
             for n in range(states):
                 B, C = (code.load_scalar(code.move(at[name], n)) for name in ("B", "C"))
-                power = delta * decay[n]
+                # Read anew in each step: sixteen more registers there are not.
+                power = delta * code.load(code.move(decay, n * width))
                 # A step size that softplus has not made may be negative.
                 power = power if softplus else code.smaller(-LOWEST_EXPONENT, power)
                 h[n] = code.fma(code.exp2(power), h[n], gain * B)
                 y[n % 2] = code.fma(h[n], C, y[n % 2])
             total = y[0] + y[1]
+            if onto:
+                total = total + code.load(at["onto"])
             if gated:
                 z = code.load(at["z"])
                 total = total * z * code.sigmoid(z)
