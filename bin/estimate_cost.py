@@ -25,7 +25,15 @@ def main(
     sites: Annotated[
         int | None, typer.Option(min=1, help="Sites substituted in an element; by default each model's own number.")
     ] = None,
-    replicates: Annotated[int, typer.Option(min=1, help="Shuffles of an element.")] = 1,
+    replicates: Annotated[int, typer.Option(min=1, help="Draws of each random edit.")] = 1,
+    readout: Annotated[str, typer.Option(help="As of score_elements.py, and so are the next seven.")] = "auto",
+    perturbation: Annotated[str, typer.Option()] = "auto",
+    alternatives: Annotated[int | None, typer.Option()] = None,
+    block: Annotated[int | None, typer.Option(min=1)] = None,
+    insert: Annotated[str, typer.Option()] = "10",
+    target: Annotated[str, typer.Option()] = "200,50",
+    window: Annotated[str, typer.Option()] = "auto",
+    placement: Annotated[str, typer.Option()] = "centre",
     device: Annotated[
         str,
         typer.Option(help="cpu (2 cores), cuda (one H100), or auto: both are shown. With --calibrate: this machine's."),
@@ -46,7 +54,8 @@ def main(
     version: cli.Version = False,
 ) -> None:
     from darkregulome.io import schemas, tables
-    from darkregulome.ism.cost import assumptions, estimate_cost, read_size
+    from darkregulome.ism.cost import UNKNOWN_CONTEXT, assumptions, estimate_cost, is_equivariant, read_size
+    from darkregulome.ism.plan import settings_of
     from darkregulome.models.registry import default_registry, find_entry
 
     table = tables.read_table(elements, schemas.ELEMENTS)
@@ -56,16 +65,30 @@ def main(
     folders = _folders(weights or [])
     folder = (registry or default_registry()).parent / "models"
     devices = _devices(device, calibrate)
+    asked = {
+        "readout": readout,
+        "perturbation": perturbation,
+        "window": cli.positive("--window", window),
+        "sites": sites,
+        "replicates": replicates,
+        "alternatives": alternatives,
+        "block": block,
+        "insert": insert,
+        "target": target,
+        "placement": placement,
+    }
     costs, measured = [], {}
     for name in names:
         given = folders.get(name)
         entry = find_entry(name, given, registry)
-        size = read_size(given or folder / (entry.weights or "."), entry.architecture)
-        chosen = {"sites": sites or entry.sites, "replicates": replicates}
+        at_hand = given or folder / (entry.weights or ".")
+        size = read_size(at_hand, entry.architecture)
+        settings = settings_of(entry, entry.context or entry.window or UNKNOWN_CONTEXT, **asked)
+        reads = {"equivariant": is_equivariant(at_hand)}
         calibration = None
         if calibrate:
             load = {"weights": given, "device": device, "precision": precision, "registry": registry}
-            calibration = _calibrate(name, entry, table, chosen, load, threads, calibration_seconds)
+            calibration, reads = _calibrate(name, table, settings, load, threads, calibration_seconds)
             measured[name] = asdict(calibration)
         costs += [
             estimate_cost(
@@ -73,7 +96,8 @@ def main(
                 entry,
                 size,
                 table,
-                **chosen,
+                settings,
+                **reads,
                 device=at,
                 price_per_hour=price_per_hour,
                 calibration=calibration,
@@ -81,7 +105,7 @@ def main(
             )
             for at in devices
         ]
-    parameters = {"sites": sites, "replicates": replicates, "device": device, "price_per_hour": price_per_hour}
+    parameters = {**asked, "device": device, "price_per_hour": price_per_hour}
     parameters |= {"loci_per_task": loci_per_task, "calibrate": calibrate, "threads": threads, "precision": precision}
     record = {
         "parameters": parameters,
@@ -112,19 +136,18 @@ def _folders(items: list[str]) -> dict[str, Path]:
     return {name: Path(path) for name, _, path in pairs}
 
 
-def _calibrate(name, entry, table, chosen, load, threads, seconds):
+def _calibrate(name, table, settings, load, threads, seconds):
+    """What the model takes here, and what of it the number of forwards depends on."""
     import torch
 
     from darkregulome.ism.calibrate import calibrate, measure_start
-    from darkregulome.ism.plan import Settings
     from darkregulome.models.registry import load_model
 
     torch.set_num_threads(threads)
     model = load_model(name, **load)
     cli.console.print(f"Running {name} for a moment.")
-    window = min(entry.window or model.context, model.context)
-    settings = Settings(entry.readout, entry.perturbation, window, **chosen)
-    return calibrate(model, table, settings, start=measure_start(name, **load), seconds=seconds)
+    found = calibrate(model, table, settings, start=measure_start(name, **load), seconds=seconds)
+    return found, {"equivariant": getattr(model, "equivariant", False), "k": getattr(model, "k", 1)}
 
 
 def _show(costs, threads: int) -> None:

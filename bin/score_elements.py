@@ -70,6 +70,13 @@ def main(
         list[str] | None,
         typer.Option(help="Tracks of an output model: names of the registry's, or NAME=INDEX in the model's head."),
     ] = None,
+    chunks_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that keeps finished chunks of an interrupted run; by default beside --out. Of use where the "
+            "next attempt has another --out."
+        ),
+    ] = None,
     batch_size: Annotated[str, typer.Option(help="Sequences a batch, or auto.")] = "auto",
     device: cli.Device = "auto",
     precision: cli.Precision = "fp32",
@@ -86,11 +93,11 @@ def main(
     from darkregulome.io.provenance import provenance, sha256_file
     from darkregulome.ism.chunks import ChunkStore, code_digest, digest, identity
     from darkregulome.ism.engine import plan_summary, precision_agreement, score_chunks
-    from darkregulome.ism.plan import Settings, resolve
+    from darkregulome.ism.plan import resolve, settings_of
     from darkregulome.models.checkpoint import find_weights
     from darkregulome.models.registry import checkpoint_folder, find_entry, load_model
 
-    outside = ("progress", "version", "threads", "plan_only")
+    outside = ("progress", "version", "threads", "plan_only", "chunks_dir")
     parameters = {
         name: value
         for name, value in locals().items()
@@ -102,18 +109,19 @@ def main(
     entry = find_entry(model, weights, registry)
     chosen, indexed = cli.track_names(tracks)
     loaded = load_model(model, weights, device, precision, registry, indexed)
-    edit = _auto(perturbation, entry.perturbation)
-    settings = Settings(
-        readout=_readout(readout, entry.readout, edit, block),
-        perturbation=edit,
-        window=cli.positive("--window", window) or min(entry.window or loaded.context, loaded.context),
-        sites=sites or entry.sites,
+    settings = settings_of(
+        entry,
+        loaded.context,
+        readout=readout,
+        perturbation=perturbation,
+        window=cli.positive("--window", window),
+        sites=sites,
         replicates=replicates,
         alternatives=alternatives,
         seed=seed,
         block=block,
         insert=insert,
-        target=_target(target),
+        target=target,
         placement=placement,
     )
     settings = resolve(settings, loaded)
@@ -136,6 +144,7 @@ def main(
                 "genome": identity(fasta),
                 "code": code_digest(),
             },
+            chunks_dir,
         )
         if store.found:
             cli.console.print(f"note: {store.found} finished chunks of an interrupted run are taken as they are.")
@@ -196,25 +205,6 @@ def _select(table, path: Path, loci: list[str] | None):
     for problem in problems:
         cli.console.print(f"warning: {problem}", markup=False)
     return table[table["locus"].isin(wanted)]
-
-
-def _auto(value: str, of_model: str | None) -> str | None:
-    return of_model if value == "auto" else value
-
-
-def _readout(value: str, of_model: str | None, perturbation: str | None, block: int | None) -> str | None:
-    """The readout that was asked for; auto: the model's own, where that can read the edits."""
-    if value != "auto":
-        return value
-    single = perturbation in (None, "substitution", "saturation") and block is None
-    return None if of_model == "llr" and not single else of_model
-
-
-def _target(value: str) -> tuple[int, int]:
-    parts = value.split(",")
-    if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
-        raise InputError.at("--target", f"{value!r} is no region", "give two numbers, such as 200,50")
-    return int(parts[0]), int(parts[1])
 
 
 def _tell(failed: dict[str, str], rejected: dict[str, list[tuple[str, str]]]) -> None:

@@ -278,6 +278,38 @@ def test_an_interrupted_run_goes_on_from_its_last_finished_chunk(folder, monkeyp
     assert not list(folder.glob(".resumed.*"))
 
 
+def test_the_next_attempt_may_write_elsewhere_if_the_chunks_have_a_place(folder, monkeypatch, tmp_path):
+    """As when a workflow system tries a task again, in another folder."""
+    from darkregulome.ism import chunks, engine
+
+    monkeypatch.setattr(engine, "ELEMENTS_PER_CHUNK", 1)
+    save, place = chunks.ChunkStore.save, tmp_path / "chunks"
+
+    def interrupted(self, number, scores):
+        if number == 2:
+            raise KeyboardInterrupt
+        save(self, number, scores)
+
+    def attempt(number, **options):
+        out = tmp_path / str(number) / "e.parquet"
+        out.parent.mkdir()
+        given = ["--sites", 2, "--out", out, "--reference-out", out.with_name("r.parquet"), "--chunks-dir", place]
+        return score(folder, "tiny-caduceus", "unused", *given, **options), out
+
+    expected = attempt(0)[1].read_bytes()
+    assert not list(place.iterdir())
+    with monkeypatch.context() as patch:
+        patch.setattr(chunks.ChunkStore, "save", interrupted)
+        _, out = attempt(1, code=130)
+    assert not list(out.parent.iterdir())
+    other = place / ".e.parquet.0123456789abcdef.chunks"
+    other.mkdir()
+    done, out = attempt(2)
+    assert "2 finished chunks" in done.stderr
+    assert out.read_bytes() == expected
+    assert list(place.iterdir()) == [other]  # of a task that may be running
+
+
 def test_other_parameters_do_not_take_the_chunks(folder, monkeypatch):
     from darkregulome.ism import chunks
 

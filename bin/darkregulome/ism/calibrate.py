@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from darkregulome.ism.cost import count_work
+from darkregulome.ism.cost import count_work, usable
 from darkregulome.ism.engine import score_loci
 from darkregulome.ism.plan import Settings, resolve
 from darkregulome.models.protocol import LanguageModel, OutputModel
@@ -79,12 +79,13 @@ def calibrate(
     clock : what tells the time, in seconds.
     """
     settings = resolve(settings, model)
-    usable = _usable(model, elements, settings.window or 0)
-    if usable.empty:
+    able = usable(elements, model.kind, settings)
+    if able.empty:
         return Calibration(start, 0.0, 0.0, 0)
 
     def timed(count: int) -> tuple[float, int]:
-        sample = _placed(_spread(usable, count), settings.window or 0, model.kind == "output")
+        by_tss = model.kind == "output" or settings.readout == "dependency"
+        sample = _placed(_spread(able, count), settings.window or 0, by_tss)
         genome = RandomGenome(int(sample["end"].max()) + (settings.window or 0))
         loci = pd.DataFrame({"locus": [LOCUS], "chrom": [CONTIG], "tss": [settings.window or 0], "strand": ["+"]})
         began = clock()
@@ -94,9 +95,9 @@ def calibrate(
     timed(1)  # what is made only once, kernels for one
     small, least = timed(1)
     count, taken, work = 1, small, least
-    while taken < seconds and count < len(usable):
+    while taken < seconds and count < len(able):
         # Towards the time asked for, by no more than fourfold at once: a first guess can be far off.
-        count = min(len(usable), max(count + 1, int(count * min(4.0, 1.1 * seconds / max(taken, 1e-9)))))
+        count = min(len(able), max(count + 1, int(count * min(4.0, 1.1 * seconds / max(taken, 1e-9)))))
         taken, work = timed(count)
     each = (taken - small) / (work - least) if work > least else taken / max(work, 1)
     each = max(each, 0.0)
@@ -115,15 +116,8 @@ def measure_start(
 
 
 def _work(elements: pd.DataFrame, model: LanguageModel | OutputModel, settings: Settings) -> int:
-    perturbation, window = settings.perturbation or "", settings.window or 0
-    return count_work(elements, model.kind, perturbation, window, settings.sites, settings.replicates)
-
-
-def _usable(model: LanguageModel | OutputModel, elements: pd.DataFrame, window: int) -> pd.DataFrame:
-    known = elements[elements["n_fraction"] < 1]
-    if model.kind == "output":
-        known = known[known["distance"].abs() + known["length"] <= window // 2]
-    return known
+    given = model.kind, settings, getattr(model, "equivariant", False), getattr(model, "k", 1)
+    return count_work(elements, *given)
 
 
 def _spread(elements: pd.DataFrame, count: int) -> pd.DataFrame:
@@ -133,10 +127,10 @@ def _spread(elements: pd.DataFrame, count: int) -> pd.DataFrame:
     return ordered.iloc[places.astype(int)]
 
 
-def _placed(sample: pd.DataFrame, window: int, output: bool) -> pd.DataFrame:
+def _placed(sample: pd.DataFrame, window: int, by_tss: bool) -> pd.DataFrame:
     """The sample as elements of one locus of a random contig: side by side, or each at its distance from the TSS."""
     length = sample["length"].to_numpy()
-    if output:
+    if by_tss:
         distance = sample["distance"].to_numpy()
         starts = window + np.where(distance < 0, distance - length + 1, distance)
     else:

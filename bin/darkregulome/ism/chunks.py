@@ -25,12 +25,13 @@ class ChunkStore:
     ----------
     out : the output that the chunks are for.
     parts : whatever the effects depend on; another value is another folder.
+    place : where the folder is made, instead of beside the output: the next attempt may have another place for that.
     """
 
-    def __init__(self, out: str | Path, parts: Mapping[str, Any]):
-        self.out = Path(out)
+    def __init__(self, out: str | Path, parts: Mapping[str, Any], place: str | Path | None = None):
+        self.out, self.place = Path(out), None if place is None else Path(place)
         key = hashlib.sha256(to_json(parts).encode()).hexdigest()[:16]
-        self.folder = self.out.parent / f".{self.out.name}.{key}.chunks"
+        self.folder = (self.place or self.out.parent) / f".{self.out.name}.{key}.chunks"
         self.found = len(list(self.folder.glob("*.reference.parquet")))
         """Chunks that an earlier run has left."""
 
@@ -59,7 +60,13 @@ class ChunkStore:
         tables.write_table(scores.reference, reference, schemas.REFERENCE, counts)
 
     def remove(self) -> None:
-        """Delete the chunks, and what runs with other parameters have left beside this output."""
+        """Delete the chunks, and what runs with other parameters have left beside this output.
+
+        In a place that outputs share, other runs may be at work on an output of this name: they keep theirs.
+        """
+        if self.place is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            return
         for folder in self.out.parent.glob(f".{self.out.name}.*.chunks"):
             shutil.rmtree(folder, ignore_errors=True)
 

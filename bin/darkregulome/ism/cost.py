@@ -8,19 +8,20 @@ a calibration (`ism/calibrate.py`) they rest on what this device was measured to
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
 from safetensors import SafetensorError, safe_open
 
 from darkregulome.ism.engine import OUTPUT_BASES_PER_BATCH, TOKENS_PER_BATCH
-from darkregulome.ism.plan import PERTURBATION_OF_KIND, tiles
+from darkregulome.ism.plan import MASK_STRIDE, Settings, resolve, settings_of, tiles
 from darkregulome.models.architecture import ModelSize, find_architecture
 
 if TYPE_CHECKING:
     from darkregulome.ism.calibrate import Calibration
 
+UNKNOWN_CONTEXT = 1024
 BYTES_PER_PARAMETER = 4
 RUNTIME_BYTES = 0.6e9
 """Python, PyTorch and the tables."""
@@ -67,9 +68,10 @@ def estimate_cost(
     entry: Any,
     size: ModelSize,
     elements: pd.DataFrame,
+    settings: Settings | None = None,
     *,
-    sites: int = 8,
-    replicates: int = 1,
+    equivariant: bool = False,
+    k: int = 1,
     device: str = "cpu",
     price_per_hour: float | None = None,
     calibration: "Calibration | None" = None,
@@ -81,14 +83,21 @@ def estimate_cost(
     ----------
     entry : the model's entry in the registry.
     size : of its network, see `read_size`.
+    settings : how the elements are to be scored; by default as the entry says.
+    equivariant : a language model of which one strand is enough, see `is_equivariant`.
+    k : bases that a masked model's token covers.
     device : ``"cpu"`` for 2 cores, ``"cuda"`` for one H100.
     price_per_hour : of the device.
     calibration : what the model was measured to take; without it the hours rest on stated throughputs.
     loci_per_task : of a run; each task starts anew. Counts with a calibration only.
+
+    Raises
+    ------
+    InputError : the settings do not fit the kind of model.
     """
-    window = entry.window or entry.context or 1024
-    perturbation = entry.perturbation or PERTURBATION_OF_KIND[entry.kind]
-    references, edits = count_forwards(elements, entry.kind, perturbation, window, sites, replicates)
+    settings = settle(name, entry, settings)
+    window = settings.window or 0
+    references, edits = count_forwards(elements, entry.kind, settings, equivariant, k)
     tokens = (references + edits) * window
     if entry.kind == "output":
         flops = _output_flops(entry.architecture, size, window, references, edits)
@@ -123,31 +132,105 @@ def estimate_cost(
     )
 
 
+@dataclass(frozen=True)
+class _Unloaded:
+    """What `resolve` asks of a model."""
+
+    name: str
+    kind: str
+    context: int
+
+
+def settle(name: str, entry: Any, settings: Settings | None) -> Settings:
+    """`settings`, or those of the entry, with all that was left open filled in, for a model that is not loaded."""
+    context = entry.context or entry.window or UNKNOWN_CONTEXT
+    given = settings or settings_of(entry, context)
+    return resolve(given, cast(Any, _Unloaded(name, entry.kind, max(context, given.window or 0))))
+
+
 def count_forwards(
-    elements: pd.DataFrame, kind: str, perturbation: str, window: int, sites: int, replicates: int
+    elements: pd.DataFrame, kind: str, settings: Settings, equivariant: bool = False, k: int = 1
 ) -> tuple[int, int]:
-    """Forwards of references and of edits, both strands counted for language models; elements of N only cost nothing.
+    """Forwards of references and of edits by the rules of `plan`; elements that cannot be scored cost nothing.
 
-    An output model runs one reference a locus, and only elements whose far edge lies within half a window of the TSS.
+    Parameters
+    ----------
+    settings : resolved.
+    equivariant : one strand is run, not both.
+    k : bases that a masked model's token covers.
     """
-    known = elements[elements["n_fraction"] < 1]
-    length = known["length"].to_numpy()
-    letters = np.maximum(1, np.round(length * (1 - known["n_fraction"].to_numpy()))).astype(int)
-    an_element = np.minimum(letters, sites) if perturbation == "substitution" else np.full(len(known), replicates)
-    if kind == "masked":
-        return 0, 2 * int(an_element.sum())
+    known = usable(elements, kind, settings)
+    strands = 1 if equivariant else 2
     if kind == "output":
-        inside = known["distance"].abs().to_numpy() + length <= window // 2
-        return int(known.loc[inside, "locus"].nunique()), int(an_element[inside].sum())
-    pieces = np.array([len(tiles(int(bases), window)) for bases in length], dtype=int)
-    edits = an_element if perturbation == "substitution" else an_element * pieces
-    return 2 * int(pieces.sum()), 2 * int(edits.sum())
+        return int(known["locus"].nunique()), int(_edits(known, kind, settings).sum())
+    if settings.readout == "llr":
+        # The masked pass of a site serves all that stands there in its place.
+        return 0, strands * int(np.minimum(_letters(known), settings.sites).sum())
+    edits = _edits(known, kind, settings)
+    if settings.readout == "loglik":
+        windows = [len(tiles(int(bases), settings.window or 0)) for bases in known["length"]]
+        repeats = MASK_STRIDE * k if kind == "masked" else 1
+        return repeats * strands * int(np.sum(windows)), repeats * strands * int(edits.sum())
+    if kind == "masked":
+        # What the edits are compared with, and once more, masked base by base, the predictability.
+        return (1 + MASK_STRIDE * k) * strands * len(known), strands * int(edits.sum())
+    # Of a causal model only a strand on which the region comes after the element. The window begins or ends with the
+    # region, so all elements on a side of it share their reference; those in the region have their own.
+    up, down = settings.target
+    side = np.select([known["distance"] <= -up, known["distance"] >= down], [-1, 1], 0)
+    shared = known["locus"][side != 0].astype(str) + np.where(side[side != 0] < 0, "\t-", "\t+")
+    within = strands * (side == 0)
+    return int(shared.nunique() + within.sum()), int((np.where(side == 0, strands, 1) * edits).sum())
 
 
-def count_work(elements: pd.DataFrame, kind: str, perturbation: str, window: int, sites: int, replicates: int) -> int:
+def usable(elements: pd.DataFrame, kind: str, settings: Settings) -> pd.DataFrame:
+    """The elements that can be scored: that hold a base, and lie in one window with what is read."""
+    known = elements[elements["n_fraction"] < 1]
+    if kind != "output" and settings.readout != "dependency":
+        return known
+    window, distance = settings.window or 0, known["distance"].to_numpy()
+    if kind == "output":
+        return known[np.abs(distance) + known["length"].to_numpy() <= window // 2]
+    up, down = settings.target
+    return known[np.abs(distance) + known["length"].to_numpy() + np.where(distance < 0, down, up) <= window]
+
+
+def count_work(elements: pd.DataFrame, kind: str, settings: Settings, equivariant: bool = False, k: int = 1) -> int:
     """What the time of scoring grows with: sequences through a language model, edits of an output model."""
-    references, edits = count_forwards(elements, kind, perturbation, window, sites, replicates)
+    references, edits = count_forwards(elements, kind, settings, equivariant, k)
     return edits if kind == "output" else references + edits
+
+
+def _letters(elements: pd.DataFrame) -> np.ndarray:
+    """Bases of each element that are not N."""
+    bases = elements["length"].to_numpy() * (1 - elements["n_fraction"].to_numpy())
+    return np.maximum(1, np.round(bases)).astype(int)
+
+
+def _edits(elements: pd.DataFrame, kind: str, settings: Settings) -> np.ndarray:
+    """Edits of each element."""
+    draws = settings.replicates
+    if settings.by_site:
+        sites = np.minimum(_letters(elements), settings.sites)
+        if settings.perturbation == "insertion":
+            return sites * (1 if isinstance(settings.insert, str) else draws)
+        return sites * (settings.alternatives or 1)
+    if settings.perturbation in ("deletion", "mask"):
+        draws = 1
+    # A language model edits the tiles of an element one by one where it reads them one by one.
+    window = settings.window or 0
+    cut = kind != "output" and settings.readout == "loglik"
+    pieces = [tiles(int(bases), window) if cut else [(0, int(bases))] for bases in elements["length"]]
+    blocks = [sum(-(-(last - first) // (settings.block or last)) for first, last in piece) for piece in pieces]
+    return draws * np.array(blocks, dtype=int)
+
+
+def is_equivariant(folder: str | Path) -> bool:
+    """Whether the config.json of a checkpoint says that one strand is enough; False where there is none."""
+    try:
+        return bool(json.loads((Path(folder) / "config.json").read_text()).get("rcps"))
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def read_size(folder: str | Path, architecture: str) -> ModelSize:

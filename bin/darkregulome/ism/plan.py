@@ -20,7 +20,7 @@ import itertools
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast
 
 import numpy as np
 import pandas as pd
@@ -314,6 +314,42 @@ class OutputPlan:
 
 
 Plan = LanguagePlan | OutputPlan
+
+
+def settings_of(
+    entry: Any,
+    context: int,
+    *,
+    readout: str = "auto",
+    perturbation: str = "auto",
+    window: int | None = None,
+    sites: int | None = None,
+    target: str = "200,50",
+    **given: Any,
+) -> Settings:
+    """Settings from a script's options, what is left to the model taken from its entry in the registry.
+
+    Parameters
+    ----------
+    context : longest window of the model.
+    readout, perturbation : ``auto`` is the model's own; an own readout that cannot read the edits gives way.
+    target : two numbers, as in ``200,50``.
+    given : other fields of `Settings`.
+    """
+    edit = entry.perturbation if perturbation == "auto" else perturbation
+    single = edit in (None, "substitution", "saturation") and given.get("block") is None
+    own = None if entry.readout == "llr" and not single else entry.readout
+    parts = target.split(",")
+    if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
+        raise InputError.at("--target", f"{target!r} is no region", "give two numbers, such as 200,50")
+    return Settings(
+        readout=own if readout == "auto" else readout,
+        perturbation=edit,
+        window=window or min(entry.window or context, context),
+        sites=sites or entry.sites,
+        target=(int(parts[0]), int(parts[1])),
+        **given,
+    )
 
 
 def resolve(settings: Settings, model: LanguageModel | OutputModel) -> Settings:
