@@ -68,6 +68,9 @@ def _split(paths: list[Path]) -> list[Path]:
     found = [Path(part) for path in paths for part in str(path).split(",") if part]
     if not found:
         raise InputError.at("--effects, --reference", "name no file", "give at least one of each")
+    if len(set(found)) < len(found):
+        twice = next(path for path in found if found.count(path) > 1)
+        raise InputError.at("--effects, --reference", f"name {twice} twice", "give each file once")
     return found
 
 

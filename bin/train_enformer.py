@@ -30,7 +30,7 @@ def main(
     window: Annotated[int, typer.Option(help="Bases a window.")] = 49_152,
     tower_window: Annotated[int, typer.Option(help="Bases a window while the convolution tower learns.")] = 4_096,
     tower_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the steps for the tower.")] = 0.5,
-    learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 2e-3,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 2e-3,
     accumulate: Annotated[
         int, typer.Option(min=1, help="Parts into which a step is cut, so that less memory is enough.")
     ] = 1,
@@ -47,6 +47,9 @@ def main(
 ) -> None:
     if (steps is None) == (minutes is None):
         raise InputError.at("train_enformer.py", "takes either --steps or --minutes", "give one of the two")
+    for option, length in (("--window", window), ("--tower-window", tower_window)):
+        if length < 128 or length % 128:
+            raise InputError.at(option, f"is {length}", "give a multiple of 128, the bases of a bin")
     import torch
 
     from darkregulome.io.tables import write_json

@@ -35,7 +35,7 @@ def main(
     accumulate: Annotated[
         int, typer.Option(min=1, help="Parts into which a step is cut, so that less memory is enough.")
     ] = 1,
-    learning_rate: Annotated[float, typer.Option(help="Peak learning rate.")] = 3e-3,
+    learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 3e-3,
     strands: Annotated[str, typer.Option(help="both, or forward: windows as they stand, for RNA.")] = "both",
     repeat_weight: Annotated[
         float, typer.Option(min=0, max=1, help="Weight of soft-masked bases in the loss; GPN's is 0.1.")
@@ -75,7 +75,7 @@ def main(
     from darkregulome.models.numerics import check_precision, resolve_device
     from darkregulome.training.build import build_language_model, extra_files, language_of
     from darkregulome.training.lm import LanguageTraining, identity, is_useless, train_language_model
-    from darkregulome.training.probe import probe_card
+    from darkregulome.training.probe import probe_card, windows_at
     from darkregulome.training.schedule import Budget
     from darkregulome.training.state import StateFile
     from darkregulome.training.windows import read_codes, read_repeats, split_contigs
@@ -96,6 +96,8 @@ def main(
         precision=check_precision(precision),
     )
     training, held_out = split_contigs(read_codes(fasta), _names(holdout), fasta[0], _names(exclude))
+    if probe is not None:
+        windows_at(held_out, probe, window)  # said before hours of training, not after
     model, model_config = build_language_model(architecture, config, seed)
     language = language_of(architecture)
     if start is not None:

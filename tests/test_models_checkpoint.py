@@ -161,7 +161,7 @@ def hold_code(folder):
         ),
         (lambda folder: (folder / "model.safetensors").unlink(), r"holds none of model.safetensors"),
         (cut_short, r"model.safetensors: cannot be read as tensors"),
-        (hold_code, r"pytorch_model.bin: cannot be read as tensors"),
+        (hold_code, r"pytorch_model.bin: holds more than tensors"),
     ],
 )
 def test_broken_folder_is_told_in_one_sentence(saved, spoil, told):

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from darkregulome.elements.own import interval_names
+from darkregulome.errors import InputError
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.intervals import KEYS
 
@@ -57,6 +58,12 @@ class IntervalScores:
         if "element" in own.columns and own["element"].isin(elements["element"]).any():
             keyed = own.set_index(own["element"].astype(str))
             return _aligned(keyed, elements["element"], elements, extra)
+        if not set(KEYS) <= set(own.columns):
+            raise InputError.at(
+                "the scores",
+                f"name none of the elements (they name {', '.join(own['element'].astype(str).head(3))})",
+                "give scores of these elements, or add chrom, start and end",
+            )
         keyed = own.set_index(interval_names(own))
         keyed = keyed[~keyed.index.duplicated()]
         wanted = interval_names(elements)

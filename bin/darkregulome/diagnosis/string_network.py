@@ -1,5 +1,6 @@
 """Protein networks in STRING's own formats, as links between the genes of the loci."""
 
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,13 +143,15 @@ def _keys(proteins: pd.Series, names: dict[str, str] | None) -> pd.Series:
 
 def _chunks(path: Path, what: str) -> Iterator[pd.DataFrame]:
     """Pieces of a table separated by tabs, commas or single blanks, whose header may begin with ``#``."""
-    with open_text(path) as handle:
-        header = handle.readline().rstrip("\r\n")
-        if not header:
-            raise InputError.at(path, "is empty", f"give the {what} with their header")
-        separator = next((one for one in ("\t", ",", " ") if one in header), "\t")
-        names = [name.strip().lstrip("#") for name in header.split(separator)]
-        try:
+    try:
+        with open_text(path) as handle:
+            header = handle.readline().rstrip("\r\n")
+            if not header:
+                raise InputError.at(path, "is empty", f"give the {what} with their header")
+            separator = next((one for one in ("\t", ",", " ") if one in header), "\t")
+            names = [name.strip().lstrip("#") for name in header.split(separator)]
+            if len(set(names)) < len(names):
+                raise InputError.at(path, "has no header of different names", f"give the {what} with their header")
             reader = pd.read_csv(
                 handle,
                 sep=separator,
@@ -160,9 +163,11 @@ def _chunks(path: Path, what: str) -> Iterator[pd.DataFrame]:
                 quoting=3,
             )
             yield from reader
-        except (EOFError, OSError) as error:
-            raise InputError.at(path, "is a truncated or damaged gzip file", "copy it again") from error
-        except pd.errors.ParserError as error:
-            raise InputError.at(
-                path, f"cannot be read ({str(error).splitlines()[0]})", f"give {what} as STRING has them"
-            ) from error
+    except (EOFError, OSError, zlib.error) as error:
+        raise InputError.at(path, "is a truncated or damaged gzip file", "copy it again") from error
+    except UnicodeDecodeError as error:
+        raise InputError.at(path, "is not UTF-8 text", "give a text file, plain or gzipped") from error
+    except pd.errors.ParserError as error:
+        raise InputError.at(
+            path, f"cannot be read ({str(error).splitlines()[0]})", f"give {what} as STRING has them"
+        ) from error

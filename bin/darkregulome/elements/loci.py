@@ -217,7 +217,12 @@ class _GeneFinder:
             raise InputError.at(
                 row.where, f"the gene name {row.gene!r} is that of {len(genes)} genes: {shown}", "give the gene's id"
             )
-        return places.pop()
+        chrom, tss, strand = places.pop()
+        if strand not in ("+", "-"):
+            raise InputError.at(
+                row.where, f"the gene {row.gene!r} has the strand {strand!r} in the GTF", "give chrom, tss and strand"
+            )
+        return chrom, tss, strand
 
     def _rows(self, gene: str) -> list[int]:
         return self._by_name.get(gene) or self._by_id.get(_VERSION.sub("", gene)) or []

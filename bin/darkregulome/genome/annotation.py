@@ -352,6 +352,10 @@ def _gtf_rows(reader: _Reader) -> pd.DataFrame:
                 tags.get("transcript_type") or tags.get("transcript_biotype") or "",
             )
         )
+    if reader.kept and not rows:
+        raise InputError.at(
+            reader.path, "has no gene_id in any line (a GFF3 has none)", 'give a GTF, with attributes as gene_id "ID";'
+        )
     columns = ["chrom", "start", "end", "strand", "feature", "gene_id", "gene_name", "biotype", "transcript_id"]
     return pd.DataFrame(rows, columns=[*columns, "transcript_biotype"])
 

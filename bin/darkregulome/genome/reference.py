@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import re
 import shutil
 import tempfile
 import zlib
@@ -122,23 +121,34 @@ def compress_fasta(path: str | Path, out: str | Path) -> None:
     """
     path, out = Path(path), Path(out)
     kind = compression(path)
+    index, block_index = Path(f"{out}.fai"), Path(f"{out}.gzi")
     try:
-        with (
-            atomic_path(out) as partial,
-            open(path, "rb") if kind == "none" else gzip.open(path, "rb") as reader,
-            pysam.BGZFile(str(partial), "wb", index=None) as writer,
-        ):
-            first = reader.read(1)
-            if first != b">":
-                raise InputError.at(path, "is not FASTA (it does not start with '>')", "give a FASTA file")
-            writer.write(first)
-            shutil.copyfileobj(reader, writer, 1 << 22)
+        with atomic_path(out) as partial, atomic_path(index) as fai, atomic_path(block_index) as gzi:
+            with (
+                open(path, "rb") if kind == "none" else gzip.open(path, "rb") as reader,
+                pysam.BGZFile(str(partial), "wb", index=None) as writer,
+            ):
+                first = reader.read(1)
+                if first != b">":
+                    raise InputError.at(path, "is not FASTA (it does not start with '>')", "give a FASTA file")
+                writer.write(first)
+                shutil.copyfileobj(reader, writer, 1 << 22)
+            _index(partial, fai, gzi, path)
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError.at(path, "is a truncated or damaged gzip file", "copy it again") from error
-    # An index of what stood here before is not this file's.
-    for suffix in (".fai", ".gzi"):
-        Path(f"{out}{suffix}").unlink(missing_ok=True)
-    _make_missing_index(out, compressed=True)
+
+
+def _index(fasta: Path, fai: Path, gzi: Path | None, where: Path) -> None:
+    """Write the index of a FASTA; what is wrong with it is said of `where`."""
+    blocks = [] if gzi is None else ["--gzi-idx", str(gzi)]
+    try:
+        pysam.faidx(str(fasta), "--fai-idx", str(fai), *blocks)
+    except pysam.SamtoolsError as error:
+        raise InputError.at(
+            where,
+            "cannot be indexed: the lines of a sequence differ in length, or it is damaged",
+            "write it again with lines of one length (seqkit seq)",
+        ) from error
 
 
 def _check_compression(path: Path) -> str:
@@ -174,14 +184,10 @@ def _make_missing_index(path: Path, compressed: bool) -> bool:
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".partial-index-") as folder:
             partial, partial_blocks = Path(folder, "index.fai"), Path(folder, "index.gzi")
-            blocks = ["--gzi-idx", str(partial_blocks)] if compressed else []
-            pysam.faidx(str(path), "--fai-idx", str(partial), *blocks)
+            _index(path, partial, partial_blocks if compressed else None, path)
             if compressed:
                 os.replace(partial_blocks, block_index)
             os.replace(partial, index)
-    except pysam.SamtoolsError as error:
-        reason = re.sub(r"\s+", " ", str(error)).strip(" '\"")
-        raise InputError.at(path, f"cannot be indexed ({reason[:200]})", "check that it is a FASTA file") from error
     except OSError as error:
         raise InputError.at(
             path, f"has no index, and one cannot be written ({error.strerror})", f"make it: {command}"

@@ -18,6 +18,7 @@ from darkregulome.io.atomic import atomic_path
 from darkregulome.io.provenance import PARQUET_KEY, to_json
 from darkregulome.io.schemas import TableSchema
 
+_KEY_CHECK = "multiple_fields_uniqueness"
 _SEPARATORS = {".tsv": "\t", ".csv": ",", ".txt": "\t", ".bed": "\t"}
 
 
@@ -155,18 +156,34 @@ def _without_nan(value: Any) -> Any:
 
 
 def _problems(errors: pandera.errors.SchemaErrors, schema: TableSchema, where: object) -> list[Problem]:
-    problems = []
-    for (column, check), cases in errors.failure_cases.groupby(["column", "check"], dropna=False, sort=False):
-        values = ", ".join(str(value) for value in cases["failure_case"].head(3))
-        rows = [int(row) for row in cases["index"].dropna().head(3)]
-        if check == "column_in_dataframe":
-            what = f"lacks the column {values!r}"
-        else:
-            # The header is line 1 of a text table, so row 0 is line 2.
-            lines = f" (line {', '.join(str(row + 2) for row in rows)})" if rows else ""
-            what = f"column {column!r} fails {check}: {values}{lines}"
-        problems.append(Problem(str(where), what, f"see the columns of {schema.name} in docs/columns.md"))
-    return problems
+    failures = errors.failure_cases
+    checks = failures["check"].astype(str)
+    uncoerced = set(failures.loc[checks.str.startswith("coerce_dtype"), "column"])
+    problems: dict[tuple[str, str], Problem] = {}
+    for (column, check), cases in failures.groupby(["column", "check"], dropna=False, sort=False):
+        # What is of another type fails the other checks of its column too; a key fails once for each of its columns.
+        if column in uncoerced and not str(check).startswith("coerce_dtype"):
+            continue
+        one = Problem(
+            str(where), _complaint(column, check, cases, schema), f"see the columns of {schema.name} in docs/columns.md"
+        )
+        problems.setdefault(("", check) if check == _KEY_CHECK else (str(column), check), one)
+    return list(problems.values())
+
+
+def _complaint(column: str, check: str, cases: pd.DataFrame, schema: TableSchema) -> str:
+    found = cases["failure_case"].astype(str).drop_duplicates()
+    if check == "column_in_dataframe":
+        return f"lacks the column{'s' * (len(found) > 1)} {', '.join(repr(name) for name in found)}"
+    # The header is line 1 of a text table, so row 0 is line 2.
+    rows = ", ".join(str(int(row) + 2) for row in cases["index"].dropna().head(3))
+    shown = ", ".join(found.head(3)) + (f" (line {rows})" if rows else "")
+    if check == _KEY_CHECK:
+        return f"has more than one row of the same {' and '.join(schema.schema.unique or [])}: {shown}"
+    if str(check).startswith("coerce_dtype"):
+        needed = {"int64": "whole numbers", "float64": "numbers"}.get(str(schema.schema.columns[column].dtype), "text")
+        return f"column {column!r} should hold {needed}, and has {shown}"
+    return f"column {column!r} fails {check}: {shown}"
 
 
 def _first_line(error: BaseException) -> str:

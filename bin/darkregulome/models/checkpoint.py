@@ -83,7 +83,11 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, OSError, RuntimeError, EOFError, pickle.UnpicklingError, ValueError, KeyError) as error:
+    except pickle.UnpicklingError as error:
+        raise InputError.at(
+            path, "holds more than tensors, and is not read, since it could run code", "convert it to safetensors"
+        ) from error
+    except (SafetensorError, OSError, RuntimeError, EOFError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0][:120] if str(error) else type(error).__name__
         raise InputError.at(path, f"cannot be read as tensors ({reason})", "fetch the checkpoint again") from error
     if isinstance(found, Mapping) and isinstance(found.get("state_dict"), Mapping):

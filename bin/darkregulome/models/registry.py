@@ -98,6 +98,8 @@ def read_registry(registry: str | Path | None = None) -> dict[str, ModelEntry]:
         content = yaml.safe_load(path.read_text())
     except OSError as error:
         raise InputError.at(path, f"cannot be read ({error.strerror})", "give --registry a models.yml") from error
+    except UnicodeDecodeError as error:
+        raise InputError.at(path, "is not UTF-8 text", "give --registry a models.yml") from error
     except yaml.YAMLError as error:
         raise InputError.at(path, f"is not YAML ({str(error).splitlines()[0]})", "mend the file") from error
     if not isinstance(content, dict) or not isinstance(content.get("models"), dict):

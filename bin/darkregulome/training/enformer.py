@@ -19,6 +19,7 @@ import pyBigWig
 import torch
 
 from darkregulome.errors import InputError
+from darkregulome.genome.textfile import numbered_lines
 from darkregulome.training.loop import Losses, Plan, Report, Task, train
 from darkregulome.training.schedule import Budget, cosine_rate
 from darkregulome.training.state import StateFile, fingerprint
@@ -76,9 +77,9 @@ def read_tracks(paths: Sequence[Path], contigs: Mapping[str, np.ndarray]) -> dic
 def read_sites(path: Path) -> list[Site]:
     """TSSs of a BED file: its first column and the middle of its interval."""
     sites: list[Site] = []
-    for number, line in enumerate(Path(path).read_text().splitlines(), start=1):
+    for number, line in numbered_lines(path):
         fields = line.split("\t")
-        if not line.strip() or line.startswith(("#", "track", "browser")):
+        if line.startswith(("track", "browser")):
             continue
         try:
             sites.append((fields[0], (int(fields[1]) + int(fields[2]) - 1) // 2))

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import torch
 
 from darkregulome.errors import InputError
+from darkregulome.genome.annotation import read_bed
+from darkregulome.genome.contigs import Contigs
 from darkregulome.training.build import Language
 from darkregulome.training.lm import LanguageTraining, probe_loss
 from darkregulome.training.windows import Codes
@@ -18,7 +19,7 @@ def probe_card(
     model: torch.nn.Module, language: Language, held_out: Codes, bed: Path, settings: LanguageTraining
 ) -> dict[str, float]:
     """Loss (nats per base) inside and outside the intervals of `bed`, in held-out windows centred on them."""
-    windows, inside = _windows_at(held_out, bed, settings.window)
+    windows, inside = windows_at(held_out, bed, settings.window)
     return {
         "inside": probe_loss(model, language, windows, inside, settings),
         "outside": probe_loss(model, language, windows, ~inside, settings),
@@ -26,9 +27,16 @@ def probe_card(
     }
 
 
-def _windows_at(held_out: Codes, bed: Path, length: int) -> tuple[np.ndarray, np.ndarray]:
-    table = pd.read_csv(bed, sep="\t", header=None, usecols=[0, 1, 2], comment="#", dtype={0: str, 1: int, 2: int})
-    intervals = [row for row in zip(*(table[i].tolist() for i in range(3)), strict=True) if row[0] in held_out]
+def windows_at(held_out: Codes, bed: Path, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Held-out windows around the intervals of `bed`, and where in them the intervals lie: both (windows, length).
+
+    Raises
+    ------
+    InputError : the file is no BED, or has no interval on a held-out contig.
+    """
+    contigs = Contigs({name: len(codes) for name, codes in held_out.items()}, "--holdout")
+    table = read_bed(bed, contigs).table
+    intervals = list(table[["chrom", "start", "end"]].itertuples(index=False, name=None))
     marks = {name: np.zeros(len(codes), dtype=bool) for name, codes in held_out.items()}
     for contig, start, end in intervals:
         marks[contig][start:end] = True

@@ -20,10 +20,12 @@ def check_parameters(given, schema) {
     def unknown = names.findAll { name -> !names.any { other -> other != name && camel_case(other) == name } }
 
     // An institution's configuration may set parameters for other pipelines too.
-    def typed = unknown.findAll { name -> workflow.commandLine.contains("--${name}") }
-    (unknown - typed).sort().each { name -> log.warn("The parameter ${name}, set in a file, is not one of this pipeline.") }
+    def typed = unknown
+        .collectEntries { name -> [name, [name, kebab_case(name)].find { word -> workflow.commandLine.contains("--${word}") }] }
+        .findAll { _name, word -> word }
+    (unknown - typed.keySet()).sort().each { name -> log.warn("The parameter ${name}, set in a file, is not one of this pipeline.") }
 
-    def problems = typed.sort().collect { name -> "--${name} is not a parameter; did you mean --${nearest(name, known.keySet())}?" }
+    def problems = typed.values().sort().collect { word -> "--${word} is not a parameter; did you mean --${nearest(word, known.keySet())}?" }
     problems += required
         .findAll { name -> is_missing(given[name]) }
         .collect { name -> "--${name} is required: ${known[name].description}" }
@@ -64,6 +66,11 @@ def is_missing(value) {
 
 def camel_case(name) {
     name.replaceAll(/-([a-zA-Z0-9])/) { match -> match[1].toUpperCase() }
+}
+
+/** A name as it may have been typed, where only its camel-case twin is left. */
+def kebab_case(name) {
+    name.replaceAll(/[A-Z]/) { letter -> "-${letter.toLowerCase()}" }
 }
 
 /** What is wrong with one value, as a list of sentences. */
