@@ -6,6 +6,7 @@
 include { REGULOME                   } from './workflows/regulome'
 include { DIAGNOSE_SCORES            } from './workflows/diagnose'
 include { VARIANTS                   } from './workflows/variants'
+include { DEPENDENCIES               } from './workflows/dependencies'
 include { JUDGE_SCORES               } from './subworkflows/local/judge_scores'
 include { REFERENCE                  } from './subworkflows/local/reference'
 include { with_genome                } from './subworkflows/local/genomes'
@@ -49,6 +50,26 @@ workflow {
                 code,
             )
             VARIANTS.out.versions
+                .map { stages, report -> stages + report }
+                .collectFile(name: 'software_versions.yml', storeDir: "${params.outdir}/pipeline_info")
+        }
+        else if (params.workflow == 'dependencies') {
+            ch_reference = channel.value([inputs.fasta, []])
+            if (inputs.map_regions) {
+                REFERENCE(inputs.fasta, code)
+                ch_reference = REFERENCE.out.reference
+            }
+            DEPENDENCIES(
+                inputs.map_regions,
+                ch_reference,
+                models,
+                file(params.registry, checkIfExists: true),
+                params.device,
+                params.map_controls.toString() == 'true',
+                report_configs,
+                code,
+            )
+            DEPENDENCIES.out.versions
                 .map { stages, report -> stages + report }
                 .collectFile(name: 'software_versions.yml', storeDir: "${params.outdir}/pipeline_info")
         }
@@ -107,6 +128,6 @@ workflow {
 def files_of(given) {
     def genome = ['fasta', 'gtf', 'loci', 'regulatory', 'repeats', 'conserved', 'class_map']
     def own = ['elements', 'score_intervals', 'score_variants']
-    def outside = ['conservation', 'eqtl', 'ld_blocks', 'network', 'network_info', 'pairs', 'truth', 'variants', 'variant_truth']
+    def outside = ['conservation', 'eqtl', 'ld_blocks', 'network', 'network_info', 'pairs', 'truth', 'variants', 'variant_truth', 'map_regions']
     (genome + own + outside).collectEntries { name -> [name, given[name] ? file(given[name], checkIfExists: true) : []] }
 }
