@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Reb1 sites and TATA boxes of yeast in a language model: `benchmarks/yeast_maps.py --weights yeast-mini-gpn`.
 
-For each Reb1 site (ChIP-exo, Rhee and Pugh 2011) and TATA box (Rhee and Pugh 2012), and for background of the same length
+For each Reb1 site (ChIP-exo, Rhee and Pugh 2011) and TATA box (Rhee and Pugh 2012), and for background of the same size
 drawn from the same chromosome, outside of any site and of like GC: the dependency within the site (mean of e over its
 pairs of bases), what its bases change around it (mean of e from the site to the bases beside it), and the masked
 log-likelihood ratio (less the best alternative's, mean over bases). AUROC of each against the background, on the

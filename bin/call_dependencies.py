@@ -27,7 +27,7 @@ def main(
     ] = None,
     fdr: Annotated[float, typer.Option(min=0, max=1, help="Largest expected share of false calls.")] = 0.05,
     permutations: Annotated[int, typer.Option(min=10, help="Permuted maps, where there are no controls.")] = 50,
-    min_effect: Annotated[float, typer.Option(min=0, help="Smallest mean dependency of a call, log2.")] = 0.1,
+    min_effect: Annotated[float, typer.Option(min=0, help="Smallest mean dependency of a call, log2.")] = 0.3,
     comparisons: Annotated[int, typer.Option(min=10, help="Turned maps, to compare models with.")] = 199,
     figures: Annotated[int, typer.Option(min=0, help="Sequences drawn, and shown in the report: the first ones.")] = 8,
     threads: cli.Threads = 1,

@@ -57,7 +57,7 @@ class Settings:
 
     fdr: float = 0.05
     permutations: int = 50
-    min_effect: float = 0.1
+    min_effect: float = 0.3
     near: int = 4
     seed: int = 0
 
