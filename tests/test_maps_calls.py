@@ -147,10 +147,10 @@ def test_scale_takes_out_what_depends_on_distance_alone():
 
 
 def test_threshold_has_most_calls_of_those_that_keep_to_the_rate():
-    tried, calls = np.arange(1.0, 6), np.array([40, 20, 10, 4, 1])
-    assert choose_threshold(tried, calls, np.array([30, 1.0, 0.4, 0, 0]), 0.05) == 2
-    assert choose_threshold(tried, calls, np.array([30, 5.0, 0.4, 0, 0]), 0.05) == 3
-    assert choose_threshold(tried, calls, np.full(5, 9.0), 0.05) is None
+    tried, calls = [5.0, 4.0, 3.0, 2.0, 1.0], [1, 4, 10, 20, 40]
+    assert choose_threshold(zip(tried, calls, [0, 0, 0.4, 1.0, 30], strict=True), 0.05) == 2
+    assert choose_threshold(zip(tried, calls, [0, 0, 0.4, 5.0, 30], strict=True), 0.05) == 3
+    assert choose_threshold(zip(tried, calls, [9] * 5, strict=True), 0.05) is None
 
 
 def test_diagonals_keep_their_entries_under_every_null():

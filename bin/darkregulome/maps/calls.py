@@ -37,7 +37,7 @@ POOL = 200
 SMALLEST_SCALE = 0.02
 """log2 units: below this a difference between entries is no dependency, however quiet the map is."""
 
-THRESHOLDS = 24
+THRESHOLDS = 60
 """Thresholds tried."""
 
 COMPLEMENTARY = frozenset(("AT", "TA", "CG", "GC", "GT", "TG"))
@@ -217,19 +217,19 @@ def thresholds_of(fields: Iterable[np.ndarray]) -> np.ndarray:
     return np.unique(np.quantile(values, 1 - np.geomspace(1, 0.5 / len(values), THRESHOLDS)))
 
 
-def choose_threshold(tried: np.ndarray, calls: np.ndarray, expected: np.ndarray, fdr: float) -> float | None:
-    """Of `tried` (rising), the lowest with most calls of those from the top down at which `expected` keeps to `fdr`.
+def choose_threshold(steps: Iterable[tuple[float, float, float]], fdr: float) -> float | None:
+    """The lowest threshold with most calls, of those from the top down at which the null keeps to `fdr`.
 
     Parameters
     ----------
-    calls, expected : calls at each threshold, and what the null gives in the mean; shape of `tried`.
+    steps : threshold, calls, and what the null gives in the mean, falling; no more are taken than are needed.
     """
     best, most = None, 0.0
-    for threshold, count, false in zip(tried[::-1], calls[::-1], expected[::-1], strict=True):
-        if count and false > fdr * count:
+    for threshold, calls, expected in steps:
+        if calls and expected > fdr * calls:
             break  # lower thresholds let in more of both
-        if count and count >= most:
-            best, most = float(threshold), count
+        if calls and calls >= most:
+            best, most = threshold, calls
     return best
 
 
@@ -267,7 +267,8 @@ class Controls:
                 totals.append(total)
                 entries.append(size)
             expected = totals[1] * entries[0] / max(entries[1], 1)
-            found[name] = choose_threshold(tried, totals[0], expected, settings.fdr)
+            steps = zip(tried[::-1].tolist(), totals[0][::-1], expected[::-1], strict=True)
+            found[name] = choose_threshold(steps, settings.fdr)
         return cls(scale, found["blocks"], found["stems"])
 
 
@@ -306,13 +307,12 @@ def _own_thresholds(standardised: np.ndarray, settings: Settings) -> dict[str, f
         ("stems", stem_field, count_stems, null.rotate),
     ):
         read = field(observed)
-        tried = thresholds_of([read])
-        expected = np.zeros(len(tried))
-        for _ in range(settings.permutations):
-            drawn = field(np.nan_to_num(draw(rng)))
-            expected += [count(drawn, threshold) / settings.permutations for threshold in tried]
-        calls = np.array([count(read, threshold) for threshold in tried])
-        found[name] = choose_threshold(tried, calls, expected, settings.fdr)
+        nulls = [field(np.nan_to_num(draw(rng))).astype(np.float32) for _ in range(settings.permutations)]
+        steps = (
+            (threshold, count(read, threshold), float(np.mean([count(drawn, threshold) for drawn in nulls])))
+            for threshold in thresholds_of([read])[::-1].tolist()
+        )
+        found[name] = choose_threshold(steps, settings.fdr)
     return found
 
 
