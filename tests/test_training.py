@@ -283,6 +283,42 @@ def test_train_lm_writes_a_checkpoint_that_load_model_reads(tmp_path):
     assert torch.allclose(log_probs.exp().sum(-1), torch.ones(1, 8))
 
 
+def test_a_bert_that_was_trained_is_the_bert_that_is_loaded(tmp_path):
+    from darkregulome.models.checkpoint import save_checkpoint
+    from darkregulome.models.registry import load_model
+    from darkregulome.training.build import build_language_model, extra_files, language_of
+
+    config = tmp_path / "config.json"
+    config.write_text(
+        json.dumps({"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16})
+    )
+    trained, settings = build_language_model("bert", config, seed=3)
+    torch.nn.init.normal_(trained.bert.embeddings.word_embeddings.weight)
+    save_checkpoint(trained.eval(), settings, tmp_path / "bert", files=extra_files("bert"))
+    registry = tmp_path / "models.yml"
+    registry.write_text(json.dumps({"models": {"mine": {"kind": "masked", "architecture": "bert", "context": 64}}}))
+    loaded = load_model("mine", weights=tmp_path / "bert", registry=registry, device="cpu")
+    alphabet = language_of("bert").alphabet
+    logits = trained(codes_to_tokens(encode_bases("ACGTTGCANA")[None], alphabet))[..., list(alphabet.bases)]
+    found = loaded.log_probs(loaded.encode(["ACGTTGCANA"]))
+    torch.testing.assert_close(found, logits.log_softmax(-1), atol=1e-5, rtol=0)
+
+
+def test_windows_of_rna_are_not_turned_over():
+    codes = {"one": encode_bases("AACCAACCAC"), "two": encode_bases("UUACAUUACA")}
+    windows = WindowSampler(codes, 10, np.random.default_rng(0), both_strands=False).draw(20)
+    assert {window.tobytes() for window in windows} == {array.tobytes() for array in codes.values()}
+    assert codes["two"].tolist() == encode_bases("TTACATTACA").tolist()
+
+
+def test_contigs_are_held_out_by_pattern_too():
+    codes = {name: np.zeros(9, np.uint8) for name in ("chr1", "test_a", "test_b", "chr2")}
+    training, held_out = split_contigs(codes, ["test_*"], "x", ["chr2"])
+    assert (list(training), list(held_out)) == (["chr1"], ["test_a", "test_b"])
+    with pytest.raises(InputError, match="none"):
+        split_contigs(codes, ["none*"], "x")
+
+
 def test_small_enformer_learns_that_a_word_makes_a_track():
     from enformer_pytorch import Enformer
     from enformer_pytorch.config_enformer import EnformerConfig
