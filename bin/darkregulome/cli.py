@@ -29,6 +29,7 @@ _REMEDY_OF_ERRNO = {
     errno.ENOTDIR: "give a folder where a folder is needed",
     errno.ENOSPC: "free some space, or give an output folder on another disk",
     errno.EDQUOT: "free some space, or give an output folder on another disk",
+    errno.EFBIG: "free some space, raise the quota or the limit (ulimit -f), or give another output folder",
     errno.ENAMETOOLONG: "give a shorter name",
 }
 """What the file system refuses that the user can mend."""

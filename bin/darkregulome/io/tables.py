@@ -172,12 +172,15 @@ def _problems(errors: pandera.errors.SchemaErrors, schema: TableSchema, where: o
 
 
 def _complaint(column: str, check: str, cases: pd.DataFrame, schema: TableSchema) -> str:
-    found = cases["failure_case"].astype(str).drop_duplicates()
+    found = list(dict.fromkeys(map(str, cases["failure_case"])))
     if check == "column_in_dataframe":
         return f"lacks the column{'s' * (len(found) > 1)} {', '.join(repr(name) for name in found)}"
     # The header is line 1 of a text table, so row 0 is line 2.
     rows = ", ".join(str(int(row) + 2) for row in cases["index"].dropna().head(3))
-    shown = ", ".join(found.head(3)) + (f" (line {rows})" if rows else "")
+    lines = f" (line {rows})" if rows else ""
+    if check == "not_nullable":
+        return f"column {column!r} is empty{lines}"
+    shown = ", ".join(found[:3]) + lines
     if check == _KEY_CHECK:
         return f"has more than one row of the same {' and '.join(schema.schema.unique or [])}: {shown}"
     if str(check).startswith("coerce_dtype"):
