@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Call blocks and stems in dependency maps, and compare models."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -58,7 +59,7 @@ def main(
     with atomic_folder(outdir) as partial:
         entries, shown = {}, []
         for model, folder in folders.items():
-            place = partial / model
+            place = partial / re.sub(r"[^A-Za-z0-9._-]", "_", model)
             entries[model], called = call_folder(folder, shuffled.get(model), settings, place, figures, report)
             for number, item in enumerate(called, start=1):
                 boxes = [(block.first, block.second) for block in item.calls.blocks]

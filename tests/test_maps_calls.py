@@ -84,6 +84,12 @@ def test_planted_stems_are_called_and_no_others(seed):
     assert calls.blocks == []
 
 
+def test_blocks_are_called_in_a_band():
+    distance = np.abs(np.subtract.outer(np.arange(120), np.arange(120)))
+    calls = call_map(np.where(distance <= 50, with_blocks(noise(0)), np.nan), Settings(permutations=20))
+    assert [jaccard(block.first, pair[0]) > 0.5 for block, pair in zip(calls.blocks, BLOCKS, strict=True)] == [True] * 2
+
+
 def test_little_is_called_where_nothing_is():
     calls = [call_map(noise(seed, 80), Settings(seed=seed, permutations=20)) for seed in range(12)]
     assert sum(bool(found.blocks) for found in calls) <= 2

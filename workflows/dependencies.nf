@@ -31,10 +31,13 @@ workflow DEPENDENCIES {
         .filter { meta, _folder -> !meta.shuffled }
         .map { _meta, folder -> folder }
         .toSortedList { one, two -> one.name <=> two.name }
-    ch_controls = MAP_DEPENDENCIES.out.maps
-        .filter { meta, _folder -> meta.shuffled }
-        .map { _meta, folder -> folder }
-        .toSortedList { one, two -> one.name <=> two.name }
+    ch_controls = channel.value([])
+    if (with_controls) {
+        ch_controls = MAP_DEPENDENCIES.out.maps
+            .filter { meta, _folder -> meta.shuffled }
+            .map { _meta, folder -> folder }
+            .toSortedList { one, two -> one.name <=> two.name }
+    }
 
     CALL_DEPENDENCIES(ch_maps, ch_controls, code)
 

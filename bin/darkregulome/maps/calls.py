@@ -13,6 +13,7 @@ is the one that gives most calls while the null, in the mean, gives at most a sh
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from scipy import ndimage
@@ -36,6 +37,9 @@ POOL = 200
 
 SMALLEST_SCALE = 0.02
 """log2 units: below this a difference between entries is no dependency, however quiet the map is."""
+
+MOST_VALUES, MOST_CONTROLS = 2**14, 50
+"""Entries of a map that thresholds are chosen from, and controls that a scale is taken from: more tell nothing new."""
 
 THRESHOLDS = 60
 """Thresholds tried."""
@@ -211,10 +215,14 @@ Count = Callable[[np.ndarray, float], int]
 
 def thresholds_of(fields: Iterable[np.ndarray]) -> np.ndarray:
     """Thresholds to try, rising: quantiles of the entries above zero, denser towards the largest."""
-    values = np.concatenate([np.empty(0), *(field[np.triu(field, 1) > 0] for field in fields)])
+    values = np.concatenate([np.empty(0), *(_largest(field[np.triu(field, 1) > 0]) for field in fields)])
     if not len(values):
         return np.empty(0)
     return np.unique(np.quantile(values, 1 - np.geomspace(1, 0.5 / len(values), THRESHOLDS)))
+
+
+def _largest(values: np.ndarray) -> np.ndarray:
+    return values if len(values) <= MOST_VALUES else np.partition(values, -MOST_VALUES)[-MOST_VALUES:]
 
 
 def choose_threshold(steps: Iterable[tuple[float, float, float]], fdr: float) -> float | None:
@@ -249,7 +257,7 @@ class Controls:
 
         What the controls give is brought to the size of the maps by the number of their entries.
         """
-        scale = Scale.of([symmetric(values) for values in controls()])
+        scale = Scale.of([symmetric(values) for values in islice(controls(), MOST_CONTROLS)])
         fields: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Count]] = {
             "blocks": (block_field, count_blocks),
             "stems": (stem_field, count_stems),
