@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from darkregulome.diagnosis.calibrate import Condition, calibrate, calibration_table
+from darkregulome.diagnosis.diagnose import prepare
 from darkregulome.diagnosis.planted import (
     TRUTHS,
     ScoreModel,
@@ -17,6 +18,7 @@ from darkregulome.diagnosis.planted import (
     make_design,
     plant,
 )
+from darkregulome.diagnosis.planted_outside import plant_outside
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.io.schemas import ELEMENTS
 from darkregulome.stats.loci import Loci
@@ -95,6 +97,41 @@ def test_ccre_claim_holds_where_scores_are_no_linear_function_of_the_features(op
     assert row["raw"]["rate"] == 1.0
     assert row["residual"]["rejected"] <= 4
     assert row["residual"]["median_effect"] == pytest.approx(0.5, abs=0.01)
+
+
+def test_cross_checks_are_calibrated_against_outside_data_that_follow_nothing():
+    """Matched draws alone, and the permuted map alone, are found wanting where neighbours and levels differ."""
+    elements = make_design(example_elements(24, 60))
+    claims = ["conservation", "eqtl", "te_family", "network", "protein_pair"]
+    record = calibrate(elements, conditions("predictability", rho=0.8), 40, 0.25, FEW, claims)
+    rows = {row["claim"]: row for row in record["conditions"][0]["claims"]}
+    assert set(rows) == set(claims)
+    for row in rows.values():
+        assert row["role"] == "absent"
+        assert row["tables"] >= 30
+        # Of 40 at 5 %, more than seven would be once in two hundred.
+        assert row["residual"]["rejected"] <= 7
+    assert rows["protein_pair"]["residual"]["shuffle"]["rejected"] > 10
+    assert rows["network"]["residual"]["shuffle"] is None
+
+
+def test_outside_data_do_not_follow_the_scores():
+    design = make_design(example_elements(60, 80))
+    seen = []
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        model = ScoreModel(geometric(0.5), r2=0.5)
+        one = prepare(plant(design, TRUTHS["predictability"], model, 10_000, 0.0, rng)[0], FEW)
+        outside = plant_outside(one, rng)
+        assert len(np.unique(outside.edges, axis=0)) == len(outside.edges) == 120
+        assert (outside.edges[:, 0] < outside.edges[:, 1]).all()
+        assert (one.scores.classes[outside.members] == "TE").all()
+        near = one.scores.distance < 10_000
+        assert outside.with_eqtl[near].mean() > 2 * outside.with_eqtl[~near].mean()
+        parts = (outside.conservation, outside.with_eqtl, outside.members)
+        seen.append([np.corrcoef(one.residual, one.scores.loci.center(part))[0, 1] for part in parts])
+    # 4,800 correlated elements a table: a correlation's standard error over twelve is below 0.01.
+    np.testing.assert_allclose(np.mean(seen, axis=0), 0.0, atol=0.03)
 
 
 def test_underpowered_claims_are_warned_of():

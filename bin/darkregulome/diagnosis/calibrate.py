@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,7 @@ from darkregulome.diagnosis import diagnose
 from darkregulome.diagnosis.diagnose import Prepared, Sides, prepare
 from darkregulome.diagnosis.entries import ClaimResult, entries, rounded
 from darkregulome.diagnosis.planted import Design, ScoreModel, Truth, plant
+from darkregulome.diagnosis.planted_outside import OUTSIDE_CLAIMS, outside_sides, plant_outside
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.stats.claims import NotTestable
 from darkregulome.stats.loci import Loci
@@ -26,6 +27,7 @@ CLAIMS = (
     "baseline_membership",
     "ccre_discrimination",
     "list_overlap",
+    *OUTSIDE_CLAIMS,
 )
 SHUFFLES = 99
 """Draws of the plain shuffle that is shown beside."""
@@ -46,7 +48,10 @@ class Condition:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One claim on one planted table: p-values of the diagnosis's null and of the plain shuffle within the locus."""
+    """One claim on one planted table: p-values of the diagnosis's null and of a plainer one.
+
+    The plainer null is the shuffle within the locus (of cross-checks: see `outside_sides`); NaN where there is none.
+    """
 
     claim: str
     raw_p: float
@@ -91,26 +96,43 @@ def one_table(
     planted = plant(design, condition.truth, condition.scores, settings.horizon, effect, rng)
     language = prepare(planted[0], own)
     shuffled = replace(language, setting=_shuffled(language.setting.loci, language, own, rng))
-    tested: dict[str, tuple[Sides, Sides]] = {}
+    tested: list[_Tested] = []
+    outside = plant_outside(language, rng) if set(claims) & set(OUTSIDE_CLAIMS) else None
     for claim in claims:
         try:
-            if claim == "list_overlap":
+            if outside is not None and claim in OUTSIDE_CLAIMS:
+                tested.append(_Tested(claim, *outside_sides(claim, language, outside, own, shuffled.setting.null)))
+            elif claim == "list_overlap":
                 output = prepare(planted[1], own)
                 pair = diagnose.align(language, output, own)
                 beside = replace(pair, setting=replace(pair.setting, null=shuffled.setting.null))
-                tested[claim] = (diagnose.list_sides(pair, own), diagnose.list_sides(beside, own))
+                tested.append(_beside(claim, diagnose.list_sides(pair, own), diagnose.list_sides(beside, own)))
             elif claim == "ccre_discrimination":
                 ranked = diagnose.rank_scores(language, own)
-                tested[claim] = (diagnose.ccre_sides(language, ranked), diagnose.ccre_sides(shuffled, ranked))
+                sides = (diagnose.ccre_sides(one, ranked) for one in (language, shuffled))
+                tested.append(_beside(claim, *sides))
             elif claim in _TESTS:
                 test = _TESTS[claim]
-                tested[claim] = (test(language, own), test(shuffled, own))
+                tested.append(_beside(claim, test(language, own), test(shuffled, own)))
         except NotTestable:
             continue
     outcomes = _outcomes(tested, language, own)
     if "change_point" in claims:
         outcomes += _change_point(language, shuffled)
     return outcomes
+
+
+class _Tested(NamedTuple):
+    """A claim, raw and residual, its p-values under a plainer null, and details that its sentence needs."""
+
+    claim: str
+    sides: Sides
+    plain: tuple[float, float]
+    details: dict[str, Any]
+
+
+def _beside(claim: str, sides: Sides, plain: Sides) -> _Tested:
+    return _Tested(claim, sides, (plain.raw.p, plain.residual.p), {})
 
 
 _TESTS = {
@@ -124,35 +146,38 @@ def _shuffled(loci: Loci, one: Prepared, settings: Settings, rng: np.random.Gene
     return replace(one.setting, null=ShuffleNull(loci, None, SHUFFLES, rng))
 
 
-def _outcomes(tested: dict[str, tuple[Sides, Sides]], one: Prepared, settings: Settings) -> list[Outcome]:
+def _outcomes(tested: Sequence[_Tested], one: Prepared, settings: Settings) -> list[Outcome]:
+    """Verdicts as in a run: the claims of the diagnosis are one family, each cross-check is one of its own."""
     loci = one.scores.loci
-    results = [
-        ClaimResult(
-            claim,
-            "language|output" if claim == "list_overlap" else one.scores.name,
-            *sides,
+    results = {
+        item.claim: ClaimResult(
+            item.claim,
+            "language|output" if item.claim == "list_overlap" else one.scores.name,
+            *item.sides,
             loci.n,
             loci.count,
             settings.null,
             one.residual_sd,
             None,
+            item.details,
         )
-        for claim, (sides, _) in tested.items()
-    ]
-    verdicts = [entry["verdict"] for entry in entries(results, settings)]
+        for item in tested
+    }
+    families = [[result for claim, result in results.items() if claim not in OUTSIDE_CLAIMS]]
+    families += [[result] for claim, result in results.items() if claim in OUTSIDE_CLAIMS]
+    verdicts = {entry["claim"]: entry["verdict"] for family in families for entry in entries(family, settings)}
     return [
         Outcome(
             claim,
             sides.raw.p,
             sides.residual.p,
-            beside.raw.p,
-            beside.residual.p,
+            *plain,
             sides.raw.effect,
             sides.residual.effect,
             sides.residual.power,
-            verdict,
+            verdicts[claim],
         )
-        for (claim, (sides, beside)), verdict in zip(tested.items(), verdicts, strict=True)
+        for claim, sides, plain, _ in tested
     ]
 
 
@@ -199,14 +224,15 @@ def _summary(
 
 
 def _claim_row(claim: str, outcomes: Sequence[Outcome], truth: Truth, alpha: float) -> dict[str, Any]:
-    role = "planted" if claim in truth.true else "touched" if claim in truth.touched else "absent"
+    touched = claim in truth.touched or (claim in OUTSIDE_CLAIMS and truth.true)
+    role = "planted" if claim in truth.true else "touched" if touched else "absent"
     row: dict[str, Any] = {"claim": claim, "role": role, "tables": len(outcomes)}
     for side in ("raw", "residual"):
         p_values = np.array([getattr(outcome, f"{side}_p") for outcome in outcomes])
         shuffled = np.array([getattr(outcome, f"{side}_shuffled_p") for outcome in outcomes])
         row[side] = {
             **_rate(p_values <= alpha, alpha),
-            "shuffle": _rate(shuffled <= alpha, alpha),
+            "shuffle": _rate(shuffled <= alpha, alpha) if np.isfinite(shuffled).all() else None,
             "median_effect": float(np.median([getattr(outcome, f"{side}_effect") for outcome in outcomes])),
         }
     powers = [outcome.power for outcome in outcomes]
@@ -263,8 +289,8 @@ def calibration_table(record: dict[str, Any]) -> pd.DataFrame:
                         "low": numbers["interval"][0],
                         "high": numbers["interval"][1],
                         "not_above_nominal": numbers["not_above_nominal"],
-                        "shuffle_rejected": numbers["shuffle"]["rejected"],
-                        "shuffle_rate": numbers["shuffle"]["rate"],
+                        "shuffle_rejected": numbers["shuffle"]["rejected"] if numbers["shuffle"] else None,
+                        "shuffle_rate": numbers["shuffle"]["rate"] if numbers["shuffle"] else None,
                         "median_effect": numbers["median_effect"],
                         "survives": row["survives"],
                         "stated_power": row["stated_power"],

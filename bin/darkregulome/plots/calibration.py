@@ -12,7 +12,7 @@ _SHAPES = {"absent": "o", "planted": "^", "touched": "x"}
 
 
 def calibration_figure(record: Mapping[str, Any], alpha: float) -> Figure | None:
-    """Rates of rejection, a panel a truth, a row a claim and model of the scores; open marks are the plain shuffle."""
+    """Rates of rejection, a panel a truth, a row a claim and model of the scores; open marks are plainer nulls."""
     conditions = record["conditions"]
     truths = list(dict.fromkeys(condition["truth"] for condition in conditions))
     if not truths:
@@ -32,7 +32,8 @@ def calibration_figure(record: Mapping[str, Any], alpha: float) -> Figure | None
                 numbers, shape = row[side], _SHAPES[row["role"]]
                 axis.plot(numbers["interval"], [place + offset] * 2, color=colour, lw=1.2)
                 axis.plot(numbers["rate"], place + offset, shape, color=colour, ms=4)
-                axis.plot(numbers["shuffle"]["rate"], place + offset, shape, mec=colour, mfc="none", ms=4, lw=0)
+                if numbers["shuffle"]:
+                    axis.plot(numbers["shuffle"]["rate"], place + offset, shape, mec=colour, mfc="none", ms=4, lw=0)
             labels.append(f"{row['claim'].replace('_', ' ')}, {label.replace('autocorrelation', 'r')}")
         axis.axvline(alpha, color=NEUTRAL, lw=0.8, ls="--")
         axis.set_yticks(np.arange(len(labels)), labels, fontsize=6)
@@ -41,7 +42,7 @@ def calibration_figure(record: Mapping[str, Any], alpha: float) -> Figure | None
         axis.set_title(truth.replace("_", " "))
     figure.supxlabel(
         f"rate of p <= {alpha:g}: circle not there, triangle planted, cross moved by what is; "
-        "raw orange, residual blue; open: plain shuffle",
+        "raw orange, residual blue; open: plain shuffle (matched draws, permuted map)",
         fontsize=7,
     )
     return figure
