@@ -78,8 +78,8 @@ def main(
     # Warnings are said even where progress is not wanted.
     for note in given.notes:
         cli.console.print(note, markup=False)
-    with threadpool_limits(threads):
-        diagnosis = diagnose(given.elements, given.ris, settings)
+    with threadpool_limits(1):
+        diagnosis = diagnose(given.elements, given.ris, settings, threads)
     diagnosis.record["notes"] = given.notes
     write_diagnosis(diagnosis, outdir, {"elements": elements, "ris": ris})
     if progress:

@@ -19,10 +19,16 @@ import pandas as pd
 from darkregulome.diagnosis.diagnose import MINIMUM_ELEMENTS, Prepared, prepare, testable
 from darkregulome.diagnosis.entries import rounded
 from darkregulome.diagnosis.layer_confidence import LAYERS, layer_codes, layer_shares
-from darkregulome.diagnosis.scores import draws_for, join_scores, positions_in
+from darkregulome.diagnosis.scores import draws_for, is_in, join_scores, positions_in
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.stats import claims
-from darkregulome.stats.agreement import kendall, rank_biased_overlap, spearman, top_members
+from darkregulome.stats.agreement import (
+    descending_ranks,
+    kendall,
+    rank_biased_overlap_of_ranks,
+    spearman,
+    top_members,
+)
 from darkregulome.stats.bootstrap import MINIMUM_LOCI, percentile_interval
 from darkregulome.stats.claims import NotTestable, Setting
 from darkregulome.stats.loci import Floats, Loci
@@ -102,7 +108,7 @@ class _Pair:
 
 def _aligned(first: Prepared, second: Prepared) -> _Pair | None:
     names = first.scores.table["element"]
-    shared = names[names.isin(second.scores.table["element"])].to_numpy()
+    shared = names[is_in(names, second.scores.table["element"])].to_numpy()
     if len(shared) < MINIMUM_ELEMENTS:
         return None
     one, two = positions_in(first.scores, shared), positions_in(second.scores, shared)
@@ -176,11 +182,12 @@ def _rank_biased_null(first: Floats, second: Floats, k: int, setting: Setting) -
     if not isinstance(setting.null, RotationNull):
         return {"rank_biased_expected": None, "rank_biased_p": None}
     persistence = 1 - 1 / max(k, 2)
-    observed = rank_biased_overlap(first, second, persistence)
+    one, two = descending_ranks(first), descending_ranks(second)
+    observed = rank_biased_overlap_of_ranks(one, two, persistence)
     n_draws = min(RBO_DRAWS, setting.null.permutations)
-    drawn = np.array(
-        [rank_biased_overlap(first, setting.null.rotate(second, draw), persistence) for draw in range(n_draws)]
-    )
+    # Ranks are rotated as the scores are, and need no sorting anew.
+    rotated = (setting.null.rotate(two, draw) for draw in range(n_draws))
+    drawn = np.array([rank_biased_overlap_of_ranks(one, ranks, persistence) for ranks in rotated])
     return {
         "rank_biased_expected": float(drawn.mean()),
         "rank_biased_p": empirical_p(observed, drawn, two_sided=False),

@@ -1,6 +1,7 @@
 """The diagnosis: claims 1 to 5, raw and residual, for each model and each pair that can be judged."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -62,13 +63,14 @@ class Sides(NamedTuple):
     residual: Tested
 
 
-def diagnose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings) -> Diagnosis:
+def diagnose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings, threads: int = 1) -> Diagnosis:
     """Test every claim on every model, raw and residual, against the null, and give verdicts.
 
     Parameters
     ----------
     elements, ris : tables of the schemas ELEMENTS and RIS; `ris` may be anybody's (element, model, ris).
     settings : parameters.
+    threads : claims tested at a time; each has its own generators, so that the answer is the same for any number.
 
     Raises
     ------
@@ -78,11 +80,14 @@ def diagnose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings) -> D
     models, skipped = testable(join_scores(elements, ris))
     prepared = [prepare(model, settings) for model in models]
     results: list[ClaimResult] = []
-    for name, model, test in _tests(prepared, settings):
-        try:
-            results.append(test())
-        except NotTestable as error:
-            skipped.append({"claim": name, "model": model, "reason": str(error)})
+    asked = list(_tests(prepared, settings))
+    with ThreadPoolExecutor(threads) as pool:
+        answers = list(pool.map(lambda item: _answer(item[2]), asked))
+    for (name, model, _), answer in zip(asked, answers, strict=True):
+        if isinstance(answer, ClaimResult):
+            results.append(answer)
+        else:
+            skipped.append({"claim": name, "model": model, "reason": answer})
     record = {
         "parameters": settings.model_dump(),
         "models": {one.scores.name: _model_record(one, settings) for one in prepared},
@@ -136,6 +141,14 @@ def _unfit(scores: ModelScores) -> str | None:
     if scores.loci.standardise(scores.raw)[1] == 0:
         return "its scores do not vary within loci"
     return None
+
+
+def _answer(test: Callable[[], ClaimResult]) -> ClaimResult | str:
+    """What a test gives, or why it cannot be asked."""
+    try:
+        return test()
+    except NotTestable as error:
+        return str(error)
 
 
 def _tests(prepared: list[Prepared], settings: Settings) -> Iterator[tuple[str, str, Callable[[], ClaimResult]]]:

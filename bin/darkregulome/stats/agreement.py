@@ -46,11 +46,20 @@ def rank_biased_overlap(first: NDArray, second: NDArray, persistence: float) -> 
     first, second : scores, shape (n,), higher is better.
     persistence : weight of going one rank deeper, in (0, 1); 1 / (1 - persistence) is the expected depth.
     """
+    return rank_biased_overlap_of_ranks(descending_ranks(first), descending_ranks(second), persistence)
+
+
+def descending_ranks(scores: NDArray) -> NDArray[np.int64]:
+    """Place of each item, 0 for the highest score, ties in order: shape (n,)."""
+    ranks = np.empty(len(scores), dtype=np.int64)
+    ranks[np.argsort(-np.asarray(scores), kind="stable")] = np.arange(len(scores))
+    return ranks
+
+
+def rank_biased_overlap_of_ranks(first: NDArray, second: NDArray, persistence: float) -> float:
+    """`rank_biased_overlap` of items whose `descending_ranks` are known."""
     n = len(first)
-    rank_first, rank_second = (np.empty(n, dtype=int) for _ in range(2))
-    rank_first[np.argsort(-np.asarray(first), kind="stable")] = np.arange(n)
-    rank_second[np.argsort(-np.asarray(second), kind="stable")] = np.arange(n)
-    joint = np.bincount(np.maximum(rank_first, rank_second), minlength=n).cumsum()
+    joint = np.bincount(np.maximum(first, second), minlength=n).cumsum()
     depth = np.arange(1, n + 1)
     agreement = joint / depth
     weights = persistence**depth

@@ -430,7 +430,7 @@ def _separation_and_betas(grams: Floats, moments: Floats, k: int, n: int) -> tup
         moment = moments[fold] if alone else moments.sum(axis=0) - moments[fold]
         betas[fold] = moment @ np.linalg.pinv(gram + 1e-9 * np.trace(gram) / p * np.eye(p))
     inside = np.einsum("fdp,fdp->d", moments, betas)
-    variance = np.einsum("fdp,fpq,fdq->d", betas, grams, betas) / n
+    variance = np.einsum("fdp,fdp->d", betas @ grams, betas) / n
     difference = inside * (1.0 / k + 1.0 / (n - k))
     return np.divide(difference, np.sqrt(variance), out=np.zeros_like(difference), where=variance > 0), betas
 

@@ -11,6 +11,7 @@ cross-correlation. It is computed once by FFT; a draw is then a sum of look-ups.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 from numpy.typing import NDArray
 
@@ -72,8 +73,10 @@ class RotationNull:
     def __init__(self, loci: Loci, permutations: int, rng: np.random.Generator):
         self.loci = loci
         self.permutations = permutations
-        turns = rng.integers(0, 2 * loci.sizes, size=(permutations, loci.count), dtype=np.int32)
-        self.turns: NDArray[np.int32] = np.asfortranarray(turns)
+        # One locus after the other in memory, as `draw` reads them.
+        self.turns: NDArray[np.int32] = np.empty((permutations, loci.count), dtype=np.int32, order="F")
+        for locus, size in enumerate(loci.sizes):
+            self.turns[:, locus] = rng.integers(0, 2 * size, size=permutations, dtype=np.int32)
 
     @property
     def log10_distinct(self) -> float:
@@ -106,19 +109,35 @@ class RotationNull:
             mean += tables.mean(axis=1).sum(axis=0)
             variance += tables.var(axis=1).sum(axis=0)
             observed += tables[:, 0].sum(axis=0)
-            for start in range(0, self.permutations, _BLOCK):
-                block = draws[start : start + _BLOCK]
-                for locus, table in zip(loci, tables, strict=True):
-                    block += np.take(table, self.turns[start : start + _BLOCK, locus], axis=0)
+            _add_look_ups(tables, loci, self.turns, draws)
         return NullDraws(observed, draws, mean, np.sqrt(variance))
 
     def rotate(self, scores: NDArray, draw: int) -> Floats:
         """The scores of one draw, laid out in full: what `draw` never needs to build, for tests and plots."""
-        rotated = np.empty(self.loci.n)
-        for part, turn in zip(self.loci.slices(), self.turns[draw], strict=True):
-            arm = scores[part] if turn < len(scores[part]) else scores[part][::-1]
-            rotated[part] = np.roll(arm, -(turn % len(arm)))
-        return rotated
+        loci = self.loci
+        sizes, turns = loci.sizes[loci.codes], self.turns[draw][loci.codes]
+        place = (np.arange(loci.n) - loci.starts[loci.codes] + turns) % sizes
+        return np.asarray(scores)[loci.starts[loci.codes] + np.where(turns < sizes, place, sizes - 1 - place)]
+
+
+@numba.njit(nogil=True)
+def _add_look_ups(
+    tables: Floats, loci: Ints, turns: NDArray[np.int32], draws: Floats
+) -> None:  # pragma: no cover, compiled
+    """Add to each draw (shape (permutations, k)) what some loci give at its turns; tables (some, 2 size, k)."""
+    permutations, columns = draws.shape
+    for first in range(0, permutations, _BLOCK):
+        last = min(first + _BLOCK, permutations)
+        for row in range(len(loci)):
+            table, of_locus = tables[row], turns[:, loci[row]]
+            if columns == 1:
+                for draw in range(first, last):
+                    draws[draw, 0] += table[of_locus[draw], 0]
+            else:
+                for draw in range(first, last):
+                    turn = of_locus[draw]
+                    for column in range(columns):
+                        draws[draw, column] += table[turn, column]
 
 
 def as_columns(weights: NDArray, n: int) -> Floats:
