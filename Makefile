@@ -58,8 +58,8 @@ lint-nf-core: setup ## the nf-core community's checks of the pipeline
 	@nf-core --hide-progress pipelines lint
 	@nf-core --hide-progress pipelines schema lint
 
-bench: setup ## time the scoring stage of each shipped model
-	@python3 benchmarks/scoring.py
+bench: setup ## the engine against what it replaces, one table; BENCH=--quick for a first look
+	@python3 benchmarks/table.py $(BENCH)
 
 docs: setup ## write docs/columns.md and docs/parameters.md from the schemas
 	@python3 setup/write_docs.py

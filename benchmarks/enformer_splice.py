@@ -3,8 +3,9 @@
 
 The full forward is enformer-pytorch's own, all tracks in all bins, from which the mean over the TSS's bins is taken.
 Needs 5 GB. The random weights are set so that every layer's activations are of order one and an edit is felt. Prints
-the ratio of the times, and the largest difference and effect in an edit, as shares of the track. With `--float64` both
-are also compared with the full forward in float64 (10 GB, some minutes), which tells whose rounding a difference is.
+a row of the table of `table.py`, and on stderr how large effects are beside the difference, as shares of the track.
+With `--float64` both are also compared with the full forward in float64, which tells whose rounding a difference is;
+that takes 10 GB and many minutes at the official width.
 """
 
 import argparse
@@ -17,6 +18,8 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))
+
+from table import row
 
 from darkregulome.genome.sequence import dinucleotide_shuffle
 from darkregulome.models.enformer import EnformerModel, build_enformer, full_tracks
@@ -75,19 +78,19 @@ def main() -> None:
         spliceds.append(found)
     full, spliced = torch.stack(fulls), torch.stack(spliceds)
     slow, fast = min(times["full"]), min(times["spliced"])
-    print(
-        f"dim {given.dim}, {given.bases}-base element {given.distance} from the TSS, {len(wanted)} tracks, "
-        f"{given.device}, {torch.get_num_threads()} threads"
-    )
-    print(f"full {slow:.2f} s, spliced {fast:.2f} s: {slow / fast:.1f}x")
-    print(f"tracks {full.min():.2f} to {full.max():.2f}; largest effect {share(full, before):.1e} of the track")
-    print(f"largest difference of the spliced from the full forward {share(spliced, full):.1e} of the track")
+    what = f"Enformer, width {given.dim}: an edit of {given.bases} bases, by the splice"
+    row(what, "full forward by enformer-pytorch", slow, fast, f"{share(spliced, full):.1e} of the track")
+    note(f"tracks {full.min():.2f} to {full.max():.2f}; largest effect {share(full, before):.1e} of the track")
     if given.float64:
         exact_network = copy.deepcopy(network).double()
         exact = torch.stack(
             [at_tss(full_tracks(exact_network, [sequence], "human").cpu(), model, wanted) for sequence in edited]
         )
-        print(f"from the full forward in float64: full {share(full, exact):.1e}, spliced {share(spliced, exact):.1e}")
+        note(f"from the full forward in float64: full {share(full, exact):.1e}, spliced {share(spliced, exact):.1e}")
+
+
+def note(text: str) -> None:
+    print(text, file=sys.stderr)
 
 
 def random_bases(rng: np.random.Generator, length: int) -> str:

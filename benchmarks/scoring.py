@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Time the scoring of one locus by each model that is shipped, on this machine: `make bench`."""
+"""Time the scoring of one locus by each model that is shipped, on this machine."""
 
 import json
 import subprocess
