@@ -238,7 +238,8 @@ class EnformerModel:
                 use_tf_gamma=attention.use_tf_gamma,
                 dtype=attention.to_rel_k.weight.dtype,
             )
-            self._positions[key] = attention.to_rel_k(basis).unflatten(-1, (attention.heads, -1)).transpose(0, 1)
+            heads = attention.to_rel_k(basis).unflatten(-1, (attention.heads, -1))
+            self._positions[key] = heads.transpose(0, 1).contiguous()
         return self._positions[key]
 
 
@@ -255,7 +256,7 @@ def _attend_all(content: Tensor, position: Tensor, key: Tensor, value: Tensor, r
     bins = key.shape[2]
     if key.device.type != "cpu":
         return _attend_block(content, position, key, value.transpose(2, 3), relative, 0)
-    attended = torch.empty_like(value)
+    key, relative, attended = key.contiguous(), relative.contiguous(), torch.empty_like(value)
     for sequence, head in itertools.product(range(key.shape[0]), range(key.shape[1])):
         at = sequence, head
         columns = value[at].t().contiguous()
