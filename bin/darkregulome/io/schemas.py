@@ -37,6 +37,10 @@ VARIANT_STATUSES = (
 """Statuses of an allele of a variant: scored, or why not (docs/variants.md)."""
 
 
+EMBEDDING_STATUSES = ("ok", "malformed", "off_contig", "too_long", "n_masked")
+"""Statuses of a window: embedded, or why not (docs/embeddings.md)."""
+
+
 @dataclass(frozen=True)
 class TableSchema:
     """A named table: its pandera schema, and one sentence a column for the documentation."""
@@ -276,4 +280,34 @@ MAPS = TableSchema(
     ),
 )
 
-ALL = (LOCI, ELEMENTS, EFFECTS, REFERENCE, RIS, VARIANTS, EXPRESSION, SEQ2EXP_METRICS, SEQ2EXP_PREDICTIONS, MAPS)
+EMBEDDINGS = TableSchema(
+    "embeddings",
+    "window x model; the embedding follows, a column a channel: e0, e1, ...",
+    pa.DataFrameSchema(
+        {
+            "window": _column(str, "Name of the window: the element's, or its place."),
+            "model": _column(str, "Model name."),
+            "chrom": _column(str, "Contig."),
+            "start": _column(int, "Start, 0-based.", _not_negative),
+            "end": _column(int, "End, half-open."),
+            "class": _column(str, "Class that clusters are compared with; 'none' without one."),
+            "status": _column(str, "'ok', or why there is no embedding.", pa.Check.isin(EMBEDDING_STATUSES)),
+            "reason": _column(str, "Why, in words; empty where embedded.", nullable=True),
+        },
+        strict=False,
+    ),
+)
+
+ALL = (
+    LOCI,
+    ELEMENTS,
+    EFFECTS,
+    REFERENCE,
+    RIS,
+    VARIANTS,
+    EXPRESSION,
+    SEQ2EXP_METRICS,
+    SEQ2EXP_PREDICTIONS,
+    MAPS,
+    EMBEDDINGS,
+)

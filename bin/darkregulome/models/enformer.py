@@ -154,6 +154,12 @@ class EnformerModel:
         with numerics(self.device, self.precision):
             return self._tower(sequences)
 
+    def trunk(self, sequences: Sequence[str]) -> Tensor:
+        """What the head reads: float32, shape (batch, bins, channels), a row for `bin` bases."""
+        self._check_length(sequences)
+        with numerics(self.device, self.precision):
+            return self._hidden(self._tower(sequences), None).float()
+
     def _check_length(self, sequences: Sequence[str]) -> None:
         for sequence in sequences:
             if len(sequence) != self.context:
@@ -193,19 +199,23 @@ class EnformerModel:
 
     def _after_tower(self, x: Tensor) -> Tensor:
         """From the tower's output (batch, bins, dim) to the tracks at the TSS (batch, tracks)."""
+        hidden = self._hidden(x, torch.tensor(self.tss_bins, device=x.device))
+        return F.softplus(F.linear(hidden, self._head_weight, self._head_bias)).float().mean(1)
+
+    def _hidden(self, x: Tensor, rows: Tensor | None) -> Tensor:
+        """From the tower's output to what the head reads, of the bins `rows`, or of all: (batch, rows, channels)."""
         blocks = list(self.network.transformer)
-        rows = torch.tensor(self.tss_bins, device=x.device)
         for number, (attention, feed_forward) in enumerate(blocks):
-            last = number == len(blocks) - 1
+            # Only the last block may leave out bins: those before attend to all of them.
+            last = rows is not None and number == len(blocks) - 1
             norm, attend, _ = attention.fn
             attended = self._attend(number, attend, norm(x), rows if last else None)
             x = (x[:, rows] if last else x) + attended
             norm, widen, _, _, narrow, _ = feed_forward.fn
             x = x + _apply(narrow, F.relu(_apply(widen, norm(x))))
-        if not blocks:
+        if not blocks and rows is not None:
             x = x[:, rows]
-        hidden = self.network.final_pointwise(x)
-        return F.softplus(F.linear(hidden, self._head_weight, self._head_bias)).float().mean(1)
+        return self.network.final_pointwise(x)
 
     def _attend(self, number: int, attention: Attention, x: Tensor, rows: Tensor | None) -> Tensor:
         """The block's attention for all bins, or only for the bins `rows`: (batch, rows, dim)."""

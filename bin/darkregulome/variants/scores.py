@@ -63,7 +63,7 @@ _CODE = np.full(256, -1, dtype=np.int64)
 _CODE[np.frombuffer(BASES.encode(), dtype=np.uint8)] = np.arange(4)
 
 
-def choose_scores(names: Sequence[str], kind: str) -> tuple[str, ...]:
+def choose_scores(names: Sequence[str], kind: str, option: str = "--scores") -> tuple[str, ...]:
     """The scores to read: those named, ``all`` that the kind of model has, or with ``auto`` its first.
 
     Raises
@@ -78,7 +78,7 @@ def choose_scores(names: Sequence[str], kind: str) -> tuple[str, ...]:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise InputError.at(
-            "--scores", f"a {kind} model has no score {unknown[0]!r}", f"use auto, all, or of {', '.join(known)}"
+            option, f"a {kind} model has no score {unknown[0]!r}", f"use auto, all, or of {', '.join(known)}"
         )
     return tuple(name for name in known if name in names)
 

@@ -1,0 +1,133 @@
+"""Windows to embed: the intervals of a BED or of a table of elements, each with a class and a status."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import bioframe
+import numpy as np
+import pandas as pd
+
+from darkregulome.errors import InputError
+from darkregulome.genome.annotation import read_bed
+from darkregulome.genome.reference import Reference
+from darkregulome.genome.sequence import n_fraction
+from darkregulome.genome.textfile import numbered_lines
+from darkregulome.io.tables import read_table, table_format
+
+UNCLASSED = "none"
+"""Class of a window that no annotation names."""
+LARGEST = 10**6
+"""Longest window, in bases."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """``[start, end)`` of a contig.
+
+    Attributes
+    ----------
+    name : as the file names it, or its place.
+    label : class that clusters are compared with.
+    status, reason : ``"ok"``, or why it has no embedding, in a word and in words.
+    """
+
+    name: str
+    chrom: str
+    start: int
+    end: int
+    label: str = UNCLASSED
+    status: str = "ok"
+    reason: str = ""
+
+
+def read_windows(path: str | Path, reference: Reference, label: str | None = None, max_n: float = 0.5) -> list[Window]:
+    """Every window of a file, in order; one that cannot be embedded has a status that says why.
+
+    Parameters
+    ----------
+    path : a BED (plain or gzipped), or a table with chrom, start, end.
+    label : column of the table that holds the class; by default ``class``. Of a BED the fourth column is the class.
+    max_n : largest fraction of a window that may be N.
+
+    Raises
+    ------
+    InputError : the file is absent or empty, or lacks a column.
+    """
+    path = Path(path)
+    rows = _bed_rows(path) if ".bed" in path.name.lower() else _table_rows(path, label)
+    windows = [_judge(window, reference, max_n) for window in rows]
+    if not windows:
+        raise InputError.at(path, "has no window", "give intervals: chrom, start, end")
+    return windows
+
+
+def _bed_rows(path: Path) -> Iterator[Window]:
+    for number, line in numbered_lines(path):
+        fields = line.split("\t") if "\t" in line else line.split()
+        if fields[0] in ("track", "browser"):
+            continue
+        name = fields[3] if len(fields) > 3 and fields[3] else UNCLASSED
+        if len(fields) < 3 or not (fields[1].isdigit() and fields[2].isdigit()):
+            yield Window(f"line {number}", fields[0], 0, 0, name, "malformed", "the line has no start and end")
+            continue
+        start, end = int(fields[1]), int(fields[2])
+        yield Window(f"{fields[0]}:{start}-{end}", fields[0], start, end, name)
+
+
+def _table_rows(path: Path, label: str | None) -> Iterator[Window]:
+    table_format(path)
+    table = read_table(path, dtype={"chrom": str})
+    label = label or ("class" if "class" in table else None)
+    if missing := [n for n in ("chrom", "start", "end", *([label] if label else [])) if n not in table]:
+        raise InputError.at(path, f"lacks the column {missing[0]!r}", "give chrom, start, end, and a column of classes")
+    places = zip(
+        table["chrom"].astype(str),
+        pd.to_numeric(table["start"], errors="coerce"),
+        pd.to_numeric(table["end"], errors="coerce"),
+        strict=True,
+    )
+    labels = table[label].fillna(UNCLASSED).astype(str) if label else [UNCLASSED] * len(table)
+    names = table["element"].astype(str) if "element" in table else [None] * len(table)
+    for number, ((chrom, start, end), name, of) in enumerate(zip(places, names, labels, strict=True), start=2):
+        if not (np.isfinite(start) and np.isfinite(end)):
+            yield Window(name or f"line {number}", chrom, 0, 0, of, "malformed", "the row has no start and end")
+            continue
+        yield Window(name or f"{chrom}:{int(start)}-{int(end)}", chrom, int(start), int(end), of)
+
+
+def _judge(window: Window, reference: Reference, max_n: float) -> Window:
+    if window.status != "ok":
+        return window
+    chrom = reference.contigs.resolve(window.chrom)
+    if chrom is None:
+        return replace(window, status="off_contig", reason=f"the FASTA has no contig {window.chrom}")
+    window = replace(window, chrom=chrom)
+    if window.start < 0 or window.end <= window.start:
+        return replace(window, status="malformed", reason="it ends where it starts, or before")
+    if window.end > reference.length(chrom):
+        return replace(window, status="off_contig", reason=f"{chrom} has {reference.length(chrom)} bases")
+    if window.end - window.start > LARGEST:
+        return replace(window, status="too_long", reason=f"longer than {LARGEST} bases")
+    fraction = n_fraction(reference.fetch(chrom, window.start, window.end))
+    if fraction > max_n:
+        return replace(window, status="n_masked", reason=f"{fraction:.0%} of it is N")
+    return window
+
+
+def annotate(windows: list[Window], path: str | Path, reference: Reference) -> list[Window]:
+    """The windows with the class of the annotation (column 4 of a BED) that covers most of each; `UNCLASSED` elsewhere.
+
+    Raises
+    ------
+    InputError : the annotation cannot be read; every bad line is named.
+    """
+    annotation = read_bed(path, reference.contigs).table[["chrom", "start", "end", "name"]]
+    places = pd.DataFrame({"chrom": [w.chrom for w in windows], "start": [w.start for w in windows]})
+    places = places.assign(end=[max(w.end, w.start + 1) for w in windows], number=np.arange(len(windows)))
+    pairs = bioframe.overlap(places, annotation, how="inner", suffixes=("", "_of"), return_overlap=True)
+    covered = (pairs["overlap_end"] - pairs["overlap_start"]).groupby([pairs["number"], pairs["name_of"]]).sum()
+    # Of two that cover as much the first by name, so that the order of the file does not matter.
+    best = covered.reset_index(name="bases").sort_values(["number", "bases", "name_of"], ascending=[True, False, True])
+    found = best.drop_duplicates("number").set_index("number")["name_of"].to_dict()
+    return [replace(window, label=str(found.get(number, UNCLASSED))) for number, window in enumerate(windows)]

@@ -1,0 +1,70 @@
+"""The map of embeddings: a point a window, coloured by class and by cluster; classes in clusters."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from darkregulome.plots.style import SERIES, panels, save
+
+MOST_POINTS = 20_000
+"""Points drawn; more would be a file of many MB, and ink."""
+MOST_COLOURS = len(SERIES)
+REST = "#D9D9D9"
+
+
+def draw_map(placed: pd.DataFrame, enrichment: pd.DataFrame, folder: Path, seed: int = 0) -> list[Path]:
+    """Write the figures of a map."""
+    paths = save(map_figure(placed, seed), folder, "umap")
+    if len(enrichment):
+        paths += save(enrichment_figure(enrichment), folder, "enrichment")
+    return paths
+
+
+def map_figure(placed: pd.DataFrame, seed: int = 0) -> Figure:
+    """Two panels of the same points: by class, and by cluster. The commonest have colours, the rest is grey."""
+    shown = placed.dropna(subset=["umap_1"])
+    if len(shown) > MOST_POINTS:
+        shown = shown.sample(MOST_POINTS, random_state=seed)
+    figure, axes = panels(1, 2, width=4.4, height=3.8)
+    for axis, column in zip(axes[0], ("class", "cluster"), strict=True):
+        _points(axis, shown, shown[column].astype(str))
+        axis.set_title(f"by {column}")
+        axis.set_xlabel("UMAP 1")
+        axis.set_ylabel("UMAP 2")
+        axis.set_xticks([])
+        axis.set_yticks([])
+    return figure
+
+
+def _points(axis: Axes, shown: pd.DataFrame, labels: pd.Series) -> None:
+    common = labels.value_counts()
+    # By number, then by name: the same data must give the same colours.
+    names = sorted(common.index, key=lambda name: (-common[name], name))
+    size = float(np.clip(6000 / max(1, len(shown)), 1.5, 14))
+    for number, name in reversed(list(enumerate(names))):
+        inside = labels == name
+        colour = SERIES[number] if number < MOST_COLOURS else REST
+        label = name if number < MOST_COLOURS else None
+        x, y = shown.loc[inside, "umap_1"], shown.loc[inside, "umap_2"]
+        axis.scatter(x, y, s=size, color=colour, label=label, linewidths=0, rasterized=True)
+    handles, texts = axis.get_legend_handles_labels()
+    axis.legend(handles[::-1], texts[::-1], loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)
+
+
+def enrichment_figure(enrichment: pd.DataFrame) -> Figure:
+    """Log2 odds ratio of each class in each cluster; a dot where q is below 0.05."""
+    odds = enrichment.pivot(index="class", columns="cluster", values="odds_ratio")
+    small = enrichment.pivot(index="class", columns="cluster", values="q") < 0.05
+    figure, axes = panels(1, 1, width=1.6 + 0.35 * odds.shape[1], height=1.2 + 0.3 * len(odds))
+    axis = axes[0][0]
+    image = axis.imshow(np.log2(odds.to_numpy()), cmap="RdBu_r", vmin=-4, vmax=4, aspect="auto")
+    rows, columns = np.nonzero(small.to_numpy())
+    axis.plot(columns, rows, "o", color="black", markersize=3)
+    axis.set_xticks(range(odds.shape[1]), [str(name) for name in odds.columns])
+    axis.set_yticks(range(len(odds)), [str(name) for name in odds.index])
+    axis.set_xlabel("cluster")
+    figure.colorbar(image, label="log2 odds ratio")
+    return figure

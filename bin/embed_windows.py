@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""Embed windows with one model, map them, and compare their clusters with annotation."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from darkregulome import cli
+from darkregulome.errors import InputError
+
+app = cli.script(
+    help="Embed windows of a genome with one model (the mean of its last hidden states), map them by UMAP, cluster "
+    "them by the Leiden algorithm, and compare the clusters with the windows' classes.",
+    example="embed_windows.py --windows elements.parquet --fasta genome.fa.gz --model demo-caduceus --outdir results",
+)
+
+
+@app.command()
+def main(
+    windows: Annotated[
+        Path,
+        typer.Option(help="Windows: a BED with the class in column 4, or a table of elements (chrom, start, end)."),
+    ],
+    fasta: Annotated[Path, typer.Option(help="Reference sequence, plain or bgzipped FASTA.")],
+    model: Annotated[str, typer.Option(help="Name of the model in the registry.")],
+    outdir: Annotated[Path, typer.Option(help="Folder of the results.")],
+    label: Annotated[
+        str | None, typer.Option(help="Column of the table that holds the class; class by default.")
+    ] = None,
+    annotation: Annotated[
+        Path | None, typer.Option(help="BED: a window's class is the name (column 4) that covers most of it.")
+    ] = None,
+    weights: Annotated[Path | None, typer.Option(help="Checkpoint folder instead of the registry's.")] = None,
+    registry: Annotated[Path | None, typer.Option(help="Another registry of models (YAML).")] = None,
+    window: Annotated[str, typer.Option(help="Bases that a language model sees, or auto: the model's own.")] = "auto",
+    strands: Annotated[str, typer.Option(help="both (averaged), or forward, for a language model.")] = "both",
+    max_n: Annotated[float, typer.Option(min=0, max=1, help="Largest fraction of a window that may be N.")] = 0.5,
+    neighbours: Annotated[int, typer.Option(min=2, help="Nearest neighbours of a window in the map.")] = 15,
+    min_distance: Annotated[float, typer.Option(min=0, max=1, help="UMAP: least distance of points in the map.")] = 0.1,
+    resolution: Annotated[float, typer.Option(min=0.01, help="Leiden: higher gives more clusters.")] = 1.0,
+    permutations: Annotated[int, typer.Option(min=0, help="Permutations of the classes.")] = 999,
+    batch_size: Annotated[str, typer.Option(help="Sequences a batch, or auto.")] = "auto",
+    device: cli.Device = "auto",
+    precision: cli.Precision = "fp32",
+    threads: cli.Threads = 1,
+    seed: cli.Seed = 0,
+    progress: cli.Progress = True,
+    version: cli.Version = False,
+) -> None:
+    import numpy as np
+    import torch
+
+    from darkregulome.embeddings.compare import Settings, compare, embedding_table
+    from darkregulome.embeddings.embed import composition, embed_windows
+    from darkregulome.embeddings.windows import annotate, read_windows
+    from darkregulome.genome.reference import Reference
+    from darkregulome.io.provenance import provenance
+    from darkregulome.io.schemas import EMBEDDINGS
+    from darkregulome.io.tables import write_json, write_table
+    from darkregulome.models.registry import find_entry, load_model
+    from darkregulome.plots.embeddings import draw_map
+
+    if strands not in ("both", "forward"):
+        raise InputError.at("--strands", f"{strands!r} is not known", "use both or forward")
+    torch.set_num_threads(threads)
+    entry = find_entry(model, weights, registry)
+    settings = Settings(neighbours, min_distance, resolution, permutations, seed)
+    with Reference(fasta) as genome:
+        chosen = read_windows(windows, genome, label, max_n)
+        if annotation is not None:
+            chosen = annotate(chosen, annotation, genome)
+        loaded = load_model(model, weights, device, precision, registry)
+        size = loaded.context
+        if loaded.kind != "output":
+            size = min(cli.positive("--window", window) or entry.window or size, size)
+        with _bar(progress, model) as report:
+            chosen, embeddings = embed_windows(
+                loaded,
+                chosen,
+                genome,
+                size=size,
+                both_strands=strands == "both",
+                batch_size=cli.positive("--batch-size", batch_size),
+                progress=report,
+            )
+        counts = np.stack(list(composition(chosen, genome)))
+        notes = genome.notes
+    parameters = {
+        "windows": windows,
+        "fasta": fasta,
+        "annotation": annotation,
+        "label": label,
+        "window": size,
+        "strands": strands,
+        "max_n": max_n,
+        "precision": precision,
+    }
+    made_by = provenance("embed_windows.py", parameters, model=model, revision=loaded.revision)
+    record, placed, enriched = compare(chosen, embeddings, counts, settings)
+    record = {"model": model, "dimensions": embeddings.shape[1], **record, "provenance": made_by}
+    write_table(embedding_table(chosen, embeddings, model), outdir / "embeddings.parquet", EMBEDDINGS, made_by)
+    write_table(placed, outdir / "windows.tsv.gz")
+    if len(enriched):
+        write_table(enriched, outdir / "enrichment.tsv")
+    draw_map(placed, enriched, outdir / "figures", seed)
+    write_json(record, outdir / "clusters.json")
+    for note in notes:
+        cli.console.print(f"note: {note}", markup=False)
+    agreement = record.get("adjusted_rand")
+    said = (
+        f"adjusted Rand index {agreement['embedding']:.3f} (composition alone {agreement['composition']:.3f})"
+        if agreement
+        else "no two classes to compare with"
+    )
+    count = f"{record['embedded']} of {record['windows']} windows, {record['clusters']} clusters"
+    cli.console.print(f"{model}: {count}; {said}.", markup=False)
+
+
+@contextmanager
+def _bar(shown: bool, title: str) -> Iterator[Callable[[float], None] | None]:
+    if not shown:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Bar(*columns, console=cli.console, transient=True) as bar:
+        task = bar.add_task(title, total=1.0)
+        yield lambda share: bar.update(task, completed=share)
+
+
+if __name__ == "__main__":
+    cli.run(app)
