@@ -13,13 +13,15 @@ from torch.distributions import Beta
 
 from darkregulome.errors import InputError
 from darkregulome.genome.reference import Reference
+from darkregulome.models.checkpoint import save_checkpoint
 from darkregulome.seq2exp import mask as masks
 from darkregulome.seq2exp.data import ExpressionWindows, parse_signals, read_genes
-from darkregulome.seq2exp.folds import folds, split
+from darkregulome.seq2exp.folds import compare, folds, split
 from darkregulome.seq2exp.network import Seq2Exp, Seq2ExpConfig, load_seq2exp
 from darkregulome.seq2exp.output import elements_of, write_mask
 from darkregulome.seq2exp.recipe import Recipe, read_recipe
-from darkregulome.seq2exp.train import losses_of, measures, predict, saliency, train_seq2exp
+from darkregulome.seq2exp.train import ExpressionTask, losses_of, measures, predict, saliency, train_seq2exp
+from darkregulome.seq2exp.variants import VARIANTS, retrained, variant
 from darkregulome.simulate import expression
 from darkregulome.simulate.expression import simulate_expression
 from darkregulome.simulate.writing import write_expression
@@ -422,6 +424,89 @@ def test_saliency_is_nothing_where_the_mask_is_closed(simulated):
     assert found[mask == 1].mean() > 0
 
 
+# What it is compared with
+
+
+@pytest.mark.parametrize("name", list(VARIANTS))
+def test_every_variant_predicts_learns_and_is_read_back(name, tmp_path):
+    torch.manual_seed(0)
+    config = variant(SMALL, name)
+    model = Seq2Exp(config)
+    bases, signals = _random_batch(SMALL)
+    signals = signals[..., : len(config.signals)]
+    given = torch.zeros(2, SMALL.window)
+    given[:, 100:300] = 1
+    made = model(bases, signals, given)
+    (made.prediction - 1).square().mean().backward()
+    assert made.prediction.shape == (2,)
+    assert all(parameter.grad is not None for parameter in model.predictor.parameters())
+    save_checkpoint(model, config, tmp_path / "model", {})
+    again = load_seq2exp(tmp_path / "model")
+    with torch.no_grad():
+        assert torch.equal(again(bases, signals, given).prediction, model.eval()(bases, signals, given).prediction)
+
+
+def test_attention_sees_only_what_the_mask_leaves_open():
+    torch.manual_seed(0)
+    model = Seq2Exp(variant(SMALL, "epinformer-like")).eval()
+    bases, signals = _random_batch(SMALL)
+    mask = torch.zeros(2, SMALL.window // SMALL.resolution)
+    mask[:, 4:6] = 1
+    mask[:, 16] = 1  # the promoter
+    with torch.no_grad():
+        first = model.predict(model.inputs(bases, signals), mask)
+        moved = model.predict(model.inputs(bases, signals), mask.roll(8, dims=1))
+        closed = bases.clone()
+        closed[:, 640:] = bases[:, 640:].roll(1, dims=-1)
+        same = model.predict(model.inputs(closed, signals), mask)
+    assert torch.equal(first, same)
+    assert not torch.equal(first, moved)
+
+
+def test_a_frozen_mask_is_the_trained_ones_top_and_does_not_learn(simulated):
+    _, folder = simulated
+    torch.manual_seed(0)
+    trained = Seq2Exp(SMALL)
+    config, recipe = retrained(SMALL, QUICK.model_copy(update={"steps": 2}), 0.25)
+    windows, genes = _windows(folder, config), _genes(folder)
+    before = {name: value.clone() for name, value in trained.generator.state_dict().items()}
+    made = train_seq2exp(config, recipe, windows, genes, genes, generator_of=trained)
+    assert all(torch.equal(before[name], value) for name, value in made.model.generator.state_dict().items())
+    batch = windows.batch(genes)
+    with torch.no_grad():
+        soft = trained.eval()(batch.bases, batch.signals).soft
+        mask = made.model(batch.bases, batch.signals).mask
+    wanted = trained.keep_promoter(masks.top_mask(soft, 0.25))
+    assert torch.equal(mask, wanted)
+
+
+def test_the_generator_starts_again_from_the_predictor_at_its_step():
+    torch.manual_seed(0)
+    recipe = QUICK.model_copy(update={"steps": 10, "copy_predictor": 0.5, "draw_until": 0.8})
+    model = Seq2Exp(SMALL)
+    genes = pd.DataFrame({"target": [1.0]})
+    task = ExpressionTask(model, recipe, None, genes, genes, np.random.default_rng(0))
+    task.begin(4)
+    assert not torch.equal(model.generator.stem.weight, model.predictor.stem.weight)
+    task.begin(5)
+    assert torch.equal(model.generator.stem.weight, model.predictor.stem.weight)
+    assert model.draws
+    task.begin(8)
+    assert not model.draws
+
+
+def test_models_are_compared_run_by_run():
+    rows = [
+        {"model": model, "fold": fold, "seed": 0, "evaluation": "mask", "mse": mse, "mae": mse, "pearson": 0.5}
+        for model, values in {"a": [0.1, 0.2, 0.3], "b": [0.2, 0.25, 0.5]}.items()
+        for fold, mse in enumerate(values)
+    ]
+    found = next(row for row in compare(pd.DataFrame(rows)) if row["measure"] == "mse")
+    assert (found["model"], found["other"], found["runs"]) == ("a mask", "b mask", 3)
+    assert found["difference"] == pytest.approx(-0.35 / 3)
+    assert found["p"] == pytest.approx(scipy.stats.ttest_rel([0.1, 0.2, 0.3], [0.2, 0.25, 0.5]).pvalue)
+
+
 # Scripts
 
 RECIPE = {
@@ -460,6 +545,29 @@ def test_training_writes_a_checkpoint_and_measures_for_each_fold_and_seed(traine
     assert summary["mse"]["sd"] == pytest.approx(masked.groupby("seed")["mse"].mean().std())
     card = json.loads((trained / "models" / "fold1_seed1" / "model_card.json").read_text())
     assert not set(card["contigs"]["test"]) & set(card["contigs"]["training"])
+
+
+def test_variants_are_trained_beside_each_other_and_gathered(trained, tmp_path):
+    common = [*_inputs(trained), "--config", trained / "recipe.json", "--folds", 4, "--fold", 0, "--peaks"]
+    common += [trained / "peaks.bed", "--no-progress"]
+    one = run_script("train_seq2exp", *common, "--variant", "seq2exp-hard", "--retrain", 0.2, "--out", tmp_path / "a")
+    two = run_script("train_seq2exp", *common, "--variant", "peaks,caduceus", "--out", tmp_path / "b")
+    assert (one.code, two.code) == (0, 0), one.err + two.err
+    assert (tmp_path / "b" / "caduceus" / "fold0_seed0" / "model.safetensors").is_file()
+    parts = [tmp_path / "b" / "metrics.tsv", tmp_path / "a" / "metrics.tsv"]
+    ran = run_script("gather_seq2exp", *parts, "--first", "seq2exp-hard", "--outdir", tmp_path / "all")
+    assert ran.code == 0, ran.err
+    table = pd.read_table(tmp_path / "all" / "metrics.tsv")
+    found = list(zip(table["model"], table["evaluation"], strict=True))
+    assert found == [
+        ("seq2exp-hard", "mask"), ("seq2exp-hard", "retrained"), ("caduceus", "mask"), ("peaks", "mask"),
+    ]  # fmt: skip
+    retrained_ratio = table["mask_ratio"][1]
+    assert 6 / 32 <= retrained_ratio <= 8 / 32  # a fifth of 32 positions, and the two of the centre
+    summary = json.loads((tmp_path / "all" / "metrics.json").read_text())
+    assert {row["other"] for row in summary["comparisons"]} == {"seq2exp-hard retrained", "caduceus mask", "peaks mask"}
+    twice = run_script("gather_seq2exp", parts[0], parts[0], "--outdir", tmp_path / "all")
+    assert (twice.code, "given twice" in twice.err) == (2, True)
 
 
 def test_masks_elements_and_predictions_agree_with_the_model(trained, tmp_path):

@@ -216,15 +216,17 @@ EXPRESSION = TableSchema(
 
 SEQ2EXP_METRICS = TableSchema(
     "seq2exp_metrics",
-    "fold x seed x evaluation",
+    "model x fold x seed x evaluation",
     pa.DataFrameSchema(
         {
+            "model": _column(str, "Variant of the configuration, or 'config'."),
             "fold": _column(int, "Fold whose contigs were the test.", _not_negative),
             "seed": _column(int, "Seed of the training.", _not_negative),
             "evaluation": _column(
                 str,
-                "'mask': under the model's own mask; 'top': its highest positions alone.",
-                pa.Check.isin(["mask", "top"]),
+                "'mask': under the model's own mask; 'top': its highest positions alone; 'retrained': with a fresh "
+                "predictor.",
+                pa.Check.isin(["mask", "top", "retrained"]),
             ),
             "genes": _column(int, "Test genes."),
             "mse": _column(float, "Mean squared error of log10(expression + 1).", _not_negative),

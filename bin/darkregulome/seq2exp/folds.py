@@ -1,20 +1,23 @@
 """Training over folds of whole contigs and several seeds: no test gene shares a contig with a training gene."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from scipy.stats import ttest_rel
 
 from darkregulome.errors import InputError
 from darkregulome.io.schemas import SEQ2EXP_METRICS
-from darkregulome.io.tables import check_table
+from darkregulome.io.tables import check_table, read_table
 from darkregulome.seq2exp.data import ExpressionWindows
-from darkregulome.seq2exp.network import Seq2ExpConfig
+from darkregulome.seq2exp.network import Seq2Exp, Seq2ExpConfig
 from darkregulome.seq2exp.recipe import Recipe
 from darkregulome.seq2exp.train import Trained, identity, measures, predict, train_seq2exp
+from darkregulome.seq2exp.variants import retrained
 from darkregulome.training.state import StateFile
 
 MEASURES = ("mse", "mae", "pearson", "mask_ratio", "continuity")
@@ -76,46 +79,88 @@ def split(genes: pd.DataFrame, count: int, fold: int) -> dict[str, pd.DataFrame]
     return {name: genes[chosen].reset_index(drop=True) for name, chosen in parts.items()}
 
 
+@dataclass(frozen=True)
+class Plan:
+    """What `train_folds` trains and tests.
+
+    Attributes
+    ----------
+    count : folds in all; `which` of them are run.
+    top : test a second time with this fraction of positions, those of the highest mask, and nothing else.
+    retrain : then train a fresh predictor on this fraction of positions, where the mask was learnt, and test it too.
+    """
+
+    count: int
+    which: Sequence[int]
+    seeds: Sequence[int]
+    top: float | None = None
+    retrain: float | None = None
+    device: torch.device | str = "cpu"
+    precision: str = "fp32"
+
+
+StateOf = Callable[[str, dict[str, Any]], StateFile | None]
+"""Where to keep what a restart of one training needs, by the training's name and what it is made of."""
+
+
 def train_folds(
+    name: str,
     config: Seq2ExpConfig,
     recipe: Recipe,
     windows: ExpressionWindows,
     genes: pd.DataFrame,
-    count: int,
-    which: Iterable[int],
-    seeds: Iterable[int],
-    top: float | None = None,
-    device: torch.device | str = "cpu",
+    plan: Plan,
     report: Report = lambda _row: None,
-    state: Callable[[int, int, dict[str, Any]], StateFile] | None = None,
-    precision: str = "fp32",
+    state: StateOf = lambda _name, _identity: None,
 ) -> Iterator[Run]:
-    """Train and test a model for each of some folds and seeds, one at a time.
+    """Train and test a model, called `name` in the measures, for each of some folds and seeds, one at a time."""
+    for fold in plan.which:
+        parts = split(genes, plan.count, fold)
+        for seed in plan.seeds:
 
-    Parameters
-    ----------
-    count : folds in all; `which` of them are run.
-    top : test a second time with this fraction of positions, those of the highest mask, and nothing else.
-    state : gives, for a fold and a seed and what the training is made of, where to keep what a restart needs.
-    """
-    for fold in which:
-        parts = split(genes, count, fold)
-        for seed in seeds:
+            def train(
+                label: str,
+                config: Seq2ExpConfig,
+                recipe: Recipe,
+                generator_of: Seq2Exp | None = None,
+                fold: int = fold,
+                seed: int = seed,
+                parts: dict[str, pd.DataFrame] = parts,
+            ) -> Trained:
+                made_of = identity(config, recipe, windows, genes, fold, seed) | {"folds": plan.count}
+                return train_seq2exp(
+                    config,
+                    recipe,
+                    windows,
+                    parts["training"],
+                    parts["validation"],
+                    seed,
+                    plan.device,
+                    lambda row: report({"model": name, "fold": fold, "seed": seed, **row}),
+                    state(f"{label}_fold{fold}_seed{seed}", made_of),
+                    plan.precision,
+                    generator_of,
+                )
 
-            def told(row: Mapping[str, Any], fold: int = fold, seed: int = seed) -> None:
-                report({"fold": fold, "seed": seed, **row})
+            def tested(
+                evaluation: str,
+                trained: Trained,
+                top: float | None = None,
+                fold: int = fold,
+                seed: int = seed,
+                test: pd.DataFrame = parts["test"],
+            ) -> dict[str, Any]:
+                predicted = predict(trained.model, windows, test, recipe.batch, top)
+                begin = {"model": name, "fold": fold, "seed": seed, "evaluation": evaluation, "genes": len(predicted)}
+                return {**begin, **measures(test["target"], predicted)}
 
-            kept = None
-            if state is not None:
-                kept = state(fold, seed, identity(config, recipe, windows, genes, fold, seed) | {"folds": count})
-            trained = train_seq2exp(
-                config, recipe, windows, parts["training"], parts["validation"], seed, device, told, kept, precision
-            )
-            rows = []
-            for name, fraction in (("mask", None), *([("top", top)] if top else [])):
-                predicted = predict(trained.model, windows, parts["test"], recipe.batch, fraction)
-                measured = measures(parts["test"]["target"], predicted)
-                rows.append({"fold": fold, "seed": seed, "evaluation": name, "genes": len(predicted), **measured})
+            trained = train(name, config, recipe)
+            rows = [tested("mask", trained)]
+            if plan.top and config.source == "learnt":
+                rows.append(tested("top", trained, plan.top))
+            if plan.retrain and config.source == "learnt":
+                again = train(f"{name}-retrained", *retrained(config, recipe, plan.retrain), trained.model)
+                rows.append(tested("retrained", again))
             yield Run(fold, seed, parts, trained, rows)
 
 
@@ -125,11 +170,62 @@ def metrics_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def summarise(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Mean over all runs of an evaluation, and standard deviation over seeds of the means over folds."""
+    """Mean over all runs of a model and an evaluation, and standard deviation over seeds of the means over folds."""
     found = []
-    for name, group in rows.groupby("evaluation", sort=False):
+    for (model, name), group in rows.groupby(["model", "evaluation"], sort=False):
         by_seed = group.groupby("seed")[list(MEASURES)].mean()
         mean, sd = by_seed.mean(), by_seed.std(ddof=1)
         values = {measure: {"mean": float(mean[measure]), "sd": float(sd[measure])} for measure in MEASURES}
-        found.append({"evaluation": name, "seeds": len(by_seed), "folds": int(group["fold"].nunique()), **values})
+        found.append(
+            {"model": model, "evaluation": name, "seeds": len(by_seed), "folds": int(group["fold"].nunique()), **values}
+        )
     return found
+
+
+def compare(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Each model and evaluation against the first one, paired over folds and seeds: mean difference and paired t test.
+
+    Folds share training genes and seeds share all of them, so that p is a guide and no proof.
+    """
+    by_run = rows.set_index(["fold", "seed"])
+    names = list(dict.fromkeys(zip(rows["model"], rows["evaluation"], strict=True)))
+    parts = {name: by_run[(by_run["model"] == name[0]) & (by_run["evaluation"] == name[1])] for name in names}
+    found = []
+    for other in names[1:]:
+        for measure in ("mse", "mae", "pearson"):
+            pair = pd.DataFrame({"one": parts[names[0]][measure], "other": parts[other][measure]}).dropna()
+            gain = pair["one"] - pair["other"]
+            p = ttest_rel(pair["one"], pair["other"]).pvalue if len(pair) > 1 and gain.std() > 0 else np.nan
+            begin = {"model": " ".join(names[0]), "other": " ".join(other), "measure": measure, "runs": len(pair)}
+            found.append({**begin, "difference": float(gain.mean()), "p": float(p)})
+    return found
+
+
+def summary_of(rows: pd.DataFrame) -> dict[str, Any]:
+    """The content of metrics.json."""
+    return {"target": "log10(expression + 1)", "summary": summarise(rows), "comparisons": compare(rows)}
+
+
+def gather_metrics(parts: Sequence[Path], first: str | None = None) -> pd.DataFrame:
+    """Measures of several runs in one table: the model `first` at the top, the others by name, then fold and seed.
+
+    Raises
+    ------
+    InputError : a table does not fit, two hold the same training, or none has the model `first`.
+    """
+    table = pd.concat([read_table(path, SEQ2EXP_METRICS) for path in parts], ignore_index=True)
+    keys = ["model", "fold", "seed", "evaluation"]
+    twice = table[table.duplicated(keys)]
+    if len(twice):
+        row = twice.iloc[0]
+        what = f"{row['model']}, fold {row['fold']}, seed {row['seed']}"
+        raise InputError.at("metrics.tsv", f"{what} is given twice", "give each training once")
+    if first is not None and first not in set(table["model"]):
+        raise InputError.at(
+            "--first", f"{first!r} is none of the models", f"give one of {', '.join(table['model'].unique())}"
+        )
+    rank = {"mask": 0, "top": 1, "retrained": 2}
+    order = table.assign(later=table["model"] != first, rank=table["evaluation"].map(rank))
+    return order.sort_values(["later", "model", "rank", "fold", "seed"], ignore_index=True).drop(
+        columns=["later", "rank"]
+    )

@@ -25,13 +25,15 @@ class MaskSettings(BaseModel):
     ----------
     combination : ``"product"``, the product of the two densities; ``"published"``, the sum of the parameters, as the
         published implementation has it; ``"sequence"``, the generator's Beta alone, held near the signals' by the KL.
-    kind : soft values, or hard ones (0 or 1) with a straight-through gradient.
+    kind : soft values; hard ones (0 or 1) with a straight-through gradient; or 1 at the highest `top` of positions and
+        0 elsewhere, without a gradient.
     floor : added to the sequence's parameters and to the signals.
     signal_scale : factor of the signals' parameters: how much a signal weighs against the sequence.
     signal_weights : relative weight of each signal; equal if empty.
     signal_betas : second parameter of each signal's Beta, less the floor and before the scale: the value at which the
         signal gives a mask of one half. 1 if empty.
     prior : parameters of the Beta to which the mask is drawn.
+    top : share of positions that a mask of kind ``"top"`` keeps.
     threshold : at and above it a hard mask is 1.
     centre : bases in the middle of the window that are always kept: the promoter.
     """
@@ -39,13 +41,14 @@ class MaskSettings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     combination: Literal["product", "published", "sequence"] = "product"
-    kind: Literal["soft", "hard"] = "soft"
+    kind: Literal["soft", "hard", "top"] = "soft"
     floor: NonNegativeFloat = 1.0
     signal_scale: PositiveFloat = 10.0
     signal_weights: tuple[PositiveFloat, ...] = ()
     signal_betas: tuple[NonNegativeFloat, ...] = ()
     prior: tuple[PositiveFloat, PositiveFloat] = (10.0, 90.0)
     threshold: float = Field(default=0.5, gt=0, lt=1)
+    top: float = Field(default=0.1, gt=0, le=1)
     centre: NonNegativeInt = 2000
 
     @model_validator(mode="after")

@@ -16,9 +16,12 @@ from torch.nn import functional as F
 from darkregulome.errors import InputError
 from darkregulome.models.caduceus import CaduceusBlock, CaduceusConfig, RMSNorm, SsmConfig
 from darkregulome.models.checkpoint import CONFIG, find_weights, load_weights, read_config
-from darkregulome.seq2exp.mask import MaskSettings, hard_mask, keep_centre, kl_loss, mask_beta
+from darkregulome.models.hyenadna import HyenaBlock, HyenaConfig
+from darkregulome.seq2exp.mask import MaskSettings, hard_mask, keep_centre, kl_loss, mask_beta, top_mask
 
 BASES = 4
+NORM_EPSILON = 1e-5
+ATTENTION_HEADS = 4
 
 
 class Seq2ExpConfig(BaseModel):
@@ -33,8 +36,10 @@ class Seq2ExpConfig(BaseModel):
         training cheaper in proportion.
     stem_width : bases that one channel of the input layer sees. The paper's is 1; where a position stands for many
         bases it should hold a motif.
-    source : where the mask comes from: learnt; ``"open"``, nothing masked (the predictor alone); ``"given"``, a mask
-        that comes with the data (peaks).
+    source : where the mask comes from: learnt; ``"frozen"``, learnt before, with another predictor; ``"open"``, nothing
+        masked (the predictor alone); ``"given"``, a mask that comes with the data (peaks).
+    encoder : what reads the positions: a bidirectional Mamba; the forward one alone; Hyena; or attention between the
+        promoter and the positions that are open, after EPInformer (Lin et al. 2024, doi:10.1101/2024.08.01.606099).
     open_start : logits of alpha at the start, and of beta with the opposite sign: a mask that starts open lets the
         predictor learn before the mask closes.
     """
@@ -50,7 +55,8 @@ class Seq2ExpConfig(BaseModel):
     ssm_cfg: SsmConfig = SsmConfig()
     resolution: PositiveInt = 1
     stem_width: PositiveInt = 1
-    source: Literal["learnt", "open", "given"] = "learnt"
+    source: Literal["learnt", "frozen", "open", "given"] = "learnt"
+    encoder: Literal["caduceus", "mamba", "hyena", "attention"] = "caduceus"
     open_start: NonNegativeFloat = 0.0
     mask: MaskSettings = MaskSettings()
 
@@ -58,6 +64,8 @@ class Seq2ExpConfig(BaseModel):
     def _fits_together(self) -> "Seq2ExpConfig":
         if self.window % self.resolution or self.mask.centre % self.resolution:
             raise ValueError("window and mask.centre must be multiples of resolution")
+        if self.encoder == "attention" and self.d_model % (2 * ATTENTION_HEADS):
+            raise ValueError(f"d_model must be a multiple of {2 * ATTENTION_HEADS} for attention")
         if not set(self.log10_signals) <= set(self.signals) and "log10_signals" in self.model_fields_set:
             raise ValueError("log10_signals must be among signals")
         for name, values in (("weights", self.mask.signal_weights), ("betas", self.mask.signal_betas)):
@@ -103,48 +111,103 @@ class Masked:
 
 
 class Encoder(nn.Module):
-    """An input layer and a stack of bidirectional Mamba blocks: (batch, bases, channels) to (batch, positions, d)."""
+    """An input layer and a stack of blocks: (batch, bases, channels) to (batch, positions, d)."""
 
     def __init__(self, channels: int, config: Seq2ExpConfig):
         super().__init__()
-        blocks = CaduceusConfig(d_model=config.d_model, n_layer=config.n_layer, ssm_cfg=config.ssm_cfg)
-        self.width, self.resolution = config.stem_width, config.resolution
+        self.width, self.resolution, self.kind = config.stem_width, config.resolution, config.encoder
         self.stem = nn.Conv1d(channels, config.d_model, config.stem_width)
         # One base in four is 1 and the rest are 0, so PyTorch's own start, which counts every input, is too timid.
         nn.init.normal_(self.stem.weight[:, :BASES], std=math.sqrt(2 / config.stem_width))
-        self.layers = nn.ModuleList(CaduceusBlock(blocks) for _ in range(config.n_layer))
-        self.norm = RMSNorm(config.d_model, blocks.norm_epsilon)
+        self.layers = nn.ModuleList(_block(config) for _ in range(config.n_layer))
+        self.norm = RMSNorm(config.d_model, NORM_EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
         left = (self.width - 1) // 2
-        x = self.stem(F.pad(x.transpose(1, 2), (left, self.width - 1 - left)))
-        x = F.max_pool1d(x, self.resolution)
-        hidden, residual = (F.gelu(x) if self.width > 1 else x).transpose(1, 2), None
+        hidden = self.stem(F.pad(x.transpose(1, 2), (left, self.width - 1 - left)))
+        hidden = F.max_pool1d(hidden, self.resolution)
+        hidden = (F.gelu(hidden) if self.width > 1 else hidden).transpose(1, 2)
+        if self.kind in ("caduceus", "mamba"):
+            residual = None
+            for layer in self.layers:
+                hidden, residual = layer(hidden, residual)
+            return self.norm(hidden if residual is None else hidden + residual)
+        if self.kind == "attention":
+            hidden = hidden + distance_code(hidden)
+            closed = _closed(x, self.resolution)
+            for layer in self.layers:
+                hidden = layer(hidden, src_key_padding_mask=closed)
+            return self.norm(hidden)
         for layer in self.layers:
-            hidden, residual = layer(hidden, residual)
-        return self.norm(hidden if residual is None else hidden + residual)
+            hidden = layer(hidden)
+        return self.norm(hidden)
+
+    def read(self, x: Tensor) -> Tensor:
+        """What is known of the gene, (batch, d): the mean over positions; with attention, the promoter's position."""
+        hidden = self(x)
+        return hidden[:, hidden.shape[1] // 2] if self.kind == "attention" else hidden.mean(1)
+
+
+def _block(config: Seq2ExpConfig) -> nn.Module:
+    width = config.d_model
+    if config.encoder == "hyena":
+        positions = config.window // config.resolution
+        return HyenaBlock(HyenaConfig(d_model=width, d_inner=2 * width, max_seq_len=positions, filter_order=width))
+    if config.encoder == "attention":
+        return nn.TransformerEncoderLayer(
+            width, ATTENTION_HEADS, 2 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
+        )
+    return CaduceusBlock(
+        CaduceusConfig(
+            d_model=width,
+            n_layer=config.n_layer,
+            ssm_cfg=config.ssm_cfg,
+            norm_epsilon=NORM_EPSILON,
+            bidirectional=config.encoder == "caduceus",
+        )
+    )
+
+
+def distance_code(hidden: Tensor) -> Tensor:
+    """Sines and cosines of the distance from the middle, (positions, d), for hidden (batch, positions, d)."""
+    positions, width = hidden.shape[1:]
+    distance = torch.arange(positions, device=hidden.device, dtype=torch.float32) - positions // 2
+    rates = torch.exp(torch.arange(0, width, 2, device=hidden.device) * (-math.log(10_000.0) / width))
+    angles = distance[:, None] * rates
+    return torch.stack((angles.sin(), angles.cos()), dim=-1).flatten(1)[:, :width]
+
+
+def _closed(x: Tensor, resolution: int) -> Tensor:
+    """Positions of which nothing is seen, (batch, positions), bool; the middle one never is."""
+    closed = (x == 0).all(-1).unflatten(1, (-1, resolution)).all(-1)
+    closed[:, closed.shape[1] // 2] = False
+    return closed
 
 
 class Seq2Exp(nn.Module):
     """Generator and predictor.
 
     ``model(bases, signals)`` takes one-hot bases (batch, window, 4) and signals (batch, window, signals), not
-    negative; see `Masked` for what it gives. In training mode the mask is drawn, else it is the mean.
+    negative; see `Masked` for what it gives. In training the mask is drawn where `draws` is set; else it is the mean.
     """
 
     def __init__(self, config: Seq2ExpConfig):
         super().__init__()
         self.config = config
+        self.draws = config.source == "learnt"
         channels, width = BASES + len(config.signals), config.d_model
         self.predictor = Encoder(channels, config)
         self.head = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1))
         self.generator: Encoder | None = None
-        if config.source == "learnt":
+        if config.source in ("learnt", "frozen"):
             self.generator = Encoder(channels, config)
             self.logits = nn.Linear(width, 2)
             nn.init.normal_(self.logits.weight, std=0.02)
             with torch.no_grad():
                 self.logits.bias.copy_(torch.tensor([-config.open_start, config.open_start]))
+        if config.source == "frozen":
+            for module in (self.generator, self.logits):
+                module.requires_grad_(False)  # type: ignore[union-attr]
 
     @torch.no_grad()
     def start_at(self, level: float) -> None:
@@ -157,7 +220,7 @@ class Seq2Exp(nn.Module):
         if self.generator is not None:
             pooled = _mean_of_bins(signals, self.config.resolution)
             distribution = mask_beta(self.logits(self.generator(x)).float(), pooled, self.config.mask)
-            soft = distribution.rsample() if self.training else distribution.mean
+            soft = distribution.rsample() if self.training and self.draws else distribution.mean
             kl = kl_loss(distribution, pooled, self.config.mask)
         elif self.config.source == "given":
             if given is None:
@@ -176,8 +239,11 @@ class Seq2Exp(nn.Module):
     def apply_kind(self, soft: Tensor) -> Tensor:
         """The mask that the predictor sees: hard or soft, with the centre kept."""
         settings = self.config.mask
-        mask = hard_mask(soft, settings.threshold) if settings.kind == "hard" else soft
-        return self.keep_promoter(mask)
+        if settings.kind == "hard":
+            soft = hard_mask(soft, settings.threshold)
+        elif settings.kind == "top":
+            soft = top_mask(soft, settings.top)
+        return self.keep_promoter(soft)
 
     def keep_promoter(self, mask: Tensor) -> Tensor:
         """A mask (batch, positions) with the centre kept."""
@@ -186,7 +252,7 @@ class Seq2Exp(nn.Module):
     def predict(self, x: Tensor, mask: Tensor) -> Tensor:
         """Expression (batch,) from the network's input (batch, window, channels) under a mask (batch, positions)."""
         seen = x * mask.repeat_interleave(self.config.resolution, dim=1).unsqueeze(-1)
-        return self.head(self.predictor(seen).mean(1)).squeeze(-1)
+        return self.head(self.predictor.read(seen)).squeeze(-1)
 
     def aliases(self) -> dict[str, str]:
         """Names of tied tensors, each with the name of the tensor that it repeats."""

@@ -32,6 +32,10 @@ class Recipe(BaseModel):
     learning_rate, first_rate, last_rate : at its peak, at the first step, at the last step (cosine between).
     kl_weight, continuity_weight : weights of the two terms beside the prediction loss.
     kl_ramp : shares of the steps between which `kl_weight` rises from 0; a model is selected after the second.
+    copy_predictor : share of the steps after which the generator starts again from the predictor's weights: what tells
+        expression is what the mask must tell, and the predictor learns it sooner. None never does.
+    draw_until : share of the steps in which the mask is drawn; then training sees its mean, as evaluation does. A Beta
+        of small parameters is nearly a coin, and a hard mask of coins is another one than that of their means.
     validate_every : steps between validations; the model with the least validation MSE is kept.
     shift : largest random shift of a training window.
     accumulate : parts into which a step is cut, so that less memory is enough.
@@ -50,6 +54,8 @@ class Recipe(BaseModel):
     kl_weight: NonNegativeFloat = 0.01
     continuity_weight: NonNegativeFloat = 0.0
     kl_ramp: tuple[_Share, _Share] = (0.0, 0.0)
+    copy_predictor: _Share | None = None
+    draw_until: Annotated[float, Field(ge=0, le=1)] = 1.0
     validate_every: PositiveInt = 500
     shift: NonNegativeInt = 0
     accumulate: PositiveInt = 1

@@ -13,6 +13,7 @@ from darkregulome.seq2exp.data import Batch, ExpressionWindows
 from darkregulome.seq2exp.mask import continuity, top_mask, total_loss
 from darkregulome.seq2exp.network import Seq2Exp, Seq2ExpConfig
 from darkregulome.seq2exp.recipe import Recipe
+from darkregulome.seq2exp.variants import take_generator
 from darkregulome.training.loop import Losses, Plan, Task, decay_groups, train
 from darkregulome.training.schedule import Budget
 from darkregulome.training.state import StateFile
@@ -40,6 +41,7 @@ def train_seq2exp(
     report: Report = lambda _row: None,
     state: StateFile | None = None,
     precision: str = "fp32",
+    generator_of: Seq2Exp | None = None,
 ) -> Trained:
     """Train a model; keep the weights with the least validation MSE.
 
@@ -48,6 +50,7 @@ def train_seq2exp(
     windows : of the whole genome.
     training, validation : genes (chrom, tss, strand, target).
     state : where to keep what a restart needs.
+    generator_of : a trained model whose generator is taken, for a configuration whose mask is frozen.
 
     Returns
     -------
@@ -56,6 +59,8 @@ def train_seq2exp(
     torch.manual_seed(seed)
     model = Seq2Exp(config)
     model.start_at(float(training["target"].mean()))
+    if generator_of is not None:
+        take_generator(model, generator_of)
     task = ExpressionTask(model, recipe, windows, training, validation, np.random.default_rng(seed))
     plan = Plan(
         Budget(recipe.steps),
@@ -94,6 +99,14 @@ class ExpressionTask(Task):
         self.generators = {"genes": rng}
         self.optimizer = torch.optim.AdamW(decay_groups(model, recipe.weight_decay), lr=recipe.first_rate)
         self._order, self._next = np.zeros(0, int), 0
+
+    def begin(self, step: int) -> None:
+        """Whether masks are drawn; and give the generator the predictor's weights, where the recipe says so."""
+        learnt = self.model.config.source == "learnt"
+        self.model.draws = learnt and step < self._recipe.draw_until * self._recipe.steps
+        share = self._recipe.copy_predictor
+        if share is not None and step == round(share * self._recipe.steps) and self.model.generator is not None:
+            self.model.generator.load_state_dict(self.model.predictor.state_dict())
 
     def draw(self) -> Batch:
         """Genes of one step: every gene once an epoch, the last, incomplete batch of an epoch being left out."""
@@ -226,9 +239,3 @@ def saliency(model: Seq2Exp, windows: ExpressionWindows, genes: pd.DataFrame, ba
         (gradient,) = torch.autograd.grad(model.predict(x, mask).sum(), x)
         found += list((gradient * x).sum(-1).abs().detach().cpu().numpy())
     return found
-
-
-def without_signals(config: Seq2ExpConfig) -> Seq2ExpConfig:
-    """The same model reading the sequence alone."""
-    mask = config.mask.model_dump() | {"signal_weights": (), "signal_betas": ()}
-    return Seq2ExpConfig.model_validate(config.model_dump() | {"signals": (), "log10_signals": (), "mask": mask})

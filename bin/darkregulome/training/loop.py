@@ -36,6 +36,9 @@ class Task(ABC):
     optimizer: torch.optim.Optimizer
     generators: Generators
 
+    def begin(self, step: int) -> None:  # noqa: B027, most tasks have nothing to do
+        """What is to be done before a step."""
+
     @abstractmethod
     def draw(self) -> Any:
         """The examples of one step, on the CPU."""
@@ -162,6 +165,7 @@ class _Loop:
         for group in task.optimizer.param_groups:
             group["lr"] = plan.rate(step, progress)
         task.optimizer.zero_grad(set_to_none=True)
+        task.begin(step)
         shown: dict[str, float] = {}
         for part, share in task.split(task.draw(), plan.parts):
             with self.accelerator.autocast():
