@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from darkregulome.models import numerics
-from darkregulome.models.numerics import linear
+from darkregulome.models.numerics import for_inference, linear
 
 
 @pytest.fixture(params=[True, False], ids=["onednn", "without"])
@@ -61,3 +61,21 @@ def test_low_precision_stays_as_it_is(onednn):
             linear(torch.ones(2, 4, dtype=torch.bfloat16), torch.ones(3, 4, dtype=torch.bfloat16)).dtype
             == torch.bfloat16
         )
+
+
+def test_a_network_for_inference_is_the_same_function_of_the_same_parameters(onednn):
+    shared = torch.nn.Linear(5, 5)
+    network = torch.nn.Sequential(
+        torch.nn.Linear(3, 5, bias=False), shared, torch.nn.Sequential(torch.nn.ReLU(), shared)
+    )
+    x, before = torch.randn(2, 3), network.state_dict()
+    expected = network(x).detach()
+    found = for_inference(network, torch.device("cpu"))
+    assert found is network
+    assert found[1] is found[2][1]
+    after = network.state_dict()
+    assert list(after) == list(before)
+    assert all(after[name].data_ptr() == tensor.data_ptr() for name, tensor in before.items())
+    with torch.inference_mode():
+        torch.testing.assert_close(found(x), expected)
+    assert all(type(layer) is not torch.nn.Linear for layer in network.modules())

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from darkregulome.errors import InputError
 from darkregulome.models.letters import Alphabet
+from darkregulome.models.numerics import for_inference
 from darkregulome.models.protocol import BASES
 
 UNKNOWN, MASKED = 4, 5
@@ -284,7 +285,7 @@ class KmerLanguageModel:
         revision: str | None = None,
     ):
         self.name, self.device, self.precision, self.revision = name, device, precision, revision
-        self.network: Any = network.eval().requires_grad_(False).to(device)
+        self.network: Any = for_inference(network, device)
         self.vocabulary, self.k = vocabulary, vocabulary.k
         self.context = min(context or room, room)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from darkregulome.models import letters
-from darkregulome.models.numerics import numerics
+from darkregulome.models.numerics import for_inference, numerics
 
 UNIFORM = -math.log(len(letters.BASE_IDS))
 """Log-probability of a base of which nothing is known."""
@@ -47,7 +47,7 @@ class LetterLanguageModel:
     ):
         self.name, self.kind, self.context, self.equivariant = name, kind, context, equivariant
         self.device, self.precision, self.revision = device, precision, revision
-        self.network = network.to(device).eval().requires_grad_(False)
+        self.network = for_inference(network, device)
         self.alphabet = alphabet
         self._bases = torch.tensor(alphabet.bases, device=device)
 

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darkregulome.errors import InputError
@@ -82,6 +83,26 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
         return F.linear(x, weight, bias)
     # Of a weight whose rows do not lie side by side it makes a thousand times the work.
     return torch.ops.mkldnn._linear_pointwise(x, weight.contiguous(), bias, "none", [], "")
+
+
+class Dense(nn.Linear):
+    """`nn.Linear` by `linear`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return linear(x, self.weight, self.bias)
+
+
+def for_inference(network: nn.Module, device: torch.device) -> Any:
+    """The network itself on a device, without gradients; each of its `nn.Linear` a `Dense` of the same parameters."""
+    made: dict[nn.Module, Dense] = {}
+    for parent in list(network.modules()):
+        # Subclasses have a forward of their own.
+        for name, layer in [(name, child) for name, child in parent._modules.items() if type(child) is nn.Linear]:
+            if layer not in made:
+                made[layer] = Dense(layer.in_features, layer.out_features, layer.bias is not None, device="meta")
+                made[layer].weight, made[layer].bias = layer.weight, layer.bias
+            setattr(parent, name, made[layer])
+    return network.to(device).eval().requires_grad_(False)
 
 
 @cache
