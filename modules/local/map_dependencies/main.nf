@@ -16,7 +16,7 @@ process MAP_DEPENDENCIES {
     val code
 
     output:
-    tuple val(meta), path("${prefix}"), emit: maps, type: 'dir'
+    tuple val(meta), path("${prefix}", type: 'dir'), emit: maps
     tuple val("${task.process}"), val('darkregulome'), eval("map_dependencies.py --version | sed 's/.* //'"), topic: versions
     tuple val("${task.process}"), val('torch'), eval("python3 -c 'from importlib.metadata import version; print(version(\"torch\"))'"), topic: versions
 
