@@ -38,6 +38,18 @@ def main(
     threshold: Annotated[float, typer.Option(min=0, max=1, help="Bases with at least this mask make elements.")] = 0.5,
     min_length: Annotated[int, typer.Option(min=1, help="Shortest element, in bases.")] = 20,
     batch: Annotated[int, typer.Option(min=1, help="Genes at once.")] = 8,
+    ccres: Annotated[
+        Path | None, typer.Option(help="BED of known elements: does the mask agree with them? Writes overlap.json.")
+    ] = None,
+    elements: Annotated[Path | None, typer.Option(help="elements.parquet of the genes' loci, for --residuals.")] = None,
+    residuals: Annotated[
+        Path | None,
+        typer.Option(
+            help="residuals.parquet of diagnose.py: does the mask agree more with residual than with raw RIS?"
+        ),
+    ] = None,
+    permutations: Annotated[int, typer.Option(min=99, help="Draws of the null of the agreement.")] = 1999,
+    seed: cli.Seed = 0,
     threads: cli.Threads = 1,
     progress: cli.Progress = True,
     version: cli.Version = False,
@@ -47,28 +59,37 @@ def main(
     from darkregulome.errors import InputError
     from darkregulome.genome.reference import Reference
     from darkregulome.io.schemas import SEQ2EXP_PREDICTIONS
-    from darkregulome.io.tables import write_table
-    from darkregulome.seq2exp.data import ExpressionWindows, parse_signals, read_genes
+    from darkregulome.io.tables import write_json, write_table
+    from darkregulome.seq2exp.data import ExpressionWindows, parse_signals, read_genes, read_intervals
     from darkregulome.seq2exp.output import Ensemble, base_masks, elements_of, write_elements, write_mask
+    from darkregulome.seq2exp.overlap import overlap_table, read_residuals
 
+    if (residuals is None) != (elements is None):
+        raise InputError.at("--residuals", "and --elements go together", "give both, or neither")
     torch.set_num_threads(threads)
     ensemble = Ensemble(model, held_out=genes is Genes.test)
     with Reference(fasta) as reference:
         table = read_genes(expression, reference.contigs)
         windows = ExpressionWindows(reference, parse_signals(signal or []), ensemble.config, peaks)
         applied = ensemble.apply(windows, table, batch)
-        lengths = reference.lengths
+        lengths, contigs = reference.lengths, reference.contigs
     if not applied["models"].any():
         raise InputError.at("--genes", "no gene lies on a test contig of any model", "give --genes all")
     masks = base_masks(applied, table, ensemble.config.resolution)
-    elements = elements_of(masks, lengths, threshold, min_length)
+    found = elements_of(masks, lengths, threshold, min_length)
     write_mask(masks, lengths, outdir / "mask.bw")
-    write_elements(elements, outdir / "elements.bed.gz")
+    write_elements(found, outdir / "elements.bed.gz")
     predictions = table.join(applied.drop(columns="soft"))
     write_table(predictions[SEQ2EXP_PREDICTIONS.columns], outdir / "predictions.tsv", SEQ2EXP_PREDICTIONS)
+    if ccres is not None or residuals is not None:
+        strands = table.set_index("gene").loc[masks["gene"], "strand"].reset_index(drop=True)
+        known = None if ccres is None else read_intervals(ccres, contigs)
+        scored = None if residuals is None else read_residuals(residuals, str(elements), contigs)
+        overlap = overlap_table(masks, strands, ensemble.config.resolution, known, scored, permutations, seed)
+        write_json(overlap, outdir / "overlap.json")
     if progress:
         spoken = int((applied["models"] > 0).sum())
-        cli.console.print(f"{spoken} of {len(table)} genes, {len(elements)} elements", markup=False)
+        cli.console.print(f"{spoken} of {len(table)} genes, {len(found)} elements", markup=False)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,6 @@ def main(
     from darkregulome.models.numerics import check_precision, resolve_device
     from darkregulome.training.build import build_enformer
     from darkregulome.training.enformer import (
-        PARTS,
         EnformerTraining,
         TrackWindows,
         identity,
@@ -113,8 +112,7 @@ def main(
     card["command"] = cli.command_line("train_enformer.py")
     save_checkpoint(model, model_config, out, card)
     write_json({"curve": curve}, out / "training_curve.json")
-    for part in PARTS:
-        kept.of_part(part).remove()
+    kept.remove()
 
 
 if __name__ == "__main__":

@@ -20,11 +20,12 @@ from darkregulome.seq2exp.folds import compare, folds, split
 from darkregulome.seq2exp.network import Seq2Exp, Seq2ExpConfig, load_seq2exp
 from darkregulome.seq2exp.output import elements_of, write_mask
 from darkregulome.seq2exp.recipe import Recipe, read_recipe
-from darkregulome.seq2exp.train import ExpressionTask, losses_of, measures, predict, saliency, train_seq2exp
+from darkregulome.seq2exp.train import RESTART, ExpressionTask, losses_of, measures, predict, saliency, train_seq2exp
 from darkregulome.seq2exp.variants import VARIANTS, retrained, variant
 from darkregulome.simulate import expression
 from darkregulome.simulate.expression import simulate_expression
 from darkregulome.simulate.writing import write_expression
+from darkregulome.training.state import StateFile
 from script_runner import run_script
 
 GRID = np.linspace(0.0005, 0.9995, 1000)
@@ -480,6 +481,23 @@ def test_a_frozen_mask_is_the_trained_ones_top_and_does_not_learn(simulated):
     assert torch.equal(mask, wanted)
 
 
+def test_of_several_starts_the_one_with_the_least_validation_error_is_kept(simulated, tmp_path):
+    _, folder = simulated
+    windows, genes = _windows(folder), _genes(folder)
+    recipe = QUICK.model_copy(update={"steps": 2})
+    singles = [train_seq2exp(SMALL, recipe, windows, genes, genes, seed) for seed in (7, 7 + RESTART, 7 + 2 * RESTART)]
+    best = min(singles, key=lambda one: one.validation_mse)
+    state = StateFile(tmp_path / "a.state", {}, 0)
+    several = recipe.model_copy(update={"restarts": 3})
+    for _ in range(2):  # the second time from the states
+        kept = train_seq2exp(SMALL, several, windows, genes, genes, 7, state=state)
+        assert kept.validation_mse == best.validation_mse
+        assert all(torch.equal(a, b) for a, b in zip(kept.model.parameters(), best.model.parameters(), strict=True))
+    assert len(list(tmp_path.iterdir())) == 3
+    state.remove()
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_generator_starts_again_from_the_predictor_at_its_step():
     torch.manual_seed(0)
     recipe = QUICK.model_copy(update={"steps": 10, "copy_predictor": 0.5, "draw_until": 0.8})
@@ -591,6 +609,33 @@ def test_masks_elements_and_predictions_agree_with_the_model(trained, tmp_path):
                 assert inside.min() >= 0.5
                 assert inside.mean() == pytest.approx(float(mean), abs=1e-4)
                 assert int(score) == pytest.approx(1000 * inside.mean(), abs=0.51)
+
+
+def test_agreement_with_known_elements_and_ris_is_reported(trained, tmp_path):
+    made = simulate_expression(seed=3, genes=24, window=1024, genes_per_contig=6)
+    rng = np.random.default_rng(0)
+    table = made.elements.assign(
+        element=[f"e{row}" for row in range(len(made.elements))], locus=made.elements["gene"], strand=".", **{
+            "class": "cCRE", "subclass": "", "distance": 0, "length": made.elements["end"] - made.elements["start"],
+            "gc": 0.5, "cpg_oe": 0.5, "complexity": 1.0, "repeat_fraction": 0.0, "n_fraction": 0.0,
+        },
+    )  # fmt: skip
+    table.drop(columns=["gene", "kind", "contact", "intact", "effect"]).to_parquet(tmp_path / "elements.parquet")
+    scores = {"element": table["element"], "model": "m", "ris": rng.random(len(table)), "residual": table["effect"]}
+    pd.DataFrame(scores).to_parquet(tmp_path / "residuals.parquet")
+    options = ["--model", trained / "models" / "fold0_seed0", "--genes", "all", "--outdir", tmp_path / "out"]
+    options += ["--ccres", trained / "peaks.bed", "--elements", tmp_path / "elements.parquet", "--no-progress"]
+    residuals = ["--residuals", tmp_path / "residuals.parquet"]
+    ran = run_script("apply_seq2exp", *_inputs(trained), *options, *residuals, "--permutations", 199)
+    assert ran.code == 0, ran.err
+    found = json.loads((tmp_path / "out" / "overlap.json").read_text())["results"]
+    assert [row["what"] for row in found] == [
+        "cCREs", "raw RIS of m", "residual RIS of m", "residual less raw RIS of m",
+    ]  # fmt: skip
+    # An untrained mask is open where the signals are, which is in the peaks.
+    assert (found[0]["value"] > 0.2, found[0]["p"]) == (True, 1 / 200)
+    ran = run_script("apply_seq2exp", *_inputs(trained), *options)
+    assert (ran.code, "go together" in ran.err) == (2, True)
 
 
 def test_elements_are_the_runs_above_the_threshold():

@@ -115,7 +115,7 @@ class ExpressionWindows:
         self.config, self.shift = config, shift
         self._reference = reference
         self._tracks = [_Track(signals[name], reference.contigs) for name in config.signals]
-        self._peaks = None if peaks is None else _by_contig(peaks, reference.contigs)
+        self._peaks = None if peaks is None else read_intervals(peaks, reference.contigs)
         bytes_a_window = (config.window + 2 * shift) * (2 + 4 * len(config.signals))
         self._room = CACHE_BYTES // bytes_a_window
         self._cache: dict[tuple[str, int], Window] = {}
@@ -217,7 +217,7 @@ def _check_signals(signals: Mapping[str, Path], config: Seq2ExpConfig, peaks: Pa
     raise_all(problems)
 
 
-def _by_contig(path: Path, contigs: Contigs) -> dict[str, np.ndarray]:
+def read_intervals(path: Path, contigs: Contigs) -> dict[str, np.ndarray]:
     """Starts and ends of the intervals of a BED, by contig: (2, intervals)."""
     table = read_bed(path, contigs).table
     return {str(name): group[["start", "end"]].to_numpy().T for name, group in table.groupby("chrom")}

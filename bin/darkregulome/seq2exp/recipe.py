@@ -38,6 +38,8 @@ class Recipe(BaseModel):
         of small parameters is nearly a coin, and a hard mask of coins is another one than that of their means.
     validate_every : steps between validations; the model with the least validation MSE is kept.
     shift : largest random shift of a training window.
+    restarts : trainings from other random starts, of which that of the least validation MSE is kept: short trainings
+        close the mask altogether now and then, and the validation shows it.
     accumulate : parts into which a step is cut, so that less memory is enough.
     """
 
@@ -59,6 +61,7 @@ class Recipe(BaseModel):
     validate_every: PositiveInt = 500
     shift: NonNegativeInt = 0
     accumulate: PositiveInt = 1
+    restarts: PositiveInt = 1
 
     def rate(self, step: int) -> float:
         """Learning rate of a step: linear warm-up, then cosine."""

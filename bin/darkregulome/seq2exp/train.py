@@ -23,11 +23,12 @@ Report = Callable[[Mapping[str, Any]], None]
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained model with its curve (one row a validation) and the step that was kept."""
+    """A trained model with its curve (one row a validation), the step that was kept, and its validation MSE."""
 
     model: Seq2Exp
     curve: list[dict[str, Any]]
     best_step: int
+    validation_mse: float
 
 
 def train_seq2exp(
@@ -56,28 +57,49 @@ def train_seq2exp(
     -------
     The model in evaluation mode, with its curve.
     """
+    trained = []
+    for restart in range(recipe.restarts):
+        # Of several, each has a file of its own, since those that are done are not trained again.
+        kept = state if state is None or recipe.restarts == 1 else state.of_part(f"restart{restart}")
+        task = _begin(config, recipe, windows, training, validation, seed + RESTART * restart, generator_of)
+        plan = Plan(
+            Budget(recipe.steps),
+            rate=lambda step, _progress: recipe.rate(step),
+            clip=recipe.clip,
+            smoothing=0.9,
+            evaluate_every=recipe.validate_every,
+            evaluate_last=True,
+            watch="validation_mse",
+            # Before the KL has its full weight the mask is more open than it will be.
+            watch_from=recipe.kl_ramp[1] * recipe.steps,
+            parts=recipe.accumulate,
+            device=torch.device(device),
+            precision=precision,
+        )
+        done = train(task, plan, report, kept)
+        trained.append(Trained(task.model.eval(), done.curve, done.best_step, done.best))
+    return min(trained, key=lambda one: one.validation_mse)
+
+
+RESTART = 1_000_000
+"""What is added to the seed for every further start."""
+
+
+def _begin(
+    config: Seq2ExpConfig,
+    recipe: Recipe,
+    windows: ExpressionWindows,
+    training: pd.DataFrame,
+    validation: pd.DataFrame,
+    seed: int,
+    generator_of: Seq2Exp | None,
+) -> "ExpressionTask":
     torch.manual_seed(seed)
     model = Seq2Exp(config)
     model.start_at(float(training["target"].mean()))
     if generator_of is not None:
         take_generator(model, generator_of)
-    task = ExpressionTask(model, recipe, windows, training, validation, np.random.default_rng(seed))
-    plan = Plan(
-        Budget(recipe.steps),
-        rate=lambda step, _progress: recipe.rate(step),
-        clip=recipe.clip,
-        smoothing=0.9,
-        evaluate_every=recipe.validate_every,
-        evaluate_last=True,
-        watch="validation_mse",
-        # Before the KL has its full weight the mask is more open than it will be.
-        watch_from=recipe.kl_ramp[1] * recipe.steps,
-        parts=recipe.accumulate,
-        device=torch.device(device),
-        precision=precision,
-    )
-    done = train(task, plan, report, state)
-    return Trained(model.eval(), done.curve, done.best_step)
+    return ExpressionTask(model, recipe, windows, training, validation, np.random.default_rng(seed))
 
 
 class ExpressionTask(Task):

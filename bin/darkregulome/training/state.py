@@ -72,8 +72,9 @@ class StateFile:
         return tensors, content["progress"]
 
     def remove(self) -> None:
-        """Remove the file: the training is done, and its checkpoint is written."""
-        self.path.unlink(missing_ok=True)
+        """Remove the file, and those of its parts: the training is done, and its checkpoint is written."""
+        for path in (self.path, *self.path.parent.glob(f"{self.path.stem}-*{self.path.suffix}")):
+            path.unlink(missing_ok=True)
 
 
 def random_state(generators: Generators) -> tuple[dict[str, Any], dict[str, Any]]:

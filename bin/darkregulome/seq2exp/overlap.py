@@ -1,0 +1,164 @@
+"""Does a learnt mask agree with known elements, and with RIS: more with residual than with raw RIS?
+
+Masks, cCREs and RIS all crowd around the TSS, so that any two of them agree. The null therefore gives each gene's
+intervals the mask of another gene, read in that gene's own direction: what is common to all genes stays, what belongs
+to one is lost.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from darkregulome.errors import InputError
+from darkregulome.genome.contigs import Contigs
+from darkregulome.io.schemas import ELEMENTS
+from darkregulome.io.tables import read_table
+
+NULL = (
+    "Null: each gene's intervals beside the mask of another gene, in the direction of the genes, so that what all "
+    "masks share (the neighbourhood of the TSS) is no agreement. Correlations within windows, mean over genes; "
+    "p two-sided."
+)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The mean correlation over genes, and its p."""
+
+    n: int
+    value: float
+    p: float
+
+
+def coverage(intervals: Mapping[str, np.ndarray], masks: pd.DataFrame) -> np.ndarray:
+    """Which bases of each gene's window lie in intervals: float, (genes, window), in the direction of the genome.
+
+    `intervals` are starts and ends by contig, (2, count).
+    """
+    size = len(masks["mask"].iloc[0])
+    found = np.zeros((len(masks), size))
+    for row, (chrom, start) in enumerate(zip(masks["chrom"], masks["start"], strict=True)):
+        starts, ends = intervals.get(chrom, np.zeros((2, 0), int))
+        for index in np.flatnonzero((starts < start + size) & (ends > start)):
+            found[row, max(0, starts[index] - start) : ends[index] - start] = 1
+    return found
+
+
+def painted(elements: pd.DataFrame, column: str, masks: pd.DataFrame) -> np.ndarray:
+    """Values of elements (chrom, start, end) on the bases of each gene's window, less their mean there; 0 elsewhere.
+
+    Where elements overlap, the later one in the table counts.
+    """
+    size = len(masks["mask"].iloc[0])
+    found = np.full((len(masks), size), np.nan)
+    by_contig = dict(list(elements.groupby("chrom")))
+    for row, (chrom, start) in enumerate(zip(masks["chrom"], masks["start"], strict=True)):
+        here = by_contig.get(chrom)
+        if here is None:
+            continue
+        here = here[(here["start"] < start + size) & (here["end"] > start)]
+        for first, end, value in zip(here["start"], here["end"], here[column], strict=True):
+            found[row, max(0, first - start) : end - start] = value
+    covered = np.isfinite(found)
+    count = covered.sum(axis=1, keepdims=True)
+    mean = np.where(covered, found, 0).sum(axis=1, keepdims=True) / np.maximum(count, 1)
+    return np.where(covered, found - mean, 0.0)
+
+
+def turned(values: np.ndarray, strands: pd.Series) -> np.ndarray:
+    """Rows in the direction of their genes."""
+    minus = (strands == "-").to_numpy()
+    return np.where(minus[:, None], values[:, ::-1], values)
+
+
+def crossed(masks: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Correlation within the window of every gene's values with every gene's mask: (genes, genes); rows are values'.
+
+    Genes whose values or mask do not vary are left out.
+    """
+    keep = (masks.std(axis=1) > 0) & (values.std(axis=1) > 0)
+    if keep.sum() < 2:
+        raise InputError.at("masks", "fewer than two genes have a mask and values that vary", "give more genes")
+    first, second = (_unit(side[keep]) for side in (values, masks))
+    return first @ second.T
+
+
+def agreement(table: np.ndarray, permutations: int, rng: np.random.Generator) -> Agreement:
+    """Mean of the diagonal of a `crossed` table, against that of the table with its columns permuted."""
+    genes = len(table)
+    value = float(np.trace(table) / genes)
+    rows = np.arange(genes)
+    draws = np.array([table[rows, rng.permutation(genes)].mean() for _ in range(permutations)])
+    middle = table.mean()
+    exceeding = int((np.abs(draws - middle) >= abs(value - middle) - 1e-12).sum())
+    return Agreement(genes, value, (1 + exceeding) / (1 + permutations))
+
+
+def overlap_table(
+    masks: pd.DataFrame,
+    strands: pd.Series,
+    resolution: int,
+    ccres: Mapping[str, np.ndarray] | None,
+    residuals: pd.DataFrame | None,
+    permutations: int = 1999,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The content of overlap.json.
+
+    Parameters
+    ----------
+    masks : of `output.base_masks`; `strands` of the same genes.
+    resolution : bases to a position of the mask: more than one base are not looked at singly.
+    residuals : elements with chrom, start, end, model, ris and residual.
+    """
+
+    def positions(values: np.ndarray) -> np.ndarray:
+        return turned(values.reshape(len(values), -1, resolution).mean(axis=2), strands)
+
+    own = positions(np.stack(list(masks["mask"])))
+    rng = np.random.default_rng(seed)
+    results = []
+
+    def add(what: str, table: np.ndarray, statistic: str = "mean correlation") -> None:
+        found = agreement(table, permutations, rng)
+        results.append({"what": what, "statistic": statistic, "n": found.n, "value": found.value, "p": found.p})
+
+    if ccres is not None:
+        add("cCREs", crossed(own, positions(coverage(ccres, masks))))
+    if residuals is not None:
+        for model, elements in residuals.groupby("model", sort=True):
+            raw, residual = (positions(painted(elements, column, masks)) for column in ("ris", "residual"))
+            varies = (raw.std(axis=1) > 0) & (residual.std(axis=1) > 0)
+            tables = [crossed(own[varies], values[varies]) for values in (raw, residual)]
+            add(f"raw RIS of {model}", tables[0])
+            add(f"residual RIS of {model}", tables[1])
+            add(f"residual less raw RIS of {model}", tables[1] - tables[0], "difference of mean correlations")
+    return {"null": NULL, "permutations": permutations, "results": results}
+
+
+def read_residuals(residuals: str | Path, elements: str | Path, contigs: Contigs) -> pd.DataFrame:
+    """RIS and residual RIS of residuals.parquet with the places of their elements.
+
+    Raises
+    ------
+    InputError : a column is missing, or no element is in both tables.
+    """
+    places = read_table(elements, ELEMENTS)[["element", "chrom", "start", "end"]]
+    places = places.assign(chrom=places["chrom"].map(lambda name: contigs.resolve(str(name))))
+    scores = pd.read_parquet(residuals)
+    missing = sorted({"element", "model", "ris", "residual"} - set(scores.columns))
+    if missing:
+        raise InputError.at(residuals, f"has no column {missing[0]!r}", "give residuals.parquet of diagnose.py")
+    joined = scores[["element", "model", "ris", "residual"]].merge(places, on="element")
+    if joined.empty:
+        raise InputError.at(residuals, f"has no element of {elements}", "give the tables of one run")
+    return joined
+
+
+def _unit(values: np.ndarray) -> np.ndarray:
+    centred = values - values.mean(axis=1, keepdims=True)
+    return centred / np.linalg.norm(centred, axis=1, keepdims=True)
