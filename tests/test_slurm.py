@@ -1,6 +1,6 @@
 """The pipeline as jobs of a real SLURM: one node, two GPUs that are none, its own daemons.
 
-The jobs are stubs: what is tested is how they are asked for, placed, killed, repeated and cancelled.
+The jobs do their work for real. What is tested is how they are asked for, placed, killed, repeated and cancelled.
 """
 
 import csv
@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import slurm_cluster
@@ -79,7 +80,7 @@ def finished(cluster: Cluster, project: Project) -> Run:
     thread = threading.Thread(target=resume)
     thread.start()
     try:
-        run = project.run("-stub-run", *OPTIONS, outdir="out", profile=PROFILE, **cluster.environment)
+        run = project.run("--loci_per_task", "3", *OPTIONS, outdir="out", profile=PROFILE, **cluster.environment)
     finally:
         thread.join()
     assert waited, "no job waited for the drained node"
@@ -95,7 +96,9 @@ def work_of(run: Run, process: str) -> list[tuple[dict[str, str], Path]]:
 
 
 def test_a_run_survives_a_drained_node_and_ends_with_a_report(finished: Run):
-    assert (finished.outdir / "report" / "report.html").exists()
+    assert (finished.outdir / "report" / "report.html").stat().st_size > 100_000
+    ris = pd.read_parquet(finished.outdir / "ris" / "ris.parquet")
+    assert (ris["status"] == "ok").groupby(ris["model"]).sum().gt(50).sum() == len(MODELS)
     assert len(work_of(finished, ":SCORE_ELEMENTS")) == len(MODELS)
 
 
