@@ -45,22 +45,31 @@ def read_table(path: str | Path, schema: TableSchema | None = None, **read_optio
     kind = table_format(path)
     if not path.is_file():
         raise InputError.at(path, "does not exist", "check the path")
-    try:
+    with reading(path):
         if kind == "parquet":
             frame = pq.read_table(path).to_pandas()
         else:
             frame = pd.read_csv(path, sep=kind, keep_default_na=True, comment=None, **read_options)
+    return frame if schema is None else check_table(frame, schema, path)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """What a table that is empty, damaged or none makes its library raise, as an `InputError`.
+
+    Only what is at fault in `path` itself: a full disk, say, passes.
+    """
+    try:
+        yield
     except pd.errors.EmptyDataError as error:
         raise InputError.at(path, "is empty", "give a table with a header and at least one row") from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise InputError.at(path, "is a truncated or damaged gzip file", "copy or compress it again") from error
-    except (pa.ArrowInvalid, pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
-        raise InputError.at(
-            path,
-            f"cannot be read ({_first_line(error)})",
-            f"check that it is {kind!r}-separated text" if kind != "parquet" else "write it again",
-        ) from error
-    return frame if schema is None else check_table(frame, schema, path)
+    except (pa.ArrowException, pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        remedy = "write it again" if path.suffix == ".parquet" else "check that it is text, one row a line"
+        raise InputError.at(path, f"cannot be read ({_first_line(error)})", remedy) from error
 
 
 def check_table(frame: pd.DataFrame, schema: TableSchema, where: object) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from darkregulome.errors import InputError
 from darkregulome.io.provenance import PARQUET_KEY
 from darkregulome.io.schemas import VARIANTS
-from darkregulome.io.tables import check_table, table_format
+from darkregulome.io.tables import check_table, reading, table_format
 from darkregulome.variants.records import INFO_COLUMN, VcfFile
 
 CLASSES = ("SNV", "MNV", "insertion", "deletion", "complex", "other")
@@ -133,20 +133,23 @@ def _of_table(path: Path) -> tuple[str, Alleles]:
 
     if table_format(path) != "parquet":
         return path.name.split(".")[0], alleles()
-    metadata = pq.read_schema(path).metadata or {}
+    with reading(path):
+        metadata = pq.read_schema(path).metadata or {}
     return _model(metadata.get(PARQUET_KEY, b"{}").decode(), path), alleles()
 
 
 def _frames(path: Path) -> Iterator[pd.DataFrame]:
     kind = table_format(path)
     if kind == "parquet":
-        yield from (batch.to_pandas() for batch in pq.ParquetFile(path).iter_batches(ROWS))
+        with reading(path):
+            yield from (batch.to_pandas() for batch in pq.ParquetFile(path).iter_batches(ROWS))
         return
     text = dict.fromkeys(("chrom", "id", "ref", "alt", "status", "reason"), str)
     # "NA" may be an ID; only the numbers' columns can be empty.
-    with pd.read_csv(
-        path, sep=kind, chunksize=ROWS, dtype=text, keep_default_na=False, na_values={"pos": ""}
-    ) as chunks:
+    with (
+        reading(path),
+        pd.read_csv(path, sep=kind, chunksize=ROWS, dtype=text, keep_default_na=False, na_values={"pos": ""}) as chunks,
+    ):
         for chunk in chunks:
             scores = [str(name) for name in chunk if name not in VARIANTS.columns]
             yield chunk.assign(**{name: pd.to_numeric(chunk[name], errors="coerce") for name in scores})

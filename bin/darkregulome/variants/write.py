@@ -25,7 +25,7 @@ from darkregulome.errors import InputError
 from darkregulome.io.atomic import atomic_path
 from darkregulome.io.provenance import PARQUET_KEY, to_json
 from darkregulome.io.schemas import VARIANTS
-from darkregulome.io.tables import table_format
+from darkregulome.io.tables import reading, table_format
 from darkregulome.variants.records import COLUMNS, INFO_COLUMN, VcfFile
 from darkregulome.variants.score import Scored
 
@@ -327,14 +327,18 @@ def _gather_tables(parts: Sequence[Path], out: Path) -> list[str]:
     kind = table_format(out)
     if any(table_format(part) != "parquet" or is_vcf(part) for part in parts):
         return _gather_text(parts, out, kind)
-    schemas = [pq.read_schema(part) for part in parts]
+    schemas = []
+    for part in parts:
+        with reading(part):
+            schemas.append(pq.read_schema(part))
     _require_same([schema.equals(schemas[0]) for schema in schemas], parts, "columns")
     rows = Rows(out, schemas[0])
     with ExitStack() as stack:
         stack.push(rows.__exit__)
         for part in parts:
-            for group in pq.ParquetFile(part).iter_batches(ROWS_PER_GROUP):
-                rows.write(pa.Table.from_batches([group], schema=schemas[0]))
+            with reading(part):
+                for group in pq.ParquetFile(part).iter_batches(ROWS_PER_GROUP):
+                    rows.write(pa.Table.from_batches([group], schema=schemas[0]))
     return []
 
 
@@ -347,7 +351,7 @@ def _gather_text(parts: Sequence[Path], out: Path, kind: str) -> list[str]:
         if str(out).endswith(".gz"):
             target = stack.enter_context(gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0))
         for part in parts:
-            with gzip.open(part) if str(part).endswith(".gz") else open(part, "rb") as handle:
+            with reading(part), gzip.open(part) if str(part).endswith(".gz") else open(part, "rb") as handle:
                 headers.append(handle.readline())
                 _require_same([headers[0] == header for header in headers], parts, "columns")
                 if len(headers) == 1:
