@@ -36,6 +36,9 @@ def main(
     ] = None,
     horizon: Annotated[int, typer.Option(min=1, help="Bases from the TSS that count as near.")] = 10_000,
     permutations: Annotated[int, typer.Option(min=99, help="Draws of the null.")] = 10_000,
+    sequential: Annotated[
+        int, typer.Option(min=0, help="Stop drawing after so many draws as extreme as the claim (20, say); 0: never.")
+    ] = 0,
     null: Annotated[str, typer.Option(help="rotation, free or stratified.")] = "rotation",
     alpha: Annotated[float, typer.Option(min=1e-9, max=0.999, help="Level of the verdicts, on q.")] = 0.05,
     top_fraction: Annotated[float, typer.Option(min=1e-6, max=0.499, help="Share of elements in a top list.")] = 0.1,
@@ -65,6 +68,7 @@ def main(
     settings = settings_from(
         horizon=horizon,
         permutations=permutations,
+        sequential=sequential,
         null=null,
         alpha=alpha,
         top_fraction=top_fraction,

@@ -264,3 +264,13 @@ def test_ccre_discrimination_does_not_change_when_scores_are_stretched():
             for side in ("raw", "residual"):
                 assert first[side]["statistic"] == pytest.approx(second[side]["statistic"], abs=1e-6)
                 assert first[side]["p"] == second[side]["p"]
+
+
+def test_sequential_draws_agree_with_all_draws():
+    elements = make_elements(3)
+    tables = elements, make_ris(elements, 3, Truth(horizon=1.0))
+    whole, stopped = (diagnose(*tables, SETTINGS.model_copy(update={"sequential": at})) for at in (0, 20))
+    for one, two in zip(whole.record["claims"], stopped.record["claims"], strict=True):
+        assert one["verdict"] == two["verdict"]
+        assert one["effect"] == two["effect"]
+        assert two["raw"]["p"] == pytest.approx(one["raw"]["p"], abs=0.15)

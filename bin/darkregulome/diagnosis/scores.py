@@ -212,7 +212,7 @@ def draws_for(
     main = null(settings.null, settings.permutations)
     fewer = min(settings.permutations, 999)
     beside = [(kind, null(kind, fewer)) for kind in ("rotation", "free", "stratified") if kind != settings.null]
-    return Setting(loci, main, resamples, settings.alpha), beside
+    return Setting(loci, main, resamples, settings.alpha, settings.sequential), beside
 
 
 def near_mask(distance: NDArray, horizon: int) -> Bools:

@@ -31,6 +31,8 @@ class Settings(BaseModel):
     ----------
     horizon : bases from the TSS that count as near.
     permutations : draws of the null.
+    sequential : stop drawing after so many draws as extreme as the observed (Besag and Clifford 1991); 0: never. For
+        statistics linear in the scores: contrasts, overlaps, correlations.
     null : rotation within the locus; free or class-stratified shuffle within the locus.
     alpha : level of the verdict, on q.
     top_fraction : share of elements in a top list.
@@ -46,6 +48,7 @@ class Settings(BaseModel):
 
     horizon: int = Field(10_000, gt=0)
     permutations: int = Field(10_000, ge=99)
+    sequential: int = Field(0, ge=0)
     null: NullName = "rotation"
     alpha: float = Field(0.05, gt=0, lt=1)
     top_fraction: float = Field(0.1, gt=0, lt=0.5)

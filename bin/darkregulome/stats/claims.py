@@ -26,7 +26,7 @@ from darkregulome.stats.bootstrap import (
 )
 from darkregulome.stats.loci import Bools, Floats, Ints, Loci
 from darkregulome.stats.matching import Matches
-from darkregulome.stats.nulls import Null, empirical_p, exchanged_contrasts
+from darkregulome.stats.nulls import Null, NullDraws, empirical_p, exchanged_contrasts, sequential_p
 from darkregulome.stats.residual import Folds
 from darkregulome.stats.verdict import power_of
 
@@ -98,12 +98,22 @@ class Setting:
     null : the null to draw from.
     resamples : bootstrap over loci, shape (b, n_loci).
     alpha : level of the tests that power is stated for.
+    sequential : exceedances after which no more is drawn for a statistic linear in the scores; 0: all is drawn.
     """
 
     loci: Loci
     null: Null
     resamples: Ints
     alpha: float
+    sequential: int = 0
+
+    def draw(self, scores: NDArray, weights: NDArray) -> tuple[NullDraws, float]:
+        """The null of one statistic ``weights @ scores`` and its two-sided p-value."""
+        null = self.null.draw(scores, weights, self.sequential)
+        observed, draws, centre = float(null.observed[0]), null.draws[:, 0], float(null.mean[0])
+        if self.sequential:
+            return null, sequential_p(observed, draws, self.sequential, centre)[0]
+        return null, empirical_p(observed, draws, centre)
 
     def interval(self, estimate: float, drawn: NDArray, null_sd: float) -> tuple[float, float]:
         """Percentile interval of bootstrap draws; the null's normal interval where there are too few loci."""
@@ -126,12 +136,12 @@ def horizon(scores: Floats, near: Bools, setting: Setting) -> Tested:
     if spread.sum() == 0:
         where = "within" if near.all() else "beyond" if not near.any() else "on both sides of"
         raise NotTestable(f"no locus has elements on both sides of the horizon (all lie {where} it)")
-    null = setting.null.draw(scores, side / spread.sum())
+    null, p = setting.draw(scores, side / spread.sum())
     estimate, sd = float(null.observed[0]), float(null.sd[0])
     drawn = ratio(loci.sums(side * scores), spread, setting.resamples)
     return Tested(
         statistic=estimate,
-        p=empirical_p(estimate, null.draws[:, 0], null.mean[0]),
+        p=p,
         effect=estimate,
         interval=setting.interval(estimate, drawn, sd),
         neutral=0.0,
@@ -468,7 +478,7 @@ def list_overlap(
     if k < MINIMUM_GROUP:
         raise NotTestable(f"a top list of {k} elements is too short")
     one, two = top_members(first, k), top_members(second, k)
-    null = setting.null.draw(two.astype(float), one.astype(float))
+    null, p = setting.draw(two.astype(float), one.astype(float))
     overlap = round(float(null.observed[0]))
     effect = chance_corrected(overlap, n, k, k)
     shared, in_one, in_two = (setting.resamples @ loci.sums(x) for x in (one & two, one, two))
@@ -480,7 +490,7 @@ def list_overlap(
     third = second if contrast_of is None else contrast_of
     return Tested(
         statistic=overlap / k,
-        p=empirical_p(overlap, null.draws[:, 0], null.mean[0]),
+        p=p,
         effect=effect,
         interval=setting.interval(effect, drawn, float(null.sd[0]) / scale),
         neutral=0.0,
@@ -517,7 +527,7 @@ def matched_contrast(
     if len(chosen) < MINIMUM_GROUP:
         raise NotTestable(f"{len(chosen)} elements could be matched; {MINIMUM_GROUP} are needed")
     weights = matches.weights(loci.n)
-    rotation = setting.null.draw(scores, weights)
+    rotation, p_rotation = setting.draw(scores, weights)
     # A pool's members and its chosen element are exchangeable under the null, so the draw is from all of them.
     block = np.column_stack([scores[chosen], scores[matches.pools]])
     n_draws = min(setting.null.permutations, MOST_SET_DRAWS)
@@ -525,7 +535,7 @@ def matched_contrast(
     effect = float(rotation.observed[0])
     nulls = {
         "p_matched_draws": (empirical_p(effect, draws), draws),
-        "p_rotation": (empirical_p(effect, rotation.draws[:, 0], rotation.mean[0]), rotation.draws[:, 0]),
+        "p_rotation": (p_rotation, rotation.draws[:, 0]),
     }
     gaps = scores[chosen] - scores[matches.pools].mean(axis=1)
     units, n_units, resamples = loci.codes[chosen], loci.count, setting.resamples
@@ -577,7 +587,7 @@ def association(scores: Floats, other: NDArray, setting: Setting) -> Tested:
     size = float(np.sqrt((one**2).sum() * (two**2).sum()))
     if size == 0:
         raise NotTestable("one of the two does not vary within loci")
-    null = setting.null.draw(one, two / size)
+    null, p = setting.draw(one, two / size)
     estimate, sd = float(null.observed[0]), float(null.sd[0])
     sums = loci.sums(np.column_stack([one * two, one * one, two * two]))
     both, first, second = (setting.resamples.astype(float) @ sums).T
@@ -585,7 +595,7 @@ def association(scores: Floats, other: NDArray, setting: Setting) -> Tested:
     drawn = np.divide(both, below, out=np.full(len(both), np.nan), where=below > 0)
     return Tested(
         statistic=estimate,
-        p=empirical_p(estimate, null.draws[:, 0], null.mean[0]),
+        p=p,
         effect=estimate,
         interval=setting.interval(estimate, drawn, sd),
         neutral=0.0,

@@ -6,7 +6,7 @@ pairs of bases). All are seeded by the generator they are handed, and give the s
 """
 
 from darkregulome.stats.nulls.diagonals import DiagonalNull
-from darkregulome.stats.nulls.empirical import empirical_p
+from darkregulome.stats.nulls.empirical import empirical_p, exceedances, sequential_p
 from darkregulome.stats.nulls.genes import permute_elements_to_genes, permuted_gene_sums, quantile_strata
 from darkregulome.stats.nulls.matched import (
     exchanged_contrasts,
@@ -29,6 +29,7 @@ __all__ = [
     "ShuffleNull",
     "degree_preserving_draws",
     "empirical_p",
+    "exceedances",
     "exchanged_contrasts",
     "matchable",
     "matched_draws",
@@ -37,5 +38,6 @@ __all__ = [
     "permuted_gene_sums",
     "quantile_strata",
     "rotation_table",
+    "sequential_p",
     "standardised_mean_differences",
 ]
