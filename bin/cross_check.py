@@ -236,7 +236,7 @@ def pairs(
 
 def _say(record: dict, progress: bool) -> None:
     # Warnings are said even where progress is not wanted.
-    for note in record["notes"]:
+    for note in [*record["notes"], *record["warnings"]]:
         cli.console.print(note, markup=False)
     for skipped in record["not_tested"]:
         cli.console.print(f"  not tested  {skipped['model']}: {skipped['reason']}", markup=False)

@@ -44,7 +44,11 @@ def main(
     with threadpool_limits(threads):
         decomposition = decompose(element_table, ris_table, settings)
     write_decomposition(decomposition, outdir, {"elements": elements, "ris": ris})
+    for warning in decomposition.record["warnings"]:
+        cli.console.print(warning, markup=False)
     if progress:
+        for claim in decomposition.record["claims"]:
+            cli.console.print(f"{claim['verdict']:>12}  {claim['sentence']}", markup=False)
         for layer, content in decomposition.record["layers"].items():
             cli.console.print(f"{content['n']:>8}  {layer}", markup=False)
 

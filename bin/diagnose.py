@@ -52,6 +52,10 @@ def main(
     beyond_location: Annotated[
         bool, typer.Option(help="Test the class hierarchy after location is taken out too.")
     ] = False,
+    model_cards: Annotated[
+        list[Path] | None,
+        typer.Option(help="model_card.json of a model: if it does not know the grammar, nothing is absent; repeat."),
+    ] = None,
     seed: cli.Seed = 0,
     threads: cli.Threads = 1,
     progress: cli.Progress = True,
@@ -64,6 +68,7 @@ def main(
     from darkregulome.diagnosis.output import settings_from, write_diagnosis
     from darkregulome.elements.class_map import default_class_map
     from darkregulome.elements.own import Around
+    from darkregulome.io.model_cards import models_without_grammar
 
     settings = settings_from(
         horizon=horizon,
@@ -76,6 +81,7 @@ def main(
         track_floor=track_floor,
         residualize=residualize,
         beyond_location=beyond_location,
+        without_grammar=models_without_grammar(model_cards or []),
         seed=seed,
     )
     given = read_any_scores(elements, ris, score_column, Around(fasta, gtf, loci, repeats, default_class_map()))
@@ -85,6 +91,8 @@ def main(
     with threadpool_limits(1):
         diagnosis = diagnose(given.elements, given.ris, settings, threads)
     diagnosis.record["notes"] = given.notes
+    for warning in diagnosis.record["warnings"]:
+        cli.console.print(warning, markup=False)
     write_diagnosis(diagnosis, outdir, {"elements": elements, "ris": ris})
     if progress:
         for claim in diagnosis.record["claims"]:

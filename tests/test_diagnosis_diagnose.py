@@ -11,6 +11,7 @@ from darkregulome.diagnosis.output import settings_from
 from darkregulome.diagnosis.scores import join_scores
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
+from darkregulome.io.model_cards import models_without_grammar
 from darkregulome.io.tables import write_json
 from simulated_tables import Truth, make_elements, make_ris
 
@@ -274,3 +275,39 @@ def test_sequential_draws_agree_with_all_draws():
         assert one["verdict"] == two["verdict"]
         assert one["effect"] == two["effect"]
         assert two["raw"]["p"] == pytest.approx(one["raw"]["p"], abs=0.15)
+
+
+def test_a_model_that_does_not_know_the_grammar_is_underpowered_where_it_would_be_absent(tmp_path):
+    elements = make_elements(7)
+    ris = make_ris(elements, 7, Truth(predictability=0.0))
+    cards = []
+    for name, inside in (("lm", 1.3), ("output", 0.8)):
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps({"model": name, "motif_loss": {"inside": inside, "outside": 1.35}}))
+        cards.append(path)
+    assert models_without_grammar(cards) == ("lm",)
+    knowing = diagnose(elements, ris, SETTINGS).record["claims"]
+    blind = diagnose(elements, ris, SETTINGS.model_copy(update={"without_grammar": ("lm",)})).record["claims"]
+    absent = {(claim["claim"], claim["model"]) for claim in knowing if claim["verdict"] == "absent"}
+    assert {model for _, model in absent} >= {"lm", "output"}
+    for before, after in zip(knowing, blind, strict=True):
+        if before["verdict"] == "absent" and "lm" in after["model"].split("|"):
+            assert after["verdict"] == "underpowered"
+            assert "lm does not know the grammar" in after["sentence"]
+        else:
+            assert after["verdict"] == before["verdict"]
+
+
+def test_cards_that_cannot_be_read_are_all_named(tmp_path):
+    (tmp_path / "no.json").write_text("{")
+    with pytest.raises(InputError) as error:
+        models_without_grammar([tmp_path / "no.json", tmp_path / "none.json"])
+    assert all(name in str(error.value) for name in ("no.json", "none.json"))
+
+
+def test_claims_that_could_hardly_be_seen_are_warned_of():
+    few = make_elements(2, loci=4, per_locus=25)
+    warnings = diagnose(few, make_ris(few, 2, Truth()), SETTINGS).record["warnings"]
+    assert any(warning.startswith("WARNING: horizon is underpowered at this size") for warning in warnings)
+    many = make_elements(2, loci=40, per_locus=120, rho=0.0)
+    assert diagnose(many, make_ris(many, 2, Truth(), rho=0.0), SETTINGS).record["warnings"] == []

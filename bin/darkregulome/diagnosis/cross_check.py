@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from darkregulome.diagnosis.diagnose import Prepared, Sides, prepare, testable, track_floor
-from darkregulome.diagnosis.entries import ClaimResult, entries, rounded
+from darkregulome.diagnosis.entries import ClaimResult, entries, power_warnings, rounded
 from darkregulome.diagnosis.scores import ModelScores, join_scores
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
@@ -405,9 +405,11 @@ def run_check(
             results.append(
                 ClaimResult(name, model, raw, residual, loci.n, loci.count, null, one.residual_sd, natural, details)
             )
+    written = entries(results, settings)
     return {
         "check": check,
         "parameters": settings.model_dump(),
-        "claims": entries(results, settings),
+        "claims": written,
+        "warnings": power_warnings(written),
         "not_tested": skipped,
     }

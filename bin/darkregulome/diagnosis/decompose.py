@@ -10,14 +10,15 @@ Layers ask what is left in an element's top scores once predictability is taken 
 - ``none``.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from darkregulome.diagnosis.diagnose import MINIMUM_ELEMENTS, Prepared, prepare, testable
-from darkregulome.diagnosis.entries import rounded
+from darkregulome.diagnosis.diagnose import MINIMUM_ELEMENTS, Prepared, prepare, testable, track_floor
+from darkregulome.diagnosis.entries import ClaimResult, entries, power_warnings, rounded
 from darkregulome.diagnosis.layer_confidence import LAYERS, layer_codes, layer_shares
 from darkregulome.diagnosis.scores import draws_for, is_in, join_scores, positions_in
 from darkregulome.diagnosis.settings import Settings
@@ -80,8 +81,15 @@ def decompose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings) -> 
             chosen = pairs["scores"] == side
             pairs.loc[chosen, "overlap_q"] = benjamini_hochberg(pairs.loc[chosen, "overlap_p"].to_numpy())
     layers = element_layers(prepared, settings)
+    try:
+        claimed = entries([layers_claim(prepared, settings)], settings)
+    except NotTestable as error:
+        claimed = []
+        skipped.append({"claim": "layers", "model": "all", "reason": str(error)})
     record = {
         "parameters": settings.model_dump(),
+        "claims": claimed,
+        "warnings": power_warnings(claimed),
         "models": {one.scores.name: {"kind": one.scores.kind, "n": one.scores.loci.n} for one in prepared},
         "pairs": pairs.to_dict("records"),
         "layers": _layer_summary(layers),
@@ -199,6 +207,57 @@ def _rank_interval(first: Floats, second: Floats, setting: Setting) -> list[floa
     if setting.loci.count < MINIMUM_LOCI:
         return [float("nan"), float("nan")]
     return list(percentile_interval(claims.rank_correlation_draws(first, second, setting)))
+
+
+def layers_claim(prepared: Sequence[Prepared], settings: Settings) -> ClaimResult:
+    """Is there a layer that language and output models share, beyond predictability?
+
+    Raw, the top lists of the two kinds' consensus, and residual, those of what the features leave; both against the
+    rotation of one against the other. What both kinds share raw and no more in the residual is the predictability
+    layer; likelihoods alone cannot tell, so with one kind of model there is no claim.
+
+    Raises
+    ------
+    NotTestable
+        There is one kind of model only, or the kinds share too few elements.
+    """
+    kinds = [[one for one in prepared if one.scores.is_language_model is kind] for kind in (True, False)]
+    if not all(kinds):
+        raise NotTestable("there is no output model" if kinds[0] else "there is no language model")
+    tables = [one.scores.table for one in prepared]
+    names = tables[0]["element"]
+    for table in tables[1:]:
+        names = names[is_in(names, table["element"])]
+    if len(names) < MINIMUM_ELEMENTS:
+        raise NotTestable(f"the models share {len(names)} elements")
+    shared = names.to_numpy()
+    rows = positions_in(prepared[0].scores, shared)
+    loci = Loci.of(tables[0]["locus"].to_numpy()[rows])
+    called = ["layers", *(one.scores.name for one in prepared)]
+    setting, _ = draws_for(called, loci, prepared[0].scores.classes[rows], settings)
+
+    def consensus(models: Sequence[Prepared], side: str) -> Floats:
+        parts = [loci.center(getattr(one, side)[positions_in(one.scores, shared)]) for one in models]
+        return np.asarray(np.mean(parts, axis=0), dtype=np.float64)
+
+    top = settings.top_fraction
+    language, output = kinds
+    raw = claims.list_overlap(consensus(language, "raw"), consensus(output, "raw"), top, setting)
+    left = consensus(language, "studentised"), consensus(output, "studentised")
+    residual = claims.list_overlap(left[0], left[1], top, setting, contrast_of=consensus(output, "residual"))
+    floors = [track_floor(one.scores, settings) for one in output]
+    return ClaimResult(
+        claim="layers",
+        model="|".join("+".join(one.scores.name for one in kind) for kind in kinds),
+        raw=raw,
+        residual=residual,
+        n=loci.n,
+        n_loci=loci.count,
+        null=settings.null,
+        residual_sd=float(np.mean([one.residual_sd for one in output])),
+        track_floor=None if None in floors else settings.track_floor,
+        details={"log10_distinct_draws": setting.null.log10_distinct},
+    )
 
 
 def element_layers(prepared: list[Prepared], settings: Settings) -> pd.DataFrame:

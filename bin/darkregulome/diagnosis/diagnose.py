@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from darkregulome.diagnosis.entries import ClaimResult, entries, rounded
+from darkregulome.diagnosis.entries import ClaimResult, entries, power_warnings, rounded
 from darkregulome.diagnosis.scores import ModelScores, draws_for, join_scores, near_mask, shared_rows
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.stats import claims
@@ -88,10 +88,12 @@ def diagnose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings, thre
             results.append(answer)
         else:
             skipped.append({"claim": name, "model": model, "reason": answer})
+    written = entries(results, settings)
     record = {
         "parameters": settings.model_dump(),
         "models": {one.scores.name: _model_record(one, settings) for one in prepared},
-        "claims": entries(results, settings),
+        "claims": written,
+        "warnings": power_warnings(written),
         "not_tested": skipped,
         "class_order_agreement": _class_order_agreement(results),
     }

@@ -1,14 +1,24 @@
 """A tested claim, its verdict and its sentence, as they stand in the JSON."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from darkregulome.diagnosis.settings import FLOORS, Settings
+from darkregulome.diagnosis.settings import FLOORS, REFERENCES, Settings
 from darkregulome.stats.claims import Tested
-from darkregulome.stats.verdict import Evidence, above_floors, benjamini_hochberg, counted_p, counts, decide, sign_flip
+from darkregulome.stats.verdict import (
+    MINIMUM_POWER,
+    Evidence,
+    above_floors,
+    benjamini_hochberg,
+    counted_p,
+    counts,
+    decide,
+    sign_flip,
+)
 
 UNITS = {
     "horizon": "near less far, SD",
@@ -16,6 +26,7 @@ UNITS = {
     "baseline_membership": "out-of-fold AUC",
     "ccre_discrimination": "AUC, cCRE against other",
     "list_overlap": "overlap beyond chance",
+    "layers": "overlap of the two kinds' lists beyond chance",
     "eqtl": "eQTL less matched elements, SD",
     "conservation": "rank correlation",
     "network": "correlation of linked genes' scores beyond degree",
@@ -89,6 +100,11 @@ def _evidence(result: ClaimResult) -> Evidence:
 def _entry(result: ClaimResult, evidence: Evidence, settings: Settings) -> dict[str, Any]:
     verdict = decide(evidence, settings.alpha)
     details = dict(result.details)
+    unlearnt = [name for name in re.split(r"[|+]", result.model) if name in settings.without_grammar]
+    if unlearnt and verdict == "absent":
+        # A model that has not learnt the grammar cannot show what the grammar does.
+        verdict = "underpowered"
+        details["without_grammar"] = unlearnt
     details["raw"], details["residual"] = result.raw.details, result.residual.details
     details["sign_flip"] = sign_flip(evidence)
     details["above_floors"] = above_floors(evidence)
@@ -112,6 +128,19 @@ def _entry(result: ClaimResult, evidence: Evidence, settings: Settings) -> dict[
     }
     entry["sentence"] = sentence(entry, settings)
     return rounded(entry)
+
+
+def power_warnings(written: Sequence[dict[str, Any]]) -> list[str]:
+    """Claims that these elements could hardly show, one sentence a claim, with the models it is so for."""
+    weak: dict[str, list[str]] = {}
+    for entry in written:
+        if entry["power"] is not None and entry["power"] < MINIMUM_POWER:
+            weak.setdefault(entry["claim"], []).append(f"{entry['model']} {entry['power']:.2f}")
+    return [
+        f"WARNING: {claim} is underpowered at this size: the power to see {REFERENCES[claim]} is {', '.join(models)}. "
+        "Where it is not found, nothing is shown."
+        for claim, models in weak.items()
+    ]
 
 
 def _numbers(tested: Tested, q: float) -> dict[str, Any]:
@@ -151,6 +180,11 @@ def sentence(entry: dict[str, Any], settings: Settings) -> str:
     remains = f"{rest} after what predictability explains ({chance})"
     if verdict == "survives":
         return f"{raw}, and {remains}: {subject} survives."
+    if verdict == "underpowered" and "without_grammar" in details:
+        return (
+            f"{raw}; {remains}, but by its card {' and '.join(details['without_grammar'])} does not know the grammar: "
+            f"nothing can be said of {subject}."
+        )
     if verdict == "underpowered":
         return (
             f"{raw}; {remains}, but these data could hardly show an effect of the stated size "
@@ -234,6 +268,15 @@ def _say_lists(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
     )
 
 
+def _say_layers(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
+    raw = entry["details"]["raw"]
+    return (
+        f"The top {raw['k']} elements of the language models and those of the output models share {raw['overlap']} "
+        f"({raw['expected_by_chance']:.0f} by chance)",
+        f"{entry['details']['residual']['overlap']} are shared",
+    )
+
+
 def _say_eqtl(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
     effect = entry["raw"]["effect"]
     return (
@@ -280,6 +323,7 @@ _SAYING = {
     "baseline_membership": _say_baseline,
     "ccre_discrimination": _say_ccre,
     "list_overlap": _say_lists,
+    "layers": _say_layers,
     "eqtl": _say_eqtl,
     "conservation": _say_conservation,
     "network": _say_network,
@@ -292,6 +336,7 @@ _SUBJECT = {
     "baseline_membership": "membership by features",
     "ccre_discrimination": "cCRE discrimination",
     "list_overlap": "the overlap",
+    "layers": "the shared layer",
     "eqtl": "the eQTL enrichment",
     "conservation": "the link to conservation",
     "network": "the link to the network",

@@ -12,6 +12,7 @@ FLOORS = {
     "baseline_membership": 0.2,
     "ccre_discrimination": 0.02,
     "list_overlap": 0.05,
+    "layers": 0.05,
     "eqtl": 0.1,
     "conservation": 0.05,
     "network": 0.1,
@@ -21,7 +22,7 @@ FLOORS = {
 """Least effect, as distance from none, that a claim must keep to survive: SD (horizon, eqtl, te_family,
 protein_pair), correlation of linked genes beyond what degrees give (network), eta squared
 (class_hierarchy), AUC less 0.5 (baseline_membership: 0.7 is the usual bound of an acceptable discrimination;
-ccre_discrimination), overlap beyond chance (list_overlap), rank correlation (conservation)."""
+ccre_discrimination), overlap beyond chance (list_overlap, layers), rank correlation (conservation)."""
 
 
 class Settings(BaseModel):
@@ -41,6 +42,7 @@ class Settings(BaseModel):
     residualize : how features are taken out: linear, with their squares, by splines, or by gradient boosting; always
         cross-fitted.
     beyond_location : test the residual class hierarchy after location (near, log distance) is taken out too.
+    without_grammar : models whose card says that they do not know the grammar: of them nothing is called absent.
     seed : seed of every draw.
     """
 
@@ -56,4 +58,21 @@ class Settings(BaseModel):
     track_floor: float = Field(0.01, ge=0)
     residualize: Literal["linear", "quadratic", "splines", "boosting"] = "linear"
     beyond_location: bool = False
+    without_grammar: tuple[str, ...] = ()
     seed: int = Field(0, ge=0)
+
+
+REFERENCES = {
+    "horizon": "0.25 SD",
+    "class_hierarchy": "two groups of classes 0.25 SD apart",
+    "baseline_membership": "an AUC of 0.70",
+    "ccre_discrimination": "an AUC of 0.57",
+    "list_overlap": "an overlap of 0.1 beyond chance",
+    "layers": "an overlap of 0.1 beyond chance",
+    "eqtl": "0.25 SD",
+    "conservation": "a correlation of 0.1",
+    "network": "a correlation of 0.3",
+    "te_family": "0.25 SD",
+    "protein_pair": "0.25 SD",
+}
+"""The effect that each claim's power is stated for."""

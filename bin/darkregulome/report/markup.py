@@ -16,6 +16,7 @@ CLAIM_TITLES = {
     "baseline_membership": "Top decile from features alone",
     "ccre_discrimination": "cCRE discrimination",
     "list_overlap": "Overlap of top lists",
+    "layers": "Layer shared by language and output models",
     "eqtl": "eQTLs of the same gene",
     "conservation": "Conservation",
     "network": "Protein network",

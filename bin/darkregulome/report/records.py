@@ -69,6 +69,7 @@ class ModelSummary(_Record):
     coefficients: dict[str, Any] = Field(default_factory=dict)
     without_score: dict[str, int] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
 
 
 class Diagnosis(_Record):
@@ -79,6 +80,7 @@ class Diagnosis(_Record):
     claims: list[Claim]
     not_tested: list[NotTested] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
 
 
 class CrossCheck(_Record):
@@ -89,6 +91,7 @@ class CrossCheck(_Record):
     claims: list[Claim]
     not_tested: list[NotTested] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
 
 
 class Expectation(_Record):

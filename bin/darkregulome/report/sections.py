@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
+from darkregulome.io.model_cards import knows_grammar
 from darkregulome.io.tables import write_json
 from darkregulome.report.agreement import agreement_sections
 from darkregulome.report.content import Section
@@ -33,9 +34,6 @@ from darkregulome.report.records import VERDICTS, Claim, CrossCheck, Diagnosis, 
 MOST_ROWS = 500
 """Rows of failures shown; the files hold them all."""
 
-KNOWN_MOTIF_RATIO = 0.9
-"""A language model knows the grammar if its loss inside motifs is below this part of the loss around them."""
-
 SHARES = {
     "predictability": ("predictability alone", "#2166ac"),
     "shared": ("shared", "#92c5de"),
@@ -59,7 +57,16 @@ class Findings:
     @property
     def claims(self) -> list[Claim]:
         """Every claim, the diagnosis' first."""
-        return [*self.diagnosis.claims, *(claim for check in self.cross_checks for claim in check.claims)]
+        return [
+            *self.diagnosis.claims,
+            *self.layer_claims,
+            *(claim for check in self.cross_checks for claim in check.claims),
+        ]
+
+    @property
+    def layer_claims(self) -> list[Claim]:
+        """What the decomposition claims: whether language and output models share a layer."""
+        return [Claim.model_validate(entry) for entry in (self.decomposition or {}).get("claims", [])]
 
 
 def report_sections(findings: Findings) -> list[Section]:
@@ -73,7 +80,7 @@ def report_sections(findings: Findings) -> list[Section]:
     if any(section.plot_type == "heatmap" for section in agreement):
         figures.pop("rank_agreement", None)
     ordered = [
-        verdict_section(findings.diagnosis),
+        verdict_section(findings.diagnosis, findings.layer_claims),
         input_notes_section(findings.diagnosis),
         planted_section(findings.truth, findings.claims),
         figures.pop("horizon", None),
@@ -99,9 +106,10 @@ def write_sections(sections: Sequence[Section], folder: str | Path) -> list[Path
     return paths
 
 
-def verdict_section(diagnosis: Diagnosis) -> Section:
-    """The answer: one row a claim and model."""
-    count = Counter(claim.verdict for claim in diagnosis.claims if claim.verdict is not None)
+def verdict_section(diagnosis: Diagnosis, layers: Sequence[Claim] = ()) -> Section:
+    """The answer: one row a claim and model; then what could hardly have been seen."""
+    claims = [*diagnosis.claims, *layers]
+    count = Counter(claim.verdict for claim in claims if claim.verdict is not None)
     tally = Markup('<p class="dr-tally">{}</p>').format(
         Markup("").join(
             Markup('{}<span class="dr-count">{}</span>').format(badge(verdict), count[verdict]) for verdict in VERDICTS
@@ -114,8 +122,20 @@ def verdict_section(diagnosis: Diagnosis) -> Section:
         "predictability of the sequence is taken out (residual): effect, [95 % interval], q. Only a survivor "
         "may be news about regulation.",
         "html",
-        str(STYLE + tally + claims_table(diagnosis.claims) + not_tested_table(diagnosis.not_tested)),
+        str(
+            STYLE
+            + tally
+            + warnings_list(diagnosis.warnings)
+            + claims_table(claims)
+            + not_tested_table(diagnosis.not_tested)
+        ),
     )
+
+
+def warnings_list(warnings: Sequence[str]) -> Markup:
+    """Claims that these elements could hardly show; nothing where there is none."""
+    items = Markup("").join(Markup("<li>{}</li>").format(warning) for warning in warnings)
+    return Markup('<ul class="dr-text">{}</ul>').format(items) if items else Markup("")
 
 
 def input_notes_section(diagnosis: Diagnosis) -> Section | None:
@@ -278,6 +298,7 @@ def cross_check_section(checks: Sequence[CrossCheck]) -> Section | None:
     """Claims that were tested against data from outside the genome sequence."""
     claims = [claim for check in checks for claim in check.claims]
     missed = [item for check in checks for item in check.not_tested]
+    warned = [warning for check in checks for warning in check.warnings]
     if not claims and not missed:
         return None
     return Section(
@@ -289,7 +310,7 @@ def cross_check_section(checks: Sequence[CrossCheck]) -> Section | None:
         "which each keeps its number of links; families of transposable elements against others like them; and pairs "
         "of proteins, against permuted maps of elements to genes and all other pairs.",
         "html",
-        str(claims_table(claims) + not_tested_table(missed) + check_notes(checks)),
+        str(warnings_list(warned) + claims_table(claims) + not_tested_table(missed) + check_notes(checks)),
     )
 
 
@@ -362,10 +383,8 @@ def card_statement(card: ModelCard) -> str:
     if card.heldout_loss is not None and baselines:
         beats = card.heldout_loss < min(baselines)
         said.append("Predicts better than every Markov model." if beats else "Predicts no better than a Markov model.")
-    motifs = card.motif_loss if isinstance(card.motif_loss, Mapping) else {}
-    inside, outside = motifs.get("inside"), motifs.get("outside")
-    if inside is not None and outside is not None:
-        knows = inside < KNOWN_MOTIF_RATIO * outside
+    knows = knows_grammar(card.motif_loss)
+    if knows is not None:
         said.append("Knows the grammar." if knows else "Does not know the grammar: read 'absent' as 'underpowered'.")
     correlation = (card.model_extra or {}).get("heldout_pearson_tss")
     if isinstance(correlation, list) and correlation:

@@ -21,9 +21,9 @@ def sequential_p(
 ) -> tuple[float, int]:
     """p-value of draws that stop once `stop` of them are as extreme as the observed, and how many it took.
 
-    With the h-th exceedance at draw L, p is h / L; where n draws give g < h, it is (1 + g) / (1 + n). Both are
-    valid p-values (Besag and Clifford 1991, Biometrika 78:301): a claim that is nothing is known to be so after some dozens
-    of draws, and only small p-values take them all.
+    With the h-th exceedance at draw L, p is h / L; where n draws give g < h, it is (1 + g) / (1 + n). Both are valid
+    (Besag and Clifford 1991, Biometrika 78:301): a claim that is nothing is known to be so after some dozens of draws,
+    and only small p-values take them all.
 
     Parameters
     ----------
