@@ -7,6 +7,7 @@ include { REGULOME                   } from './workflows/regulome'
 include { DIAGNOSE_SCORES            } from './workflows/diagnose'
 include { VARIANTS                   } from './workflows/variants'
 include { DEPENDENCIES               } from './workflows/dependencies'
+include { EMBEDDINGS                 } from './workflows/embeddings'
 include { JUDGE_SCORES               } from './subworkflows/local/judge_scores'
 include { REFERENCE                  } from './subworkflows/local/reference'
 include { with_genome                } from './subworkflows/local/genomes'
@@ -73,6 +74,21 @@ workflow {
                 .map { stages, report -> stages + report }
                 .collectFile(name: 'software_versions.yml', storeDir: "${params.outdir}/pipeline_info")
         }
+        else if (params.workflow == 'embeddings') {
+            REFERENCE(inputs.fasta, code)
+            EMBEDDINGS(
+                inputs,
+                REFERENCE.out.reference,
+                models,
+                file(params.registry, checkIfExists: true),
+                params.device,
+                report_configs,
+                code,
+            )
+            EMBEDDINGS.out.versions
+                .map { stages, report -> stages + report }
+                .collectFile(name: 'software_versions.yml', storeDir: "${params.outdir}/pipeline_info")
+        }
         else {
             ch_elements = channel.empty()
             ch_ris = channel.empty()
@@ -129,5 +145,6 @@ def files_of(given) {
     def genome = ['fasta', 'gtf', 'loci', 'regulatory', 'repeats', 'conserved', 'class_map']
     def own = ['elements', 'score_intervals', 'score_variants']
     def outside = ['conservation', 'eqtl', 'ld_blocks', 'network', 'network_info', 'pairs', 'truth', 'variants', 'variant_truth', 'map_regions']
-    (genome + own + outside).collectEntries { name -> [name, given[name] ? file(given[name], checkIfExists: true) : []] }
+    def embedded = ['windows', 'annotation', 'logo_regions']
+    (genome + own + outside + embedded).collectEntries { name -> [name, given[name] ? file(given[name], checkIfExists: true) : []] }
 }
