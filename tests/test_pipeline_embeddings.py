@@ -51,7 +51,7 @@ def test_windows_are_embedded_mapped_and_reported_with_their_logos(project: Proj
         assert record["statuses"] == {"off_contig": 1, "ok": 30}
         assert len(pd.read_parquet(folder / "embeddings.parquet")) == 31
         assert [path.name for path in sorted((run.outdir / "logos" / model / "figures").iterdir())] == [
-            *("chr1_100-130.png", "chr1_100-130.svg")
+            *("1_100-130.png", "1_100-130.svg")
         ]
     report = (run.outdir / "report" / "report.html").read_text()
     assert all(f'id="darkregulome_{name}"' in report for name in ("embeddings_scatter", "embeddings_failed", "logos"))
