@@ -2,7 +2,7 @@
 """Reb1 sites and TATA boxes of yeast in a language model: `benchmarks/yeast_maps.py --weights yeast-mini-gpn`.
 
 For each Reb1 site (ChIP-exo, Rhee and Pugh 2011) and TATA box (Rhee and Pugh 2012), and for background of the same size
-drawn from the same chromosome, outside of any site and of like GC: the dependency within the site (mean of e over its
+drawn within 400 bases of it, outside of any site and of like GC: the dependency within the site (mean of e over its
 pairs of bases), what its bases change around it (mean of e from the site to the bases beside it), and the masked
 log-likelihood ratio (less the best alternative's, mean over bases). AUROC of each against the background, on the
 held-out chromosome and on all. Tomaz da Silva et al. 2025 report 0.92, with models of 90 million parameters trained on
@@ -36,8 +36,8 @@ WINDOW = 128
 BESIDE = 16
 """Bases on either side whose change counts as around the site."""
 
-DRAWS = 3
-"""Background places a site."""
+DRAWS, NEIGHBOURHOOD = 3, 400
+"""Background places a site, and how far from it they may lie: in the same promoter, as a rule."""
 
 
 def main() -> None:
@@ -79,7 +79,7 @@ def read_sites(path: Path) -> pd.DataFrame:
 
 
 def score_all(model, genome, sites: pd.DataFrame, taken: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Scores of the sites, and of their background: the likest in GC of some places drawn on the same chromosome."""
+    """Scores of the sites, and of their background: the likest in GC of some places drawn beside each."""
     rows = []
     for site in sites.itertuples():
         width = site.end - site.start
@@ -87,8 +87,9 @@ def score_all(model, genome, sites: pd.DataFrame, taken: pd.DataFrame, rng: np.r
         near = taken[taken["chrom"] == site.chrom]
         drawn = []
         while len(drawn) < 20 * DRAWS:
-            start = int(rng.integers(WINDOW, genome.length(site.chrom) - WINDOW))
-            if not ((near["start"] < start + width) & (near["end"] > start)).any():
+            start = int(site.start + rng.choice((-1, 1)) * rng.integers(width + 10, NEIGHBOURHOOD))
+            inside = WINDOW <= start <= genome.length(site.chrom) - WINDOW
+            if inside and not ((near["start"] < start + width) & (near["end"] > start)).any():
                 drawn.append(start)
         drawn.sort(key=lambda start: abs(gc(genome.fetch(site.chrom, start, start + width)) - wanted))
         places = [(site.start, 1), *((start, 0) for start in drawn[:DRAWS])]

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from darkregulome.errors import InputError
+from darkregulome.genome.sequence import reverse_complement
 from darkregulome.ism.dependency import dependency_map
 from darkregulome.maps.calls import Block, Settings, call_map, symmetric
 from darkregulome.maps.evaluate import contact_auc, count_matches, f1, read_dot_bracket
 from darkregulome.models.registry import load_model
-from darkregulome.simulate.dependencies import PAIRED_MOTIFS, PAIRS, motif_sequence, rna_family, spell
+from darkregulome.simulate.dependencies import LONE_MOTIF, PAIRED_MOTIFS, PAIRS, motif_sequence, rna_family, spell
 from script_runner import run_script
 
 TRAINED_ON = 1
@@ -69,14 +70,21 @@ def test_members_of_a_family_pair_and_differ():
 
 def test_motif_pairs_stand_where_they_are_said_to():
     rng = np.random.default_rng(0)
-    words = {(pair.first, pair.second) for pair in PAIRED_MOTIFS}
-    whole = [motif_sequence(rng, whole=1.0) for _ in range(20)]
-    for item in whole:
-        assert len(item.bases) == 128
-        assert {(item.bases[slice(*one)], item.bases[slice(*other)]) for one, other in item.pairs} <= words
-        assert len(item.pairs) == 2
-        assert len(item.lone) == 1
-    assert all(motif_sequence(rng, whole=0.0).pairs == () for _ in range(5))
+    firsts = set()
+    for item in [motif_sequence(rng) for _ in range(50)]:
+        assert len(item.bases) == 96
+        assert [item.bases[slice(*span)] for span in item.lone] == [LONE_MOTIF]
+        words = {pair.word: pair.gap for pair in PAIRED_MOTIFS}
+        assert len(item.pairs) == len(words)
+        for one, other in item.pairs:
+            gap = words.pop(item.bases[one[0] - 6 : one[0]])
+            assert other[0] - one[1] == gap
+            first, second = item.bases[slice(*one)], item.bases[slice(*other)]
+            follows = [*first[1:], "A"]
+            wanted = [b if f in "AG" else reverse_complement(b) for b, f in zip(first, follows, strict=True)]
+            assert second == "".join(wanted)
+            firsts.add(first)
+    assert len(firsts) > 95  # nothing but its partner says what a motif is
 
 
 def test_dot_brackets_are_read_and_bad_ones_refused():

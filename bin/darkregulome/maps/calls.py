@@ -345,11 +345,18 @@ def _blocks(
         narrow = min(rows.stop - rows.start, columns.stop - columns.start) < MIN_SIDE
         if narrow or inside.sum() < MIN_BLOCK or rows.stop > columns.start:
             continue
+        if any(_share(motif.first, rows) > 0.5 and _share(motif.first, columns) > 0.5 for motif in motifs):
+            continue  # the far corner of a motif's own triangle
         first, second = (rows.start, rows.stop), (columns.start, columns.stop)
         pairs.append(Block(first, second, _mean(even[rows, columns]), float(field[rows, columns][inside].max())))
     return [block for block in motifs if block.effect >= settings.min_effect], [
         block for block in pairs if block.effect >= settings.min_effect
     ]
+
+
+def _share(span: tuple[int, int], side: slice) -> float:
+    """Which part of a side lies in a span."""
+    return max(0, min(span[1], side.stop) - max(span[0], side.start)) / (side.stop - side.start)
 
 
 def _bases_of(high: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
 """Sequences whose dependencies are known: RNA families with stems and a pseudoknot, and pairs of motifs.
 
-A base of a stem is drawn together with its partner, so that only the partner says what it is. A motif of a pair is
-whole or broken, and its partner is spelled exactly where it is whole and carelessly where it is broken, so that any
-edit of the one changes what is expected of every base of the other.
+A base of a stem is drawn together with its partner, so that only the partner says what it is. The first motif of a pair
+is drawn at random, and the second one is spelled as the first one says: so its own bases say nothing of one another.
+(A motif that is spelled alike everywhere says all of its own bases, and a model need not look at its partner.)
 """
 
 from collections.abc import Sequence
@@ -71,17 +71,16 @@ def rna_family(name: str, rng: np.random.Generator, length: int = 72) -> RnaFami
 
 @dataclass(frozen=True)
 class MotifPair:
-    """Two motifs of which the second is spelled exactly only beside a whole first one."""
+    """A word, a motif of `SIZE` random bases, a gap, and a second motif that is spelled by the first: see `answer`."""
 
-    first: str
-    second: str
+    word: str
+    gap: int
 
 
-PAIRED_MOTIFS = (
-    MotifPair("TGACGTCA", "CCGGAAGT"),
-    MotifPair("GATAAGCG", "CACGTGTT"),
-    MotifPair("TTGCGCAA", "AGGTCAAC"),
-)
+SIZE = 8
+"""Bases of either motif of a pair."""
+
+PAIRED_MOTIFS = (MotifPair("TGACGT", 4), MotifPair("CCGGAA", 7))
 LONE_MOTIF = "CTAATCCG"
 """A motif without a partner: what is called beside it is a false call."""
 
@@ -92,8 +91,8 @@ class MotifSequence:
 
     Attributes
     ----------
-    pairs : ((start, end), (start, end)) of each pair whose first motif is whole.
-    lone : (start, end) of the motifs without a partner.
+    pairs : ((start, end), (start, end)) of the two motifs of each pair.
+    lone : (start, end) of the motif without a partner.
     """
 
     bases: str
@@ -101,41 +100,33 @@ class MotifSequence:
     lone: tuple[tuple[int, int], ...]
 
 
-def motif_sequence(
-    rng: np.random.Generator, length: int = 128, whole: float = 0.5, careless: float = 0.5
-) -> MotifSequence:
-    """Random bases with two pairs of motifs and a lone one, in any order.
+def answer(first: np.ndarray) -> np.ndarray:
+    """The second motif of a pair: each base of the first, complemented where a pyrimidine follows it; codes."""
+    follows = np.append(first[1:], 0)  # A
+    return np.where(np.isin(follows, (0, 2)), first, 3 - first)
 
-    Parameters
-    ----------
-    whole : chance that a pair's first motif is whole; else one of its bases is another one.
-    careless : chance of each base of the second motif to be drawn at random where the first is broken.
-    """
+
+def motif_sequence(rng: np.random.Generator, length: int = 96) -> MotifSequence:
+    """Random bases with each of `PAIRED_MOTIFS` and a lone one, in any order."""
     codes = rng.integers(0, 4, length)
-    chosen: list[MotifPair | None] = [PAIRED_MOTIFS[k] for k in rng.permutation(len(PAIRED_MOTIFS))[:2]]
-    units = [(unit, int(rng.integers(5, 16))) for unit in [*chosen, None]]
-    sizes = [len(LONE_MOTIF) if unit is None else len(unit.first) + gap + len(unit.second) for unit, gap in units]
+    units: list[MotifPair | None] = [*PAIRED_MOTIFS, None]
+    sizes = [len(LONE_MOTIF) if unit is None else len(unit.word) + unit.gap + 2 * SIZE for unit in units]
     order = rng.permutation(len(units))
     spare = length - sum(sizes) - 4 * (len(units) + 1)
     cuts = np.diff([0, *np.sort(rng.integers(0, spare + 1, size=len(units)))])
     pairs, lone, at = [], [], 0
     for place, cut in zip(order, cuts, strict=True):
         at += 4 + int(cut)
-        unit, gap = units[place]
+        unit = units[place]
+        word = _codes(LONE_MOTIF if unit is None else unit.word)
+        codes[at : at + len(word)] = word
         if unit is None:
-            codes[at : at + len(LONE_MOTIF)] = _codes(LONE_MOTIF)
-            lone.append((at, at + len(LONE_MOTIF)))
+            lone.append((at, at + len(word)))
         else:
-            one = (at, at + len(unit.first))
-            other = (one[1] + gap, one[1] + gap + len(unit.second))
-            codes[slice(*one)], codes[slice(*other)] = _codes(unit.first), _codes(unit.second)
-            if rng.random() < whole:
-                pairs.append((one, other))
-            else:
-                broken = rng.integers(*one)
-                codes[broken] = (codes[broken] + rng.integers(1, 4)) % 4
-                blurred = rng.random(len(unit.second)) < careless
-                codes[slice(*other)][blurred] = rng.integers(0, 4, int(blurred.sum()))
+            one = (at + len(word), at + len(word) + SIZE)
+            other = (one[1] + unit.gap, one[1] + unit.gap + SIZE)
+            codes[slice(*other)] = answer(codes[slice(*one)])
+            pairs.append((one, other))
         at += sizes[place]
     return MotifSequence(spell(codes), tuple(pairs), tuple(lone))
 

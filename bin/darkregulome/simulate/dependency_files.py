@@ -38,12 +38,11 @@ def write_families(
         write_json({"kind": "families", "seed": seed, "families": families, "length": length}, partial / "truth.json")
 
 
-def write_motif_pairs(folder: str | Path, seed: int, training: int = 12_000, test: int = 40, length: int = 128) -> None:
+def write_motif_pairs(folder: str | Path, seed: int, training: int = 12_000, test: int = 40, length: int = 96) -> None:
     """Motif pairs: FASTA of training and test sequences, and ``pairs.bedpe`` of what the test sequences hold."""
     rng = np.random.default_rng(seed)
     train = [motif_sequence(rng, length) for _ in range(training)]
-    # Broken pairs depend on one another too, but less: only whole ones stand in the tests.
-    tests = [motif_sequence(rng, length, whole=1.0) for _ in range(test)]
+    tests = [motif_sequence(rng, length) for _ in range(test)]
     with atomic_folder(folder) as partial:
         test_records = [(f"test_{number}", item.bases) for number, item in enumerate(tests)]
         train_records = [(f"train_{number}", item.bases) for number, item in enumerate(train)]
