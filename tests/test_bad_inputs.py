@@ -13,8 +13,6 @@ from pipeline_runner import ROOT
 pytestmark = pytest.mark.filterwarnings("ignore")
 CASES = read_corpus()
 SENTENCE = re.compile(r"error: \S.*: .+; .+\.")
-# Scripts without a bad input so far.
-NOT_YET = {"gather_seq2exp", "report_training"}
 # A script must say the same by itself as inside the test process.
 REAL = ("prepare_loci/unknown_gene", "diagnose/truncated_parquet", "score_variants/vcf_and_bed")
 
@@ -67,7 +65,7 @@ def test_a_script_by_itself_says_the_same(name: str, world: Path, tmp_path: Path
 
 def test_the_corpus_covers_every_script():
     scripts = {path.stem for path in (ROOT / "bin").glob("*.py")}
-    assert scripts - {case.script for case in CASES} <= NOT_YET
+    assert {case.script for case in CASES} == scripts
     assert len(CASES) >= 80
 
 

@@ -40,7 +40,7 @@ def test_no_module_puts_a_value_of_the_users_unquoted_into_a_shell(path: Path):
             if constant or name in BOUNDED or name.split(".")[0] not in values:
                 continue
             line = script[script.rfind("\n", 0, hole.start()) + 1 : hole.start()]
-            assert line.count("'") % 2 == 1, f"{path.parent.name}: ${{{name}}} is not in single quotes"
+            assert line.count("'") % 2 == 1, f"{path.parent.name}: {name!r} is not in single quotes"
 
 
 def test_parameters_that_reach_a_shell_have_patterns_that_keep_commands_out():
