@@ -8,6 +8,7 @@ include { DIAGNOSE_SCORES            } from './workflows/diagnose'
 include { VARIANTS                   } from './workflows/variants'
 include { DEPENDENCIES               } from './workflows/dependencies'
 include { EMBEDDINGS                 } from './workflows/embeddings'
+include { FETCH_MODELS               } from './subworkflows/local/fetch_models'
 include { JUDGE_SCORES               } from './subworkflows/local/judge_scores'
 include { REFERENCE                  } from './subworkflows/local/reference'
 include { with_genome                } from './subworkflows/local/genomes'
@@ -37,12 +38,19 @@ workflow {
             file("${projectDir}/assets/${name}", checkIfExists: true)
         }
 
+        ch_models = channel.empty()
+        if (!own) {
+            def cache = params.weights_cache ? file(params.weights_cache).toString() : ''
+            FETCH_MODELS(models, file(params.registry, checkIfExists: true), cache, code)
+            ch_models = FETCH_MODELS.out.ready
+        }
+
         if (params.workflow == 'variants') {
             REFERENCE(inputs.fasta, code)
             VARIANTS(
                 inputs,
                 REFERENCE.out.reference,
-                models,
+                ch_models,
                 file(params.registry, checkIfExists: true),
                 params.device,
                 params.shards as Integer,
@@ -63,7 +71,7 @@ workflow {
             DEPENDENCIES(
                 inputs.map_regions,
                 ch_reference,
-                models,
+                ch_models,
                 file(params.registry, checkIfExists: true),
                 params.device,
                 params.map_controls.toString() == 'true',
@@ -79,7 +87,7 @@ workflow {
             EMBEDDINGS(
                 inputs,
                 REFERENCE.out.reference,
-                models,
+                ch_models,
                 file(params.registry, checkIfExists: true),
                 params.device,
                 report_configs,
@@ -105,6 +113,7 @@ workflow {
                 REGULOME(
                     inputs,
                     models,
+                    ch_models,
                     file(params.registry, checkIfExists: true),
                     params.device,
                     params.loci_per_task as Integer,

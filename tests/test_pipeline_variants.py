@@ -2,12 +2,14 @@
 
 import gzip
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pysam
 import pytest
 
+from fake_hub import REPO, REVISION, FakeHub, serve
 from pipeline_runner import Project, copy_project, make_models
 
 pytestmark = pytest.mark.pipeline
@@ -85,3 +87,31 @@ def test_a_stub_run_goes_through_the_same_stages(project: Project):
         "REPORT_VARIANTS",
         "SCORE_VARIANTS",
     }
+
+
+def test_weights_are_fetched_once_before_anything_is_scored(project: Project, tmp_path: Path):
+    """From a hub on this machine, by a task of its own; then from its cache, without the hub."""
+    entry = {"kind": "causal", "architecture": "hyenadna", "context": 128, "repo": REPO, "revision": REVISION}
+    registry = tmp_path / "models.yml"
+    registry.write_text(json.dumps({"models": {"from-hub": entry}}))
+    files = {path.name: path.read_bytes() for path in project.models["demo-hyena"].iterdir()}
+    words = without(options(project), "--weights", "--models", "--registry")
+    words += ["--models", "from-hub", "--registry", str(registry), "--weights_cache", str(tmp_path / "cache")]
+    with serve(FakeHub(files)) as hub:
+        run = project.run(*words, "--outdir", "hub", outdir="hub", defaults=False, HF_ENDPOINT=hub.endpoint)
+        assert run.status == 0, run.output
+        assert sorted(name for name, _ in hub.asked) == ["config.json", "model.safetensors"]
+    fetched = [task for task in run.trace() if task["process"] == "FETCH_WEIGHTS"]
+    assert [task["tag"] for task in fetched] == ["from-hub"]
+    scored = [task["submit"] for task in run.trace() if task["process"] == "SCORE_VARIANTS"]
+    assert len(scored) > 1
+    assert fetched[0]["submit"] < min(scored)
+    words = [*without(words, "--shards"), "--weights_offline"]
+    run = project.run(*words, "--outdir", "cached", outdir="cached", defaults=False, HF_ENDPOINT="http://127.0.0.1:9")
+    assert run.status == 0, run.output
+
+
+def without(words: list[str], *names: str) -> list[str]:
+    """Options without those named, each of which has a value."""
+    pairs = dict(zip(words[::2], words[1::2], strict=True))
+    return [word for pair in pairs.items() if pair[0] not in names for word in pair]

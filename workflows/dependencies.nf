@@ -11,7 +11,7 @@ workflow DEPENDENCIES {
     take:
     regions // file: BED, or [] where the FASTA holds the sequences themselves
     reference // value: [fasta, indices]
-    models // list of maps: name, weights (a folder, or [])
+    ch_models // [name, folder], as they are ready
     registry // file: models.yml
     device // string: auto, cpu, cuda, cuda:INDEX
     with_controls // boolean: map shuffled sequences too, to call against
@@ -19,12 +19,12 @@ workflow DEPENDENCIES {
     code // string: SHA-256 of the scripts and the package
 
     main:
-    def tasks = models.collectMany { model ->
+    ch_tasks = ch_models.flatMap { name, folder ->
         (with_controls ? [false, true] : [false]).collect { shuffled ->
-            [[id: shuffled ? "${model.name}.shuffled".toString() : model.name, model: model.name, shuffled: shuffled], model.weights]
+            [[id: shuffled ? "${name}.shuffled".toString() : name, model: name, shuffled: shuffled], folder]
         }
     }
-    MAP_DEPENDENCIES(channel.fromList(tasks), regions, reference, registry, device, code)
+    MAP_DEPENDENCIES(ch_tasks, regions, reference, registry, device, code)
 
     // Sorted by name, so that the report is the same whichever model was ready first.
     ch_maps = MAP_DEPENDENCIES.out.maps

@@ -12,14 +12,14 @@ workflow EMBEDDINGS {
     take:
     inputs // map of files: windows, annotation, logo_regions, loci; absent ones are []
     reference // value: [fasta, [fai, gzi]]
-    models // list of maps: name, weights (a folder, or [])
+    ch_checkpoints // [name, folder], as they are ready
     registry // file: models.yml
     device // string: auto, cpu, cuda, cuda:INDEX
     multiqc_configs // list of files
     code // string: SHA-256 of the scripts and the package
 
     main:
-    ch_models = channel.fromList(models.collect { model -> [[id: model.name, model: model.name], model.weights] })
+    ch_models = ch_checkpoints.map { name, folder -> [[id: name, model: name], folder] }
 
     EMBED_WINDOWS(ch_models, inputs.windows, reference, inputs.annotation, registry, device, code)
     // Sorted by name, so that the report is the same whichever model was ready first.

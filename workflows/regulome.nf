@@ -8,7 +8,8 @@ include { SCORE_LOCI     } from '../subworkflows/local/score_elements'
 workflow REGULOME {
     take:
     inputs // map of files: fasta, gtf, loci, regulatory, repeats, conserved, class_map, conservation, eqtl; absent ones are []
-    models // list of maps: name, weights (a folder, or [])
+    models // list of maps: name, weights (a folder, or []), hub
+    ch_models // [name, folder], as they are ready
     registry // file: models.yml
     device // string: auto, cpu, cuda, cuda:INDEX
     loci_per_task // integer: loci that one scoring task takes
@@ -22,7 +23,8 @@ workflow REGULOME {
         PREPARE_INPUTS.out.loci,
         PREPARE_INPUTS.out.names,
         PREPARE_INPUTS.out.reference,
-        models,
+        models.collect { model -> model.name },
+        ch_models,
         registry,
         device,
         loci_per_task,

@@ -13,7 +13,7 @@ workflow VARIANTS {
     take:
     inputs // map of files: variants, loci, variant_truth, conservation; absent ones are []
     reference // value: [fasta, [fai, gzi]]
-    models // list of maps: name, weights (a folder, or [])
+    ch_models // [name, folder], as they are ready
     registry // file: models.yml
     device // string: auto, cpu, cuda, cuda:INDEX
     shards // integer: parts of the file, one task each and model
@@ -22,10 +22,10 @@ workflow VARIANTS {
     code // string: SHA-256 of the scripts and the package
 
     main:
-    def tasks = models.collectMany { model ->
-        (1..shards).collect { shard -> [[id: model.name, model: model.name, shard: shard, shards: shards], model.weights] }
-    }
-    SCORE_VARIANTS(channel.fromList(tasks), inputs.variants, reference, inputs.loci, registry, device, format, code)
+    ch_tasks = ch_models
+        .combine(channel.fromList((1..shards).toList()))
+        .map { name, folder, shard -> [[id: name, model: name, shard: shard, shards: shards], folder] }
+    SCORE_VARIANTS(ch_tasks, inputs.variants, reference, inputs.loci, registry, device, format, code)
 
     ch_parts = SCORE_VARIANTS.out.scored
         .map { meta, part -> [meta.model, [meta.shard, part]] }

@@ -9,7 +9,7 @@
  * @param weights name=folder, comma-separated, or null; these come before the shipped ones
  * @param registry path of models.yml
  * @param shipped folder that holds the checkpoints shipped with the pipeline
- * @return list of maps with name and weights: a folder, or [] where the model comes from a hub
+ * @return list of maps: name, weights (a folder, or []), hub (true where the registry pins a commit that a hub keeps)
  */
 def models_of(names, weights, registry, shipped) {
     def entries = new org.yaml.snakeyaml.Yaml().load(file(registry).text)
@@ -25,13 +25,13 @@ def models_of(names, weights, registry, shipped) {
         def entry = listed[name] ?: [:]
         def folder = "${shipped}/${entry.weights}"
         if (given[name]) {
-            [name: name, weights: file(given[name], checkIfExists: true)]
+            [name: name, weights: file(given[name], checkIfExists: true), hub: false]
         }
         else if (entry.weights && file(folder).exists()) {
-            [name: name, weights: file(folder)]
+            [name: name, weights: file(folder), hub: false]
         }
         else {
-            [name: name, weights: []]
+            [name: name, weights: [], hub: !entry.weights && entry.repo && entry.revision ? true : false]
         }
     }
 }

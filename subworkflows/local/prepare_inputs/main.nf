@@ -12,7 +12,7 @@ include { is_gzipped_only } from '../fasta'
 workflow PREPARE_INPUTS {
     take:
     inputs // map of files: fasta, gtf, loci, regulatory, repeats, conserved, class_map, conservation, eqtl; absent ones are []
-    models // list of maps: name, weights (a folder, or [])
+    models // list of maps: name, weights (a folder, or []), hub
     registry // file: models.yml
     device // string: auto, cpu, cuda, cuda:INDEX
     code // string: SHA-256 of the scripts and the package
@@ -29,6 +29,8 @@ workflow PREPARE_INPUTS {
         ch_given = COMPRESS_FASTA.out.reference
     }
 
+    // A model that is fetched is checked by the task that fetches it.
+    def at_hand = models.findAll { model -> !model.hub }
     CHECK_INPUTS(
         ch_given,
         inputs.gtf,
@@ -40,8 +42,8 @@ workflow PREPARE_INPUTS {
         inputs.conservation,
         inputs.eqtl,
         registry,
-        models.collect { model -> [name: model.name, staged: model.weights != []] },
-        models.collect { model -> model.weights }.findAll { weights -> weights != [] },
+        at_hand.collect { model -> [name: model.name, staged: model.weights != []] },
+        at_hand.collect { model -> model.weights }.findAll { weights -> weights != [] },
         device,
         code,
     )

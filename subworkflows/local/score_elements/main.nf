@@ -12,20 +12,21 @@ workflow SCORE_LOCI {
     loci // value: loci.tsv
     names // name of each locus to score
     reference // value: [fasta, [fai, gzi]]
-    models // list of maps: name, weights
+    models // list of names
+    ch_models // [name, folder], as they are ready
     registry // file: models.yml
     device // string
     loci_per_task // integer
     code // string
 
     main:
-    ESTIMATE_COST(elements, models.collect { model -> model.name }, registry, device, code)
+    ESTIMATE_COST(elements, models, registry, device, code)
 
     ch_tasks = names
         .collate(loci_per_task)
         .map { group -> [group] }
-        .combine(channel.fromList(models))
-        .map { group, model -> [[id: group_name(group), loci: group, model: model.name], model.weights] }
+        .combine(ch_models)
+        .map { group, model, folder -> [[id: group_name(group), loci: group, model: model], folder] }
 
     SCORE_ELEMENTS(ch_tasks, elements, loci, reference, registry, device, code)
 
