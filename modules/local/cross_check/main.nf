@@ -23,7 +23,7 @@ process CROSS_CHECK {
     def args = task.ext.args ?: ''
     def info = beside ? "--network-info ${beside}" : ''
     def outside = [
-        eqtl: "--loci ${loci} --eqtl ${data} ${beside ? "--ld-blocks ${beside}" : ''}",
+        eqtl: "--loci ${loci} --eqtl ${data} ${beside ? "--ld-blocks ${beside}" : ''} ${task.ext.eqtl_args ?: ''}",
         conservation: "--bigwig ${data}",
         families: '',
         network: "--loci ${loci} --network ${data} ${info} ${task.ext.network_args ?: ''}",
