@@ -53,15 +53,16 @@ def test_parameters_that_reach_a_shell_have_patterns_that_keep_commands_out():
     arguments = re.findall(r"ext\.\w+ = \{([^\n]+)\}|ext\.\w+ = \{\n(.*?)\n        \}", config, re.DOTALL)
     seen = set()
     for text in ("".join(parts) for parts in arguments):
-        for hole in re.finditer(r"""('?)\$\{params\.(\w+)(?: \?: '')?\}""", text):
-            quoted, rule = bool(hole.group(1)), rules[hole.group(2)]
-            seen.add(hole.group(2))
+        for hole in re.finditer(r"""\$\{params\.(\w+)(?: \?: '')?\}""", text):
+            line = text[text.rfind("\n", 0, hole.start()) + 1 : hole.start()]
+            quoted, rule = line.count("'") % 2 == 1, rules[hole.group(1)]
+            seen.add(hole.group(1))
             if rule["type"] in ("integer", "number", "boolean") or "enum" in rule:
                 continue
             # In single quotes only a single quote ends them.
             attacks = ["a'b"] if quoted else ATTACKS
             through = [one for one in attacks if re.fullmatch(rule.get("pattern", ".*"), one, re.DOTALL)]
-            assert not through, f"{hole.group(2)} lets {through} into a command"
+            assert not through, f"{hole.group(1)} lets {through} into a command"
     assert len(seen) > 20
 
 
