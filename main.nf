@@ -9,6 +9,7 @@ include { VARIANTS                   } from './workflows/variants'
 include { DEPENDENCIES               } from './workflows/dependencies'
 include { EMBEDDINGS                 } from './workflows/embeddings'
 include { FETCH_MODELS               } from './subworkflows/local/fetch_models'
+include { PRETRAIN                   } from './workflows/pretrain'
 include { JUDGE_SCORES               } from './subworkflows/local/judge_scores'
 include { REFERENCE                  } from './subworkflows/local/reference'
 include { with_genome                } from './subworkflows/local/genomes'
@@ -30,16 +31,18 @@ workflow {
 
         def inputs = files_of(given)
         def own = params.workflow == 'diagnose'
-        def models = own ? [] : models_of(params.models, params.weights, params.registry, "${projectDir}/assets/models")
+        def learning = params.workflow == 'pretrain'
+        def models = own || learning ? [] : models_of(params.models, params.weights, params.registry, "${projectDir}/assets/models")
         def code = code_hash("${projectDir}/bin")
 
-        // The report of the instruments: settings of the main report, with another opening.
-        def report_configs = ['multiqc_config.yml', 'multiqc_instruments.yml'].collect { name ->
+        // Other reports than the main one: its settings, with another opening.
+        def own_settings = learning ? 'multiqc_training.yml' : 'multiqc_instruments.yml'
+        def report_configs = ['multiqc_config.yml', own_settings].collect { name ->
             file("${projectDir}/assets/${name}", checkIfExists: true)
         }
 
         ch_models = channel.empty()
-        if (!own) {
+        if (!own && !learning) {
             def cache = params.weights_cache ? file(params.weights_cache).toString() : ''
             FETCH_MODELS(models, file(params.registry, checkIfExists: true), cache, code)
             ch_models = FETCH_MODELS.out.ready
@@ -94,6 +97,19 @@ workflow {
                 code,
             )
             EMBEDDINGS.out.versions
+                .map { stages, report -> stages + report }
+                .collectFile(name: 'software_versions.yml', storeDir: "${params.outdir}/pipeline_info")
+        }
+        else if (params.workflow == 'pretrain') {
+            PRETRAIN(
+                inputs,
+                [id: params.lm_name, architecture: params.lm_architecture],
+                params.training_state ? file(params.training_state).toAbsolutePath().toString() : '',
+                params.device,
+                report_configs,
+                code,
+            )
+            PRETRAIN.out.versions
                 .map { stages, report -> stages + report }
                 .collectFile(name: 'software_versions.yml', storeDir: "${params.outdir}/pipeline_info")
         }
@@ -155,5 +171,6 @@ def files_of(given) {
     def own = ['elements', 'score_intervals', 'score_variants']
     def outside = ['conservation', 'eqtl', 'ld_blocks', 'network', 'network_info', 'pairs', 'truth', 'variants', 'variant_truth', 'map_regions']
     def embedded = ['windows', 'annotation', 'logo_regions']
-    (genome + own + outside + embedded).collectEntries { name -> [name, given[name] ? file(given[name], checkIfExists: true) : []] }
+    def learned = ['lm_config', 'lm_start']
+    (genome + own + outside + embedded + learned).collectEntries { name -> [name, given[name] ? file(given[name], checkIfExists: true) : []] }
 }
