@@ -27,7 +27,7 @@ process TRAIN_LM {
     """
     train_lm.py \\
         --fasta ${fasta} \\
-        --architecture ${meta.architecture} \\
+        --architecture '${meta.architecture}' \\
         --config ${config} \\
         ${start ? "--start ${start}" : ''} \\
         ${state ? "--state '${state}/${prefix}.state'" : ''} \\
