@@ -75,9 +75,10 @@ def test_motif_pairs_stand_where_they_are_said_to():
         assert len(item.bases) == 96
         assert [item.bases[slice(*span)] for span in item.lone] == [LONE_MOTIF]
         words = {pair.word: pair.gap for pair in PAIRED_MOTIFS}
-        assert len(item.pairs) == len(words)
-        for one, other in item.pairs:
-            gap = words.pop(item.bases[one[0] - 6 : one[0]])
+        assert len(item.pairs) == 2 * len(words)
+        for (word, one), (same, other) in zip(item.pairs[::2], item.pairs[1::2], strict=True):
+            assert word == same
+            gap = words.pop(item.bases[slice(*word)])
             assert other[0] - one[1] == gap
             first, second = item.bases[slice(*one)], item.bases[slice(*other)]
             follows = [*first[1:], "A"]

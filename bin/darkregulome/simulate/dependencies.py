@@ -91,7 +91,8 @@ class MotifSequence:
 
     Attributes
     ----------
-    pairs : ((start, end), (start, end)) of the two motifs of each pair.
+    pairs : ((start, end), (start, end)) of each word and either motif beside it: two motifs answer one another beside
+        their word only, so an edit of it changes what is expected of every base of both.
     lone : (start, end) of the motif without a partner.
     """
 
@@ -126,7 +127,7 @@ def motif_sequence(rng: np.random.Generator, length: int = 96) -> MotifSequence:
             one = (at + len(word), at + len(word) + SIZE)
             other = (one[1] + unit.gap, one[1] + unit.gap + SIZE)
             codes[slice(*other)] = answer(codes[slice(*one)])
-            pairs.append((one, other))
+            pairs += [((at, one[0]), one), ((at, one[0]), other)]
         at += sizes[place]
     return MotifSequence(spell(codes), tuple(pairs), tuple(lone))
 
