@@ -52,6 +52,7 @@ def eqtl(
     permutations: Permutations = 10_000,
     alpha: Alpha = 0.05,
     track_floor: TrackFloor = 0.01,
+    model_cards: cli.ModelCards = None,
     seed: cli.Seed = 0,
     threads: cli.Threads = 1,
     progress: cli.Progress = True,
@@ -62,10 +63,17 @@ def eqtl(
 
     from darkregulome.diagnosis.cross_check import check_eqtl, read_blocks, read_eqtls
     from darkregulome.diagnosis.output import read_scores, settings_from, write_cross_check
+    from darkregulome.io.model_cards import models_without_grammar
     from darkregulome.io.schemas import LOCI
     from darkregulome.io.tables import read_table
 
-    settings = settings_from(permutations=permutations, alpha=alpha, track_floor=track_floor, seed=seed)
+    settings = settings_from(
+        permutations=permutations,
+        alpha=alpha,
+        track_floor=track_floor,
+        without_grammar=models_without_grammar(model_cards or []),
+        seed=seed,
+    )
     element_table, ris_table = read_scores(elements, ris)
     locus_table = read_table(loci, LOCI)
     eqtls, notes = read_eqtls(read_table(eqtl), eqtl, max_p)
@@ -88,6 +96,7 @@ def conservation(
     outdir: Outdir,
     permutations: Permutations = 10_000,
     alpha: Alpha = 0.05,
+    model_cards: cli.ModelCards = None,
     seed: cli.Seed = 0,
     threads: cli.Threads = 1,
     progress: cli.Progress = True,
@@ -99,8 +108,14 @@ def conservation(
     from darkregulome.diagnosis.cross_check import check_conservation
     from darkregulome.diagnosis.output import read_scores, settings_from, write_cross_check
     from darkregulome.genome.bigwig import bigwig_means
+    from darkregulome.io.model_cards import models_without_grammar
 
-    settings = settings_from(permutations=permutations, alpha=alpha, seed=seed)
+    settings = settings_from(
+        permutations=permutations,
+        alpha=alpha,
+        without_grammar=models_without_grammar(model_cards or []),
+        seed=seed,
+    )
     element_table, ris_table = read_scores(elements, ris)
     means, _, notes = bigwig_means(element_table, bigwig)
     with threadpool_limits(threads):
@@ -126,6 +141,7 @@ def network(
     evidence: Evidence = "combined_score",
     permutations: Permutations = 10_000,
     alpha: Alpha = 0.05,
+    model_cards: cli.ModelCards = None,
     seed: cli.Seed = 0,
     threads: cli.Threads = 1,
     progress: cli.Progress = True,
@@ -137,10 +153,16 @@ def network(
     from darkregulome.diagnosis.genes import check_network, genes_of
     from darkregulome.diagnosis.output import read_scores, settings_from, write_cross_check
     from darkregulome.diagnosis.string_network import read_network
+    from darkregulome.io.model_cards import models_without_grammar
     from darkregulome.io.schemas import LOCI
     from darkregulome.io.tables import read_table
 
-    settings = settings_from(permutations=permutations, alpha=alpha, seed=seed)
+    settings = settings_from(
+        permutations=permutations,
+        alpha=alpha,
+        without_grammar=models_without_grammar(model_cards or []),
+        seed=seed,
+    )
     element_table, ris_table = read_scores(elements, ris)
     locus_table = read_table(loci, LOCI)
     links = read_network(network, set(genes_of(locus_table)), network_info, min_score, evidence)
@@ -165,6 +187,7 @@ def families(
     permutations: Permutations = 10_000,
     alpha: Alpha = 0.05,
     track_floor: TrackFloor = 0.01,
+    model_cards: cli.ModelCards = None,
     seed: cli.Seed = 0,
     threads: cli.Threads = 1,
     progress: cli.Progress = True,
@@ -175,8 +198,15 @@ def families(
 
     from darkregulome.diagnosis.families import check_families
     from darkregulome.diagnosis.output import read_scores, settings_from, write_cross_check
+    from darkregulome.io.model_cards import models_without_grammar
 
-    settings = settings_from(permutations=permutations, alpha=alpha, track_floor=track_floor, seed=seed)
+    settings = settings_from(
+        permutations=permutations,
+        alpha=alpha,
+        track_floor=track_floor,
+        without_grammar=models_without_grammar(model_cards or []),
+        seed=seed,
+    )
     element_table, ris_table = read_scores(elements, ris)
     with threadpool_limits(threads):
         check = check_families(element_table, ris_table, settings, level, min_members)
@@ -201,6 +231,7 @@ def pairs(
     min_score: Annotated[int, typer.Option(min=0, max=1000, help="Least score of a link that is a pair.")] = 900,
     permutations: Permutations = 10_000,
     alpha: Alpha = 0.05,
+    model_cards: cli.ModelCards = None,
     seed: cli.Seed = 0,
     threads: cli.Threads = 1,
     progress: cli.Progress = True,
@@ -213,10 +244,16 @@ def pairs(
     from darkregulome.diagnosis.output import read_scores, settings_from, write_cross_check
     from darkregulome.diagnosis.string_network import read_network, read_pairs
     from darkregulome.errors import InputError
+    from darkregulome.io.model_cards import models_without_grammar
     from darkregulome.io.schemas import LOCI
     from darkregulome.io.tables import read_table
 
-    settings = settings_from(permutations=permutations, alpha=alpha, seed=seed)
+    settings = settings_from(
+        permutations=permutations,
+        alpha=alpha,
+        without_grammar=models_without_grammar(model_cards or []),
+        seed=seed,
+    )
     element_table, ris_table = read_scores(elements, ris)
     locus_table = read_table(loci, LOCI)
     notes: list[str] = []

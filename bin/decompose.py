@@ -21,12 +21,14 @@ def main(
     ris: Annotated[Path, typer.Option(help="Score table: element, model, ris[, predictability, kind, readout].")],
     outdir: Annotated[Path, typer.Option(help="Folder for decomposition.json, tables and figures.")],
     top: Annotated[float, typer.Option(min=1e-6, max=0.499, help="Share of elements in a top list.")] = 0.1,
+    alpha: Annotated[float, typer.Option(min=1e-9, max=0.999, help="Level of the verdict, on q.")] = 0.05,
     permutations: Annotated[int, typer.Option(min=99, help="Draws of the null.")] = 10_000,
     null: Annotated[str, typer.Option(help="rotation, free or stratified.")] = "rotation",
     bootstrap: Annotated[int, typer.Option(min=100, help="Bootstrap samples over loci.")] = 1000,
     residualize: Annotated[
         str, typer.Option(help="How features are taken out: linear, quadratic, splines or boosting.")
     ] = "linear",
+    model_cards: cli.ModelCards = None,
     seed: cli.Seed = 0,
     threads: cli.Threads = 1,
     progress: cli.Progress = True,
@@ -36,9 +38,17 @@ def main(
 
     from darkregulome.diagnosis.decompose import decompose
     from darkregulome.diagnosis.output import read_scores, settings_from, write_decomposition
+    from darkregulome.io.model_cards import models_without_grammar
 
     settings = settings_from(
-        permutations=permutations, null=null, bootstrap=bootstrap, residualize=residualize, top_fraction=top, seed=seed
+        permutations=permutations,
+        null=null,
+        alpha=alpha,
+        bootstrap=bootstrap,
+        residualize=residualize,
+        top_fraction=top,
+        without_grammar=models_without_grammar(model_cards or []),
+        seed=seed,
     )
     element_table, ris_table = read_scores(elements, ris)
     with threadpool_limits(threads):

@@ -52,9 +52,10 @@ def main(
     beyond_location: Annotated[
         bool, typer.Option(help="Test the class hierarchy after location is taken out too.")
     ] = False,
-    model_cards: Annotated[
+    model_cards: cli.ModelCards = None,
+    calibration: Annotated[
         list[Path] | None,
-        typer.Option(help="model_card.json of a model: if it does not know the grammar, nothing is absent; repeat."),
+        typer.Option(help="calibration.json of calibrate.py: its power in place of the analytic one; repeat."),
     ] = None,
     seed: cli.Seed = 0,
     threads: cli.Threads = 1,
@@ -66,9 +67,10 @@ def main(
     from darkregulome.conversion.convert import read_any_scores
     from darkregulome.diagnosis.diagnose import diagnose
     from darkregulome.diagnosis.output import settings_from, write_diagnosis
+    from darkregulome.diagnosis.simulated_power import read_simulated_power
     from darkregulome.elements.class_map import default_class_map
     from darkregulome.elements.own import Around
-    from darkregulome.io.model_cards import models_without_grammar
+    from darkregulome.io.model_cards import models_without_grammar, notes_of_strangers
 
     settings = settings_from(
         horizon=horizon,
@@ -84,7 +86,9 @@ def main(
         without_grammar=models_without_grammar(model_cards or []),
         seed=seed,
     )
+    settings = settings.model_copy(update={"simulated_power": read_simulated_power(calibration or [], settings)})
     given = read_any_scores(elements, ris, score_column, Around(fasta, gtf, loci, repeats, default_class_map()))
+    given.notes.extend(notes_of_strangers(settings.without_grammar, given.ris["model"]))
     # Warnings are said even where progress is not wanted.
     for note in given.notes:
         cli.console.print(note, markup=False)

@@ -19,7 +19,9 @@ from darkregulome.diagnosis.planted import (
     plant,
 )
 from darkregulome.diagnosis.planted_outside import plant_outside
-from darkregulome.diagnosis.settings import Settings
+from darkregulome.diagnosis.settings import Settings, SimulatedPower
+from darkregulome.diagnosis.simulated_power import power_by_simulation, read_simulated_power
+from darkregulome.errors import InputError
 from darkregulome.io.schemas import ELEMENTS
 from darkregulome.stats.loci import Loci
 from script_runner import run_script
@@ -163,6 +165,33 @@ def test_script_takes_the_users_own_tables(tmp_path):
     table = pd.read_csv(tmp_path / "out" / "calibration.tsv", sep="\t")
     assert set(table["side"]) == {"raw", "residual"}
     assert (tmp_path / "out" / "figures" / "calibration.svg").stat().st_size > 0
+    (power,) = read_simulated_power([tmp_path / "out" / "calibration.json"], Settings(permutations=99))
+    found = table[(table["role"] == "planted") & (table["side"] == "residual")].set_index("claim")["rate"]
+    assert (power.model, power.n, power.n_loci) == ("mine", 320, 8)
+    assert power.power == pytest.approx(found.to_dict())
+
+
+def test_power_of_a_calibration_is_for_its_model_and_its_size():
+    shape = {"n": 1000, "n_loci": 10}
+    anyone = [SimulatedPower(model=None, power={"horizon": power}, **shape) for power in (0.9, 0.7)]
+    own = SimulatedPower(model="lm", power={"horizon": 0.8}, **shape)
+    settings = Settings(simulated_power=(*anyone, own))
+    assert power_by_simulation("horizon", "lm", 1000, 10, settings) == 0.8
+    assert power_by_simulation("horizon", "other", 1050, 10, settings) == 0.7
+    assert power_by_simulation("horizon", "lm", 1200, 10, settings) is None
+    assert power_by_simulation("horizon", "lm", 1000, 12, settings) is None
+    assert power_by_simulation("class_hierarchy", "lm", 1000, 10, settings) is None
+
+
+def test_calibrations_of_other_tests_are_refused_all_at_once(tmp_path):
+    other = {"n": 10, "n_loci": 2, "effect": 0.5, "alpha": 0.01, "null": "free", "horizon": 10_000}
+    record = {"parameters": {**other, "residualize": "linear", "top_fraction": 0.1}, "conditions": []}
+    (tmp_path / "other.json").write_text(json.dumps(record))
+    (tmp_path / "none.json").write_text("[]")
+    with pytest.raises(InputError) as error:
+        read_simulated_power([tmp_path / "other.json", tmp_path / "none.json"], FEW)
+    said = ("effect of 0.5 SD", "alpha 0.01", "null free", "none.json: is no calibration")
+    assert [part for part in said if part not in str(error.value)] == []
 
 
 @pytest.mark.parametrize(

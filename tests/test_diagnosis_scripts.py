@@ -14,10 +14,13 @@ FEW = ("--permutations", 99, "--no-progress")
 
 @pytest.fixture(scope="module")
 def inputs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("inputs")
     elements = make_elements(1, loci=6, per_locus=40, rho=0.3)
-    elements.to_parquet(folder / "elements.parquet")
     ris = make_ris(elements, 1, Truth(regulation=2.0), rho=0.3)
+    return write_inputs(tmp_path_factory.mktemp("inputs"), elements, ris)
+
+
+def write_inputs(folder, elements, ris):
+    elements.to_parquet(folder / "elements.parquet")
     ris.to_csv(folder / "ris.tsv.gz", sep="\t", index=False)
     names = elements.groupby("locus").agg(chrom=("chrom", "first"), start=("start", "min"), end=("end", "max"))
     loci = names.reset_index().assign(tss=500_000, strand="+")
@@ -87,6 +90,67 @@ def test_bad_input_is_one_sentence_and_exit_2_and_nothing_is_written(inputs, tmp
     ran = run_script("diagnose", *tables(inputs), "--outdir", out, *FEW, *options)
     assert ran.code == 2
     assert not out.exists()
+
+
+def card(folder, name, inside):
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps({"model": name, "motif_loss": {"inside": inside, "outside": 1.35}}))
+    return path
+
+
+def test_decompose_and_cross_check_take_model_cards_and_call_nothing_absent(tmp_path):
+    elements = make_elements(7, loci=20, rho=0.0)
+    write_inputs(tmp_path, elements, make_ris(elements, 7, Truth(predictability=0.0), rho=0.0))
+    given = (*tables(tmp_path), *FEW)
+    eqtl = ("--loci", tmp_path / "loci.tsv", "--eqtl", tmp_path / "eqtls.tsv.gz")
+    cards = ("--model-cards", card(tmp_path, "lm", 1.3), "--model-cards", card(tmp_path, "output", 0.8))
+    scripts = {
+        "decomposition": ("decompose", *given, "--bootstrap", 100, "--alpha", 0.01),
+        "cross_check_eqtl": ("cross_check", "eqtl", *given, *eqtl),
+    }
+    blinded = 0
+    for name, (script, *words) in scripts.items():
+        ran = [
+            run_script(script, *words, *more, "--outdir", tmp_path / place) for place, more in (("0", ()), ("1", cards))
+        ]
+        assert [one.code for one in ran] == [0, 0], ran[0].err + ran[1].err
+        before, after = (json.loads((tmp_path / place / f"{name}.json").read_text()) for place in "01")
+        assert after["parameters"]["without_grammar"] == ["lm"]
+        assert after["parameters"]["alpha"] == (0.01 if name == "decomposition" else 0.05)
+        for one, two in zip(before["claims"], after["claims"], strict=True):
+            blind = one["verdict"] == "absent" and "lm" in one["model"].split("|")
+            assert two["verdict"] == ("underpowered" if blind else one["verdict"])
+            blinded += blind
+    assert blinded > 0
+
+
+def test_a_card_of_a_model_without_scores_is_said(inputs, tmp_path):
+    cards = ("--model-cards", card(tmp_path, "stranger", 1.3))
+    ran = run_script("diagnose", *tables(inputs), "--outdir", tmp_path / "out", *FEW, "--bootstrap", 100, *cards)
+    assert ran.code == 0, ran.err
+    notes = json.loads((tmp_path / "out" / "diagnosis.json").read_text())["notes"]
+    assert any("stranger does not know the grammar" in note for note in notes)
+
+
+def test_diagnose_takes_the_power_of_a_calibration(inputs, tmp_path):
+    shape = {"n": 240, "n_loci": 6, "effect": 0.25, "alpha": 0.05, "horizon": 10_000, "null": "rotation"}
+    parameters = {**shape, "residualize": "linear", "top_fraction": 0.1, "model": "lm"}
+    rows = [[{"claim": "horizon", "role": "planted", "residual": {"rate": rate}}] for rate in (0.375, 0.25)]
+    record = {"parameters": parameters, "conditions": [{"claims": row} for row in rows]}
+    (tmp_path / "calibration.json").write_text(json.dumps(record))
+    given = (*tables(inputs), *FEW, "--bootstrap", 100)
+    plain = run_script("diagnose", *given, "--outdir", tmp_path / "plain")
+    calibration = ("--calibration", tmp_path / "calibration.json")
+    ran = run_script("diagnose", *given, "--outdir", tmp_path / "out", *calibration)
+    assert (plain.code, ran.code) == (0, 0), ran.err
+    before, after = (json.loads((tmp_path / name / "diagnosis.json").read_text()) for name in ("plain", "out"))
+    assert any("lm 0.25 by simulation" in warning for warning in after["warnings"])
+    for one, two in zip(before["claims"], after["claims"], strict=True):
+        if (one["claim"], one["model"]) == ("horizon", "lm"):
+            assert two["power"] == 0.25
+            assert two["details"]["analytic_power"] == one["power"]
+        else:
+            assert two["power"] == one["power"]
 
 
 def test_diagnosis_is_byte_for_byte_the_same_on_one_and_on_two_threads(inputs, tmp_path):

@@ -9,6 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import click
@@ -38,6 +39,13 @@ console = Console(stderr=True, soft_wrap=True, highlight=False)
 
 Progress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress on stderr.", show_default=True)]
 Threads = Annotated[int, typer.Option("--threads", min=1, help="CPU threads to use.")]
+ModelCards = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--model-cards",
+        help="model_card.json of a model: if it does not know the grammar, nothing is absent; repeat.",
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:INDEX.")]
 Precision = Annotated[str, typer.Option("--precision", help="fp32, tf32 or bf16; effects need fp32 or tf32.")]

@@ -57,6 +57,7 @@ def calibration_input(
     table = example_elements(*example) if elements is None else read_table(elements, ELEMENTS)
     if ris is None:
         design = make_design(table)
+        name = None
         models = {
             f"autocorrelation {rho:g}": ScoreModel(geometric(rho), r2=r2, skew=skew)
             for rho in _correlations(autocorrelation)
@@ -78,7 +79,7 @@ def calibration_input(
         for label, one in models.items()
     }
     size = {"n": design.language.loci.n, "n_loci": design.language.loci.count}
-    return Plan(design, conditions, counted, {"claims": counted, "score_models": described, **size})
+    return Plan(design, conditions, counted, {"claims": counted, "model": name, "score_models": described, **size})
 
 
 def _words(option: str, text: str, known: Collection[str]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from darkregulome.diagnosis.settings import FLOORS, REFERENCES, Settings
+from darkregulome.diagnosis.simulated_power import power_by_simulation
 from darkregulome.stats.claims import Tested
 from darkregulome.stats.verdict import (
     MINIMUM_POWER,
@@ -62,7 +63,7 @@ def entries(results: Sequence[ClaimResult], settings: Settings) -> list[dict[str
 
     In the residual's family a claim that its floor or its sign stops has p 1 (`counted_p`).
     """
-    evidence = [_evidence(result) for result in results]
+    evidence = [_evidence(result, settings) for result in results]
     residual_p = np.array([result.residual.p for result in results])
     counted = counted_p(residual_p, np.array([counts(one) for one in evidence], dtype=bool))
     raw_q = benjamini_hochberg(np.array([result.raw.p for result in results]))
@@ -82,8 +83,9 @@ def entries(results: Sequence[ClaimResult], settings: Settings) -> list[dict[str
     ]
 
 
-def _evidence(result: ClaimResult) -> Evidence:
+def _evidence(result: ClaimResult, settings: Settings) -> Evidence:
     """What a verdict rests on, but for the family's q."""
+    simulated = power_by_simulation(result.claim, result.model, result.n, result.n_loci, settings)
     return Evidence(
         raw_q=float("nan"),
         residual_q=float("nan"),
@@ -91,7 +93,7 @@ def _evidence(result: ClaimResult) -> Evidence:
         residual_sign=result.residual.sign,
         magnitude=result.residual.magnitude,
         floor=FLOORS[result.claim],
-        power=result.residual.power,
+        power=result.residual.power if simulated is None else simulated,
         natural=result.residual.contrast * result.residual_sd,
         natural_floor=result.track_floor,
     )
@@ -106,6 +108,8 @@ def _entry(result: ClaimResult, evidence: Evidence, settings: Settings) -> dict[
         verdict = "underpowered"
         details["without_grammar"] = unlearnt
     details["raw"], details["residual"] = result.raw.details, result.residual.details
+    if evidence.power != result.residual.power:
+        details["analytic_power"] = result.residual.power
     details["sign_flip"] = sign_flip(evidence)
     details["above_floors"] = above_floors(evidence)
     if result.track_floor is not None:
@@ -121,7 +125,7 @@ def _entry(result: ClaimResult, evidence: Evidence, settings: Settings) -> dict[
         "null": result.null,
         "n": result.n,
         "n_loci": result.n_loci,
-        "power": result.residual.power,
+        "power": evidence.power,
         "floor": result.residual.neutral + FLOORS[result.claim],
         "verdict": verdict,
         "details": details,
@@ -135,7 +139,8 @@ def power_warnings(written: Sequence[dict[str, Any]]) -> list[str]:
     weak: dict[str, list[str]] = {}
     for entry in written:
         if entry["power"] is not None and entry["power"] < MINIMUM_POWER:
-            weak.setdefault(entry["claim"], []).append(f"{entry['model']} {entry['power']:.2f}")
+            simulated = " by simulation" if "analytic_power" in entry["details"] else ""
+            weak.setdefault(entry["claim"], []).append(f"{entry['model']} {entry['power']:.2f}{simulated}")
     return [
         f"WARNING: {claim} is underpowered at this size: the power to see {REFERENCES[claim]} is {', '.join(models)}. "
         "Where it is not found, nothing is shown."

@@ -25,6 +25,25 @@ protein_pair), correlation of linked genes beyond what degrees give (network), e
 ccre_discrimination), overlap beyond chance (list_overlap, layers), rank correlation (conservation)."""
 
 
+class SimulatedPower(BaseModel):
+    """Power that a calibration measured.
+
+    Attributes
+    ----------
+    model : whose scores the calibration imitates; None: nobody's, so that it is for every model.
+    n, n_loci : elements and loci of the calibration; its power is for this size.
+    power : by claim, share of planted tables in which the residual test finds what was planted; the smallest where
+        several conditions plant it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str | None
+    n: int = Field(gt=0)
+    n_loci: int = Field(gt=0)
+    power: dict[str, float]
+
+
 class Settings(BaseModel):
     """Parameters shared by diagnose, decompose and cross_check.
 
@@ -43,6 +62,7 @@ class Settings(BaseModel):
         cross-fitted.
     beyond_location : test the residual class hierarchy after location (near, log distance) is taken out too.
     without_grammar : models whose card says that they do not know the grammar: of them nothing is called absent.
+    simulated_power : of calibrations; used in place of the analytic power for tables of about their size.
     seed : seed of every draw.
     """
 
@@ -59,6 +79,7 @@ class Settings(BaseModel):
     residualize: Literal["linear", "quadratic", "splines", "boosting"] = "linear"
     beyond_location: bool = False
     without_grammar: tuple[str, ...] = ()
+    simulated_power: tuple[SimulatedPower, ...] = ()
     seed: int = Field(0, ge=0)
 
 

@@ -1,7 +1,7 @@
 """What a model's card says of it: `model_card.json` of a checkpoint folder."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,21 +28,31 @@ def knows_grammar(motif_loss: Any) -> bool | None:
 def models_without_grammar(cards: Sequence[Path]) -> tuple[str, ...]:
     """Names of the models whose card says that they do not know the grammar, in order.
 
+    A card without a name has that of its folder.
+
     Raises
     ------
     InputError
-        A card cannot be read, or names no model.
+        A card cannot be read.
     """
     problems: list[Problem] = []
     unlearnt: set[str] = set()
     for path in cards:
         try:
             card = json.loads(Path(path).read_text(encoding="utf-8"))
-            name = card["model"]
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            if knows_grammar(card.get("motif_loss")) is False:
+                unlearnt.add(str(card.get("model") or card.get("name") or Path(path).resolve().parent.name))
+        except (OSError, ValueError, AttributeError) as error:
             problems.append(Problem(str(path), f"is no model card ({error})", "give model_card.json of a checkpoint"))
-            continue
-        if knows_grammar(card.get("motif_loss")) is False:
-            unlearnt.add(str(name))
     raise_all(problems)
     return tuple(sorted(unlearnt))
+
+
+def notes_of_strangers(unlearnt: Iterable[str], scored: Iterable[str]) -> list[str]:
+    """A sentence for each model that does not know the grammar and has no scores: a card may have another name."""
+    known = set(scored)
+    return [
+        f"A model card says that {name} does not know the grammar, and there are no scores of a model of that name."
+        for name in unlearnt
+        if name not in known
+    ]
