@@ -10,6 +10,7 @@ include { DEPENDENCIES               } from './workflows/dependencies'
 include { EMBEDDINGS                 } from './workflows/embeddings'
 include { FETCH_MODELS               } from './subworkflows/local/fetch_models'
 include { PRETRAIN                   } from './workflows/pretrain'
+include { SEQ2EXP                    } from './workflows/seq2exp'
 include { JUDGE_SCORES               } from './subworkflows/local/judge_scores'
 include { REFERENCE                  } from './subworkflows/local/reference'
 include { with_genome                } from './subworkflows/local/genomes'
@@ -31,7 +32,8 @@ workflow {
 
         def inputs = files_of(given)
         def own = params.workflow == 'diagnose'
-        def learning = params.workflow == 'pretrain'
+        def learning = params.workflow in ['pretrain', 'seq2exp']
+        def state = params.training_state ? file(params.training_state).toAbsolutePath().toString() : ''
         def models = own || learning ? [] : models_of(params.models, params.weights, params.registry, "${projectDir}/assets/models")
         def code = code_hash("${projectDir}/bin")
 
@@ -104,12 +106,33 @@ workflow {
             PRETRAIN(
                 inputs,
                 [id: params.lm_name, architecture: params.lm_architecture],
-                params.training_state ? file(params.training_state).toAbsolutePath().toString() : '',
+                state,
                 params.device,
                 report_configs,
                 code,
             )
             PRETRAIN.out.versions
+                .map { stages, report -> stages + report }
+                .collectFile(name: 'software_versions.yml', storeDir: "${params.outdir}/pipeline_info")
+        }
+        else if (params.workflow == 'seq2exp') {
+            REFERENCE(inputs.fasta, code)
+            SEQ2EXP(
+                inputs,
+                REFERENCE.out.reference,
+                named_files(params.signals),
+                [
+                    models: params.seq2exp_models.tokenize(',').unique(),
+                    folds: params.folds as Integer,
+                    seeds: params.training_seeds as Integer,
+                    first_seed: params.seed as Integer,
+                ],
+                state,
+                params.device,
+                report_configs,
+                code,
+            )
+            SEQ2EXP.out.versions
                 .map { stages, report -> stages + report }
                 .collectFile(name: 'software_versions.yml', storeDir: "${params.outdir}/pipeline_info")
         }
@@ -171,6 +194,14 @@ def files_of(given) {
     def own = ['elements', 'score_intervals', 'score_variants']
     def outside = ['conservation', 'eqtl', 'ld_blocks', 'network', 'network_info', 'pairs', 'truth', 'variants', 'variant_truth', 'map_regions']
     def embedded = ['windows', 'annotation', 'logo_regions']
-    def learned = ['lm_config', 'lm_start']
+    def learned = ['lm_config', 'lm_start', 'expression', 'peaks', 'recipe']
     (genome + own + outside + embedded + learned).collectEntries { name -> [name, given[name] ? file(given[name], checkIfExists: true) : []] }
+}
+
+/** Files by name, from NAME=FILE,NAME=FILE. */
+def named_files(given) {
+    (given ?: '').tokenize(',').collectEntries { pair ->
+        def parts = pair.split('=', 2).toList()
+        [parts[0], file(parts[1], checkIfExists: true)]
+    }
 }

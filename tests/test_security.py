@@ -69,7 +69,7 @@ def test_parameters_that_reach_a_shell_have_patterns_that_keep_commands_out():
 def test_what_names_a_file_or_a_model_cannot_end_its_quotes():
     groups = json.loads((ROOT / "nextflow_schema.json").read_text())["$defs"].values()
     rules = {name: rule for group in groups for name, rule in group["properties"].items()}
-    for name in ("models", "scores"):
+    for name in ("models", "scores", "signals", "seq2exp_models"):
         assert not re.fullmatch(rules[name]["pattern"], "a=b';touch pwned;'"), name
 
 
