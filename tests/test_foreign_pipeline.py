@@ -18,6 +18,10 @@ def test_modules_run_in_a_pipeline_of_others(tmp_path: Path):
     world = tmp_path / "world"
     world.mkdir()
     make_world(world)
+    for folder, name, inside in (("a", "demo-hyena", 1.38), ("b", "demo-caduceus", 0.8)):
+        (world / "cards" / folder).mkdir(parents=True)
+        card = {"model": name, "motif_loss": {"inside": inside, "outside": 1.39}}
+        (world / "cards" / folder / "model_card.json").write_text(json.dumps(card))
     words = ["--theirs", str(world), "--models_of_theirs", str(ROOT / "assets" / "models.yml"), "--into"]
     # What an image has on its PATH is here the environment's and the checkout's.
     path = os.pathsep.join([str(ROOT / ".venv" / "bin"), os.environ["PATH"], str(ROOT / "bin")])
@@ -29,7 +33,9 @@ def test_modules_run_in_a_pipeline_of_others(tmp_path: Path):
     assert set(effects["element"].str.split("|").str[0]) == {"ALPHA"}
     variants = pd.read_csv(delivered / "demo-hyena.1.tsv", sep="\t")
     assert variants["pos"].tolist() == [7001, 8001, 9001]
-    assert json.loads((delivered / "diagnosis.json").read_text())["claims"]
+    plain, carded = (json.loads((delivered / f"{name}.json").read_text()) for name in ("diagnosis", "with_cards"))
+    assert len(plain["claims"]) == len(carded["claims"]) > 0
+    assert (plain["parameters"]["without_grammar"], carded["parameters"]["without_grammar"]) == ([], ["demo-hyena"])
 
 
 def test_their_containers_are_taken_and_ours_where_they_have_none(tmp_path: Path):

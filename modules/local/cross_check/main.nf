@@ -9,7 +9,8 @@ process CROSS_CHECK {
     input:
     tuple val(check), path(data, stageAs: 'data/*'), path(beside, stageAs: 'beside/*')
     path elements
-    path ris
+    // The score table, alone or followed by model_card.json of its models.
+    path ris, stageAs: 'scores/??/*'
     path loci
     val code
 
@@ -21,6 +22,8 @@ process CROSS_CHECK {
 
     script:
     def args = task.ext.args ?: ''
+    def tables = [ris].flatten()
+    def cards = tables.tail().collect { card -> "--model-cards ${card}" }
     def info = beside ? "--network-info ${beside}" : ''
     def outside = [
         eqtl: "--loci ${loci} --eqtl ${data} ${beside ? "--ld-blocks ${beside}" : ''} ${task.ext.eqtl_args ?: ''}",
@@ -33,7 +36,8 @@ process CROSS_CHECK {
     """
     cross_check.py ${check == 'linked_pairs' ? 'pairs' : check} \\
         --elements ${elements} \\
-        --ris ${ris} \\
+        --ris ${tables.head()} \\
+        ${cards.join(' ')} \\
         ${outside[check]} \\
         --outdir cross_checks \\
         ${args}

@@ -7,7 +7,8 @@ process DECOMPOSE {
 
     input:
     path elements
-    path ris
+    // The score table, alone or followed by model_card.json of its models.
+    path ris, stageAs: 'scores/??/*'
     val code
 
     output:
@@ -18,10 +19,13 @@ process DECOMPOSE {
 
     script:
     def args = task.ext.args ?: ''
+    def tables = [ris].flatten()
+    def cards = tables.tail().collect { card -> "--model-cards ${card}" }
     """
     decompose.py \\
         --elements ${elements} \\
-        --ris ${ris} \\
+        --ris ${tables.head()} \\
+        ${cards.join(' ')} \\
         --outdir decomposition \\
         ${args}
     """

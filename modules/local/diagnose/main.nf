@@ -7,7 +7,8 @@ process DIAGNOSE {
 
     input:
     path elements
-    path ris
+    // The score table, alone or followed by model_card.json of its models.
+    path ris, stageAs: 'scores/??/*'
     val code
 
     output:
@@ -19,10 +20,13 @@ process DIAGNOSE {
 
     script:
     def args = task.ext.args ?: ''
+    def tables = [ris].flatten()
+    def cards = tables.tail().collect { card -> "--model-cards ${card}" }
     """
     diagnose.py \\
         --elements ${elements} \\
-        --ris ${ris} \\
+        --ris ${tables.head()} \\
+        ${cards.join(' ')} \\
         --outdir diagnosis \\
         ${args}
     """

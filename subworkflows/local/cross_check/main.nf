@@ -8,7 +8,7 @@ workflow CROSS_CHECKS {
     take:
     outside // map of files: conservation, eqtl, ld_blocks, repeats, network, network_info, pairs; absent ones are []
     elements // value: elements.parquet
-    ris // value: ris.parquet
+    ris // value: ris.parquet, alone or followed by model cards
     loci // value: loci.tsv
     code // string
 

@@ -22,9 +22,10 @@ workflow JUDGE_SCORES {
     code // string: SHA-256 of the scripts and the package
 
     main:
-    DIAGNOSE(elements, ris, code)
-    DECOMPOSE(elements, ris, code)
-    CROSS_CHECKS(inputs, elements, ris, loci, code)
+    ch_scores = ris.map { table -> [table] + cards }
+    DIAGNOSE(elements, ch_scores, code)
+    DECOMPOSE(elements, ch_scores, code)
+    CROSS_CHECKS(inputs, elements, ch_scores, loci, code)
 
     ch_figures = DIAGNOSE.out.figures
         .concat(DECOMPOSE.out.figures, CROSS_CHECKS.out.figures.flatMap())
