@@ -22,21 +22,16 @@ def main(
     fasta: Annotated[Path, typer.Option(help="Reference sequence, plain or bgzipped FASTA.")],
     model: Annotated[str, typer.Option(help="Name of the model in the registry.")],
     outdir: Annotated[Path, typer.Option(help="Folder of the results.")],
-    weights: Annotated[Path | None, typer.Option(help="Checkpoint folder instead of the registry's.")] = None,
-    registry: Annotated[Path | None, typer.Option(help="Another registry of models (YAML).")] = None,
-    loci: Annotated[
-        Path | None, typer.Option(help="Table of loci: an output model's window is placed by the nearest TSS.")
-    ] = None,
+    weights: cli.Weights = None,
+    registry: cli.Registry = None,
+    loci: cli.NearestTss = None,
     score: Annotated[str, typer.Option(help="Score of the ISM, as in score_variants.py; or auto.")] = "auto",
-    window: Annotated[str, typer.Option(help="Bases that a language model sees, or auto: the model's own.")] = "auto",
-    tracks: Annotated[
-        list[str] | None,
-        typer.Option(help="Tracks of an output model: names of the registry's, or NAME=INDEX in the model's head."),
-    ] = None,
+    window: cli.Window = "auto",
+    tracks: cli.Tracks = None,
     most: Annotated[
         int, typer.Option("--max-regions", min=1, help="Regions drawn; the rest is only in the table.")
     ] = 50,
-    batch_size: Annotated[str, typer.Option(help="Sequences a batch, or auto.")] = "auto",
+    batch_size: cli.BatchSize = "auto",
     device: cli.Device = "auto",
     precision: cli.Precision = "fp32",
     threads: cli.Threads = 1,

@@ -11,7 +11,6 @@ from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
 from darkregulome import cli
-from darkregulome.errors import InputError
 
 app = cli.script(
     help="Embed windows of a genome with one model (the mean of its last hidden states), map them by UMAP, cluster "
@@ -35,16 +34,16 @@ def main(
     annotation: Annotated[
         Path | None, typer.Option(help="BED: a window's class is the name (column 4) that covers most of it.")
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="Checkpoint folder instead of the registry's.")] = None,
-    registry: Annotated[Path | None, typer.Option(help="Another registry of models (YAML).")] = None,
-    window: Annotated[str, typer.Option(help="Bases that a language model sees, or auto: the model's own.")] = "auto",
-    strands: Annotated[str, typer.Option(help="both (averaged), or forward, for a language model.")] = "both",
+    weights: cli.Weights = None,
+    registry: cli.Registry = None,
+    window: cli.Window = "auto",
+    strands: cli.Strands = "both",
     max_n: Annotated[float, typer.Option(min=0, max=1, help="Largest fraction of a window that may be N.")] = 0.5,
     neighbours: Annotated[int, typer.Option(min=2, help="Nearest neighbours of a window in the map.")] = 15,
     min_distance: Annotated[float, typer.Option(min=0, max=1, help="UMAP: least distance of points in the map.")] = 0.1,
     resolution: Annotated[float, typer.Option(min=0.01, help="Leiden: higher gives more clusters.")] = 1.0,
     permutations: Annotated[int, typer.Option(min=0, help="Permutations of the classes.")] = 999,
-    batch_size: Annotated[str, typer.Option(help="Sequences a batch, or auto.")] = "auto",
+    batch_size: cli.BatchSize = "auto",
     device: cli.Device = "auto",
     precision: cli.Precision = "fp32",
     threads: cli.Threads = 1,
@@ -65,8 +64,7 @@ def main(
     from darkregulome.models.registry import find_entry, load_model
     from darkregulome.plots.embeddings import draw_map
 
-    if strands not in ("both", "forward"):
-        raise InputError.at("--strands", f"{strands!r} is not known", "use both or forward")
+    cli.one_of("--strands", strands, ("both", "forward"))
     torch.set_num_threads(threads)
     entry = find_entry(model, weights, registry)
     settings = Settings(neighbours, min_distance, resolution, permutations, seed)

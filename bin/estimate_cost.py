@@ -21,7 +21,7 @@ def main(
     elements: Annotated[Path, typer.Option(help="Table of elements.")],
     models: Annotated[list[str], typer.Option(help="Models by name, repeated or comma-separated.")],
     out: Annotated[Path, typer.Option(help="Where to write the estimate (JSON).")],
-    registry: Annotated[Path | None, typer.Option(help="Another registry of models (YAML).")] = None,
+    registry: cli.Registry = None,
     sites: Annotated[
         int | None, typer.Option(min=1, help="Sites substituted in an element; by default each model's own number.")
     ] = None,

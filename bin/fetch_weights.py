@@ -21,7 +21,7 @@ app = cli.script(
 def main(
     models: Annotated[list[str], typer.Option(help="Models by name, repeated or comma-separated.")],
     outdir: Annotated[Path, typer.Option(help="Folder that gets one folder a model, for --weights MODEL=FOLDER.")],
-    registry: Annotated[Path | None, typer.Option(help="Another registry of models (YAML).")] = None,
+    registry: cli.Registry = None,
     cache: Annotated[Path | None, typer.Option(help="Cache of downloads; by default that of the hub's client.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Take what the cache holds; ask nobody.")] = False,
     timeout: Annotated[

@@ -47,9 +47,9 @@ def main(
     max_length: Annotated[
         int | None, typer.Option(min=1, help="Longest sequence mapped; by default what the model can read.")
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="Checkpoint folder instead of the registry's.")] = None,
-    registry: Annotated[Path | None, typer.Option(help="Another registry of models (YAML).")] = None,
-    batch_size: Annotated[str, typer.Option(help="Sequences a batch, or auto.")] = "auto",
+    weights: cli.Weights = None,
+    registry: cli.Registry = None,
+    batch_size: cli.BatchSize = "auto",
     device: cli.Device = "auto",
     precision: cli.Precision = "fp32",
     threads: cli.Threads = 1,
@@ -66,8 +66,8 @@ def main(
     from darkregulome.maps.sequences import sequences_of_bed, sequences_of_fasta
     from darkregulome.models.registry import load_model
 
-    _one_of("--measure", measure, tuple(MEASURES))
-    _one_of("--strands", strands, ("forward", "both"))
+    cli.one_of("--measure", measure, tuple(MEASURES))
+    cli.one_of("--strands", strands, ("forward", "both"))
     size = cli.positive("--batch-size", batch_size)
     torch.set_num_threads(threads)
     parameters = {
@@ -108,11 +108,6 @@ def main(
     for note in genome.notes if genome is not None else []:
         cli.console.print(f"note: {note}", markup=False)
     cli.console.print(f"{model}: {len(index)} sequences: {count_statuses(index)}.", markup=False)
-
-
-def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise InputError.at(option, f"{value!r} is not known", f"use {' or '.join(known)}")
 
 
 @contextmanager

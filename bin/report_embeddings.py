@@ -32,13 +32,9 @@ def main(
 
     if not embeddings and not logos:
         raise InputError.at("--embeddings and --logos", "are both missing", "give one of them")
-    records = [read_embeddings(folder) for folder in _paths(embeddings)]
-    figures = {folder.name: find_figures([folder]) for folder in _paths(logos)}
+    records = [read_embeddings(folder) for folder in cli.paths(embeddings)]
+    figures = {folder.name: find_figures([folder]) for folder in cli.paths(logos)}
     write_sections(embedding_sections(records, figures), outdir)
-
-
-def _paths(values: Folders) -> list[Path]:
-    return [Path(path) for value in values or [] for path in value.split(",") if path]
 
 
 if __name__ == "__main__":

@@ -43,17 +43,13 @@ def main(
     findings = read_findings(
         diagnosis,
         decomposition=decomposition,
-        cross_checks=_paths(cross_checks),
+        cross_checks=cli.paths(cross_checks),
         truth=truth,
-        failed=_paths(failed),
-        model_cards=_paths(model_cards),
-        figures=_paths(figures),
+        failed=cli.paths(failed),
+        model_cards=cli.paths(model_cards),
+        figures=cli.paths(figures),
     )
     write_sections(report_sections(findings), outdir)
-
-
-def _paths(values: Files) -> list[Path]:
-    return [Path(path) for value in values or [] for path in value.split(",") if path]
 
 
 if __name__ == "__main__":

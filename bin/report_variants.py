@@ -29,12 +29,8 @@ def main(
     from darkregulome.report.variants import read_evaluations, variant_sections
     from darkregulome.variants.summary import summarise
 
-    evaluations = read_evaluations(_paths(evaluation))
-    write_sections(variant_sections([summarise(path) for path in _paths(scored)], evaluations), outdir)
-
-
-def _paths(values: Files) -> list[Path]:
-    return [Path(path) for value in values or [] for path in value.split(",") if path]
+    evaluations = read_evaluations(cli.paths(evaluation))
+    write_sections(variant_sections([summarise(path) for path in cli.paths(scored)], evaluations), outdir)
 
 
 if __name__ == "__main__":

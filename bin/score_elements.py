@@ -30,8 +30,8 @@ def main(
     out: Annotated[Path, typer.Option(help="Where to write the effects.")],
     reference_out: Annotated[Path, typer.Option(help="Where to write statuses and predictability.")],
     loci: Annotated[Path | None, typer.Option(help="Table of loci; output models need it.")] = None,
-    weights: Annotated[Path | None, typer.Option(help="Checkpoint folder instead of the registry's.")] = None,
-    registry: Annotated[Path | None, typer.Option(help="Another registry of models (YAML).")] = None,
+    weights: cli.Weights = None,
+    registry: cli.Registry = None,
     locus: Annotated[
         list[str] | None, typer.Option(help="Score the elements of these loci only; repeated or comma-separated.")
     ] = None,
@@ -62,14 +62,11 @@ def main(
     target: Annotated[
         str, typer.Option(help="Bases upstream and downstream of the TSS that the readout dependency reads.")
     ] = "200,50",
-    window: Annotated[str, typer.Option(help="Bases that a language model sees, or auto: the model's own.")] = "auto",
+    window: cli.Window = "auto",
     placement: Annotated[
         str, typer.Option(help="Where a causal model's window holds the element: centre, or end, which is quicker.")
     ] = "centre",
-    tracks: Annotated[
-        list[str] | None,
-        typer.Option(help="Tracks of an output model: names of the registry's, or NAME=INDEX in the model's head."),
-    ] = None,
+    tracks: cli.Tracks = None,
     chunks_dir: Annotated[
         Path | None,
         typer.Option(
@@ -77,7 +74,7 @@ def main(
             "next attempt has another --out."
         ),
     ] = None,
-    batch_size: Annotated[str, typer.Option(help="Sequences a batch, or auto.")] = "auto",
+    batch_size: cli.BatchSize = "auto",
     device: cli.Device = "auto",
     precision: cli.Precision = "fp32",
     threads: cli.Threads = 1,

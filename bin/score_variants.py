@@ -34,26 +34,21 @@ def main(
             "model has. Repeated or comma-separated."
         ),
     ] = None,
-    weights: Annotated[Path | None, typer.Option(help="Checkpoint folder instead of the registry's.")] = None,
-    registry: Annotated[Path | None, typer.Option(help="Another registry of models (YAML).")] = None,
-    loci: Annotated[
-        Path | None, typer.Option(help="Table of loci: an output model's window is placed by the nearest TSS.")
-    ] = None,
+    weights: cli.Weights = None,
+    registry: cli.Registry = None,
+    loci: cli.NearestTss = None,
     region: Annotated[str | None, typer.Option(help="Only records that begin here: chr1 or chr1:1001-2000.")] = None,
     shard: Annotated[str | None, typer.Option(help="Only one part of the records: 2/8 is the second of eight.")] = None,
-    window: Annotated[str, typer.Option(help="Bases that a language model sees, or auto: the model's own.")] = "auto",
+    window: cli.Window = "auto",
     edge: Annotated[str, typer.Option(help="At a contig's end: pad the window with N, or shift it inside.")] = "pad",
-    strands: Annotated[str, typer.Option(help="both (averaged), or forward, for a language model.")] = "both",
+    strands: cli.Strands = "both",
     max_allele: Annotated[
         int | None, typer.Option(min=1, help="Longest allele scored, in bases; by default a quarter of the window.")
     ] = None,
     max_n: Annotated[float, typer.Option(min=0, max=1, help="Largest fraction of the window that may be N.")] = 0.5,
-    tracks: Annotated[
-        list[str] | None,
-        typer.Option(help="Tracks of an output model: names of the registry's, or NAME=INDEX in the model's head."),
-    ] = None,
+    tracks: cli.Tracks = None,
     prefix: Annotated[str, typer.Option(help="Prefix of the INFO fields; another one for a second model.")] = "DR",
-    batch_size: Annotated[str, typer.Option(help="Sequences a batch, or auto.")] = "auto",
+    batch_size: cli.BatchSize = "auto",
     device: cli.Device = "auto",
     precision: cli.Precision = "fp32",
     threads: cli.Threads = 1,
@@ -75,8 +70,8 @@ def main(
 
     if (vcf is None) == (bed is None):
         raise InputError.at("--vcf and --bed", "are both given, or neither", "give one of them")
-    _one_of("--edge", edge, ("pad", "shift"))
-    _one_of("--strands", strands, ("both", "forward"))
+    cli.one_of("--edge", edge, ("pad", "shift"))
+    cli.one_of("--strands", strands, ("both", "forward"))
     if not prefix.isidentifier() or not prefix.isascii():
         raise InputError.at("--prefix", f"{prefix!r} cannot begin an INFO field", "use letters, digits and _")
     is_vcf(out)
@@ -142,11 +137,6 @@ def _source(vcf: Path | None, bed: Path | None, genome, region):
     if vcf is not None:
         return VcfSource(VcfFile(vcf), region)
     return BedSource(bed, genome, region)
-
-
-def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise InputError.at(option, f"{value!r} is not known", f"use {' or '.join(known)}")
 
 
 @contextmanager

@@ -66,8 +66,7 @@ def main(
         raise InputError.at("train_lm.py", "takes either --steps or --minutes", "give one of the two")
     if patience is not None and not evaluate_every:
         raise InputError.at("--patience", "counts evaluations, of which there are none", "give --evaluate-every")
-    if strands not in ("both", "forward"):
-        raise InputError.at("--strands", f"{strands!r} is not known", "use both or forward")
+    cli.one_of("--strands", strands, ("both", "forward"))
     import torch
 
     from darkregulome.io.tables import write_json

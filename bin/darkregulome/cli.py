@@ -50,6 +50,23 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random d
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:INDEX.")]
 Precision = Annotated[str, typer.Option("--precision", help="fp32, tf32 or bf16; effects need fp32 or tf32.")]
 
+# What every script that runs a model asks of it.
+Weights = Annotated[Path | None, typer.Option("--weights", help="Checkpoint folder instead of the registry's.")]
+Registry = Annotated[Path | None, typer.Option("--registry", help="Another registry of models (YAML).")]
+BatchSize = Annotated[str, typer.Option("--batch-size", help="Sequences a batch, or auto.")]
+Window = Annotated[str, typer.Option("--window", help="Bases that a language model sees, or auto: the model's own.")]
+Strands = Annotated[str, typer.Option("--strands", help="both (averaged), or forward, for a language model.")]
+NearestTss = Annotated[
+    Path | None,
+    typer.Option("--loci", help="Table of loci: an output model's window is placed by the nearest TSS."),
+]
+Tracks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tracks", help="Tracks of an output model: names of the registry's, or NAME=INDEX in the model's head."
+    ),
+]
+
 
 def _version(value: bool) -> None:
     if value:
@@ -129,6 +146,17 @@ def track_names(given: list[str] | None) -> tuple[list[str], dict[str, int] | No
     if not all(name and index.isdigit() for name, _, index in pairs):
         raise InputError.at("--tracks", f"{', '.join(items)!r} mixes names and indices", "give NAME=INDEX for each")
     return [name for name, _, _ in pairs], {name: int(index) for name, _, index in pairs}
+
+
+def one_of(option: str, value: str, known: tuple[str, ...]) -> None:
+    """Refuse what is not one of the known words."""
+    if value not in known:
+        raise InputError.at(option, f"{value!r} is not known", f"use {' or '.join(known)}")
+
+
+def paths(values: list[str] | None) -> list[Path]:
+    """Files or folders of an option that is repeated, or holds several by comma."""
+    return [Path(path) for value in values or [] for path in value.split(",") if path]
 
 
 def positive(option: str, value: str) -> int | None:

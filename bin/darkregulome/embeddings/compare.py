@@ -81,30 +81,26 @@ def _map(points: NDArray, settings: Settings, draw: bool = True) -> Map:
 
 
 def _placed(windows: Sequence[Window], usable: NDArray[np.bool_], found: Map) -> pd.DataFrame:
-    frame = pd.DataFrame(
-        {
-            "window": [window.name for window in windows],
-            "chrom": [window.chrom for window in windows],
-            "start": [window.start for window in windows],
-            "end": [window.end for window in windows],
-            "class": [window.label for window in windows],
-            "status": [window.status for window in windows],
-            "reason": [window.reason for window in windows],
-        }
-    )
     places = np.full((len(windows), 2), np.nan)
     places[usable] = found.places
     clusters = pd.array([pd.NA] * len(windows), dtype="Int64")
     clusters[usable] = found.clusters
-    return frame.assign(umap_1=places[:, 0], umap_2=places[:, 1], cluster=clusters)
+    return _described(windows).assign(umap_1=places[:, 0], umap_2=places[:, 1], cluster=clusters)
 
 
 def embedding_table(windows: Sequence[Window], embeddings: NDArray, model: str) -> pd.DataFrame:
     """One row a window: its place, class and status, and a column a channel, e0, e1, ..."""
-    frame = pd.DataFrame(
+    frame = _described(windows)
+    frame.insert(1, "model", model)
+    channels = pd.DataFrame(embeddings.astype(np.float32), columns=[f"e{at}" for at in range(embeddings.shape[1])])
+    return pd.concat([frame, channels], axis=1)
+
+
+def _described(windows: Sequence[Window]) -> pd.DataFrame:
+    """Name, place, class and status, one row a window."""
+    return pd.DataFrame(
         {
             "window": [window.name for window in windows],
-            "model": model,
             "chrom": [window.chrom for window in windows],
             "start": [window.start for window in windows],
             "end": [window.end for window in windows],
@@ -113,8 +109,6 @@ def embedding_table(windows: Sequence[Window], embeddings: NDArray, model: str) 
             "reason": [window.reason for window in windows],
         }
     )
-    channels = pd.DataFrame(embeddings.astype(np.float32), columns=[f"e{at}" for at in range(embeddings.shape[1])])
-    return pd.concat([frame, channels], axis=1)
 
 
 def _counts(words: Sequence[str]) -> Mapping[str, int]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from darkregulome.stats.loci import Floats, Ints
-from darkregulome.stats.nulls.network import next_state
+from darkregulome.stats.nulls.shuffle import shuffle_blocks
 
 
 def permute_elements_to_genes(
@@ -62,15 +62,9 @@ def _blocks(strata: NDArray, n_draws: int, rng: np.random.Generator) -> tuple[In
 
 @numba.njit(nogil=True)
 def _shuffled(order: Ints, ends: Ints, state: np.uint64) -> Ints:  # pragma: no cover, compiled
-    """`order` with each block up to an end shuffled by itself (Fisher and Yates)."""
+    """`order` with each block up to an end shuffled by itself."""
     shuffled = order.copy()
-    start = 0
-    for end in ends:
-        for i in range(end - start - 1, 0, -1):
-            state = next_state(state)
-            j = start + int(((state >> np.uint64(32)) * np.uint64(i + 1)) >> np.uint64(32))
-            shuffled[start + i], shuffled[j] = shuffled[j], shuffled[start + i]
-        start = end
+    shuffle_blocks(shuffled, ends, state)
     return shuffled
 
 

@@ -57,6 +57,19 @@ class ShuffleNull:
 
 
 @numba.njit(nogil=True)
+def shuffle_blocks(values: NDArray, ends: Ints, state: np.uint64) -> np.uint64:  # pragma: no cover, compiled
+    """Shuffle each block up to an end by itself, in place (Fisher and Yates); returns the random state after it."""
+    start = 0
+    for end in ends:
+        for i in range(end - start - 1, 0, -1):
+            state = next_state(state)
+            j = start + int(((state >> np.uint64(32)) * np.uint64(i + 1)) >> np.uint64(32))
+            values[start + i], values[j] = values[j], values[start + i]
+        start = end
+    return state
+
+
+@numba.njit(nogil=True)
 def _shuffled_sums(
     scores: Floats, weights: Floats, ends: Ints, states: NDArray[np.uint64]
 ) -> Floats:  # pragma: no cover, compiled
@@ -67,14 +80,7 @@ def _shuffled_sums(
     for draw in range(len(states)):
         state = states[draw]
         shuffled[:] = scores
-        start = 0
-        for end in ends:
-            for i in range(end - start - 1, 0, -1):
-                state = next_state(state)
-                j = start + int(((state >> np.uint64(32)) * np.uint64(i + 1)) >> np.uint64(32))
-                shuffled[start + i], shuffled[j] = shuffled[j], shuffled[start + i]
-            start = end
-        states[draw] = state
+        states[draw] = shuffle_blocks(shuffled, ends, state)
         for i in range(n):
             for column in range(columns):
                 sums[draw, column] += weights[i, column] * shuffled[i]
