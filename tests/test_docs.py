@@ -1,0 +1,261 @@
+"""Every command and option that README, the documents and `--help` name exists as it is written there."""
+
+import functools
+import importlib.util
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from pipeline_runner import ROOT
+
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+GENERATED = ("columns.md", "parameters.md")
+SCRIPTS = {path.name: path for path in (ROOT / "bin").glob("*.py")}
+BENCHMARKS = {f"benchmarks/{path.name}": path for path in (ROOT / "benchmarks").glob("*.py")}
+
+# Options of Nextflow itself, and of the other programs that the documents name.
+OF_NEXTFLOW = {"-profile", "-resume", "-w", "-c", "-stub", "-flat", "--help"}
+OF_OTHERS = {"--gres"}
+# Options that most scripts have, which the table of scripts leaves out.
+COMMON = {"--seed", "--threads", "--progress", "--no-progress", "--version", "-h", "--help"}
+
+BLOCK = re.compile(r"^```(?:bash|sh)\n(.*?)^```|((?:^ {4}[^\n]*\n)+)", re.MULTILINE | re.DOTALL)
+SPAN = re.compile(r"`([^`]+)`")
+COMMENT = re.compile(r"(?:^|\s)#\s.*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command line and the page that names it."""
+
+    page: str
+    words: tuple[str, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is written out, so that it could be run."""
+        return not any("..." in word for word in self.words)
+
+    def __str__(self) -> str:
+        return f"{self.page}: {' '.join(self.words)}"
+
+
+def commands_of_blocks(text: str) -> Iterator[list[str]]:
+    """The words of each command in fenced and indented blocks."""
+    for fenced, indented in BLOCK.findall(text):
+        block = COMMENT.sub("", (fenced or indented).replace("\\\n", " "))
+        if re.search(r"^ *(\S+\.py|nextflow|make|docker run) ", block, re.MULTILINE):
+            yield from split_commands(block)
+
+
+def commands_of_spans(text: str) -> Iterator[list[str]]:
+    """The words of each command in running text that has at least one option."""
+    for span in SPAN.findall(re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL)):
+        line = " ".join(span.split())
+        if re.match(r"(\S*\w\.py|nextflow run|make) \S", line):
+            yield [*shlex.split(line), "..."]
+
+
+def split_commands(block: str) -> Iterator[list[str]]:
+    """The simple commands of a piece of shell."""
+    lexer = shlex.shlex(block, posix=True, punctuation_chars=";|&()<>\n")
+    lexer.whitespace = " \t"
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    command: list[str] = []
+    for token in lexer:
+        if set(token) <= set(";|&()<>\n"):
+            if command:
+                yield command
+            command = []
+        else:
+            command.append(token)
+    if command:
+        yield command
+
+
+def documented_commands() -> list[Command]:
+    """Every command of ours in README and docs."""
+    found = []
+    for page in PAGES:
+        if page.name in GENERATED:
+            continue
+        text = page.read_text()
+        for words in [*commands_of_blocks(text), *commands_of_spans(text)]:
+            starts = [at for at, word in enumerate(words) if word in ("nextflow", "make") or word.endswith(".py")]
+            if starts:
+                found.append(Command(str(page.relative_to(ROOT)), tuple(words[starts[0] :])))
+    return found
+
+
+@functools.cache
+def app_of(script: str) -> typer.Typer:
+    """The typer app of a script of bin/."""
+    spec = importlib.util.spec_from_file_location(f"documented_{script[:-3]}", SCRIPTS[script])
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.app
+
+
+@functools.cache
+def parser_of(script: str) -> Any:
+    """The command-line parser of a script of bin/."""
+    return typer.main.get_command(app_of(script))
+
+
+def options_of(parser: Any) -> dict[str, Any]:
+    """Every spelling of every option, subcommands included."""
+    own = {name: each for each in parser.params for name in [*each.opts, *each.secondary_opts] if name.startswith("-")}
+    for child in getattr(parser, "commands", {}).values():
+        own |= options_of(child)
+    return own | {"-h": None, "--help": None}
+
+
+@functools.cache
+def parameters_of_the_pipeline() -> dict[str, Any]:
+    schema = json.loads((ROOT / "nextflow_schema.json").read_text())
+    return {name: each for part in schema["$defs"].values() for name, each in part["properties"].items()}
+
+
+@functools.cache
+def profiles_of_the_pipeline() -> set[str]:
+    text = (ROOT / "nextflow.config").read_text()
+    block = re.search(r"^profiles \{\n(.*?)^\}", text, re.MULTILINE | re.DOTALL)
+    assert block is not None
+    return set(re.findall(r"^    '?(\w+)'? *\{", block[1], re.MULTILINE))
+
+
+def faults_of_script(words: list[str], whole: bool) -> list[str]:
+    """What a script would refuse in a command line."""
+    parser, rest = parser_of(words[0]), words[1:]
+    if getattr(parser, "commands", None) and rest and not rest[0].startswith("-"):
+        if rest[0] not in parser.commands:
+            return [f"no subcommand {rest[0]}"]
+        parser, rest = parser.commands[rest[0]], rest[1:]
+    known = options_of(parser)
+    given = {word.partition("=")[0] for word in rest if re.match(r"--?[a-zA-Z]", word)}
+    faults = [f"no option {name}" for name in sorted(given - known.keys())]
+    if whole and not given & {"--help", "--version"}:
+        needed = [each for each in parser.params if each.required and each.param_type_name == "option"]
+        faults += [f"{each.opts[0]} is required" for each in needed if not given & set(each.opts)]
+    return faults
+
+
+def faults_of_nextflow(words: list[str]) -> list[str]:
+    """What the pipeline would not know in a command line."""
+    parameters, faults = parameters_of_the_pipeline(), []
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == "-profile":
+            unknown = set(following.split(",")) - profiles_of_the_pipeline() - {"..."}
+            faults += [f"no profile {name}" for name in sorted(unknown)]
+        elif word.startswith("--") and word not in OF_NEXTFLOW:
+            if word[2:] not in parameters:
+                faults.append(f"no parameter {word}")
+            elif following not in (*parameters[word[2:]].get("enum", [following]), "..."):
+                faults.append(f"{word} is not {following}")
+        elif re.match(r"-[a-z]", word) and word not in OF_NEXTFLOW:
+            faults.append(f"no option {word} of Nextflow")
+    return faults
+
+
+def faults_of(command: Command) -> list[str]:
+    """What is wrong with a documented command."""
+    words = list(command.words)
+    if words[0] == "nextflow":
+        return faults_of_nextflow(words) if words[1] == "run" else []
+    if words[0] == "make":
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        return [f"no target {word}" for word in words[1:] if word not in (*targets, "...")]
+    if words[0] in SCRIPTS:
+        return faults_of_script(words, command.whole)
+    if words[0] in BENCHMARKS:
+        text = BENCHMARKS[words[0]].read_text()
+        return [f"no option {word}" for word in words if word.startswith("--") and f'"{word}"' not in text]
+    return ["no such script"] if "/" not in words[0] or words[0].startswith("benchmarks/") else []
+
+
+COMMANDS = documented_commands()
+
+
+def test_commands_are_found_in_the_documents():
+    found = {command.words[0] for command in COMMANDS}
+    assert {"nextflow", "make", "score_variants.py", "train_seq2exp.py", "benchmarks/scan.py"} <= found
+    assert len(COMMANDS) > 80
+
+
+@pytest.mark.parametrize("page", sorted({command.page for command in COMMANDS}))
+def test_documented_commands_exist(page: str):
+    wrong = [f"{command}: {fault}" for command in COMMANDS if command.page == page for fault in faults_of(command)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("script", sorted(SCRIPTS))
+def test_the_example_of_help_exists(script: str):
+    epilog = str(app_of(script).info.epilog)
+    assert epilog.startswith("Example:  ")
+    commands = list(split_commands(epilog.removeprefix("Example:  ")))
+    assert commands
+    for words in commands:
+        if words[0] != "multiqc":
+            assert words[0] in SCRIPTS
+            assert faults_of_script(words, not any("..." in word for word in words)) == []
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in GENERATED], ids=lambda page: page.name)
+def test_options_in_running_text_exist(page: Path):
+    known = OF_OTHERS | {f"--{name}" for name in parameters_of_the_pipeline()}
+    for script in SCRIPTS:
+        known |= options_of(parser_of(script)).keys()
+    for path in BENCHMARKS.values():
+        known |= set(re.findall(r'"(--[a-z0-9-]+)"', path.read_text()))
+    named = {
+        option
+        for span in SPAN.findall(re.sub(r"^```.*?^```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL))
+        for option in re.findall(r"(?<![\w-])(--[a-zA-Z][\w-]*)", span)
+    }
+    assert named - known == set()
+
+
+def rows_of_scripts() -> dict[str, str]:
+    """The options that the table of docs/architecture.md gives for each script."""
+    rows: dict[str, str] = {}
+    for line in (ROOT / "docs" / "architecture.md").read_text().splitlines():
+        row = re.match(r"\| `(\w+\.py)( \w+)?` \| (.*?) \| [^|]*\|$", line.replace(r"\|", "/"))
+        if row and "--" in row[3]:
+            rows[row[1] + (row[2] or "")] = row[3]
+    return rows
+
+
+def test_the_table_of_scripts_is_true():
+    rows = rows_of_scripts()
+    assert {name.split()[0] for name in rows} == set(SCRIPTS)
+    wrong = {}
+    for name, options in rows.items():
+        named = set(re.findall(r"--[a-z][\w-]*", options))
+        script, _, subcommand = name.partition(" ")
+        parser = parser_of(script)
+        known = options_of(parser.commands[subcommand] if subcommand else parser).keys()
+        # A switch is named by one of its two words, in both directions.
+        known_switches = {word for word in known if word.removeprefix("--no-") != word or f"--no-{word[2:]}" in known}
+        if difference := (named - known) | (known - COMMON - known_switches - named):
+            wrong[name] = sorted(difference)
+    assert wrong == {}
+
+
+def test_links_lead_somewhere():
+    broken = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text())
+        if not target.startswith(("http:", "https:")) and not (page.parent / target).exists()
+    ]
+    assert broken == []
