@@ -33,7 +33,7 @@ def main(
     skew: Annotated[float, typer.Option(min=0.0, max=3.0, help="Scores are exp(skew x) of normal ones.")] = 0.0,
     effect: Annotated[float, typer.Option(min=0.0, help="Planted effect, SD of what predictability leaves.")] = 0.25,
     tables: Annotated[int, typer.Option(min=1, help="Planted tables of a condition.")] = 400,
-    permutations: Annotated[int, typer.Option(min=99, help="Draws of the null.")] = 199,
+    permutations: cli.Permutations = 199,
     horizon: Annotated[int, typer.Option(min=1, help="Bases from the TSS that count as near.")] = 10_000,
     alpha: Annotated[float, typer.Option(min=1e-9, max=0.999, help="Nominal level.")] = 0.05,
     seed: cli.Seed = 0,

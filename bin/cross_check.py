@@ -2,7 +2,7 @@
 """Check the scores against data that no model saw."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -17,8 +17,6 @@ app = cli.script(
 Elements = Annotated[Path, typer.Option(help="Element table (parquet, TSV or CSV).")]
 Ris = Annotated[Path, typer.Option(help="Score table: element, model, ris[, predictability, kind, readout].")]
 Outdir = Annotated[Path, typer.Option(help="Folder for the JSON, the table and the figure.")]
-Permutations = Annotated[int, typer.Option(min=99, help="Draws of each null.")]
-Alpha = Annotated[float, typer.Option(min=1e-9, max=0.999, help="Level of the verdicts, on q.")]
 Loci = Annotated[Path, typer.Option(help="Locus table: whose gene an element belongs to.")]
 NetworkInfo = Annotated[
     Path | None, typer.Option(help="Names of the proteins: STRING's protein.info or protein.aliases.")
@@ -34,8 +32,10 @@ def common(version: cli.Version = False) -> None:
 
 
 @app.command(
-    epilog="Example:  cross_check.py eqtl --elements elements.parquet --ris ris.parquet --loci loci.tsv "
-    "--eqtl eqtls.tsv.gz --outdir cross_checks"
+    epilog=cli.shown(
+        "cross_check.py eqtl --elements elements.parquet --ris ris.parquet --loci loci.tsv "
+        "--eqtl eqtls.tsv.gz --outdir cross_checks"
+    )
 )
 def eqtl(
     elements: Elements,
@@ -49,8 +49,8 @@ def eqtl(
     ld_blocks: Annotated[
         Path | None, typer.Option(help="Blocks of linkage disequilibrium (BED); by default pieces of 20 kb.")
     ] = None,
-    permutations: Permutations = 10_000,
-    alpha: Alpha = 0.05,
+    permutations: cli.Permutations = 10_000,
+    alpha: cli.Alpha = 0.05,
     track_floor: TrackFloor = 0.01,
     model_cards: cli.ModelCards = None,
     seed: cli.Seed = 0,
@@ -62,18 +62,11 @@ def eqtl(
     from threadpoolctl import threadpool_limits
 
     from darkregulome.diagnosis.cross_check import check_eqtl, read_blocks, read_eqtls
-    from darkregulome.diagnosis.output import read_scores, settings_from, write_cross_check
-    from darkregulome.io.model_cards import models_without_grammar
+    from darkregulome.diagnosis.output import read_scores, write_cross_check
     from darkregulome.io.schemas import LOCI
     from darkregulome.io.tables import read_table
 
-    settings = settings_from(
-        permutations=permutations,
-        alpha=alpha,
-        track_floor=track_floor,
-        without_grammar=models_without_grammar(model_cards or []),
-        seed=seed,
-    )
+    settings = _settings(permutations, alpha, model_cards, seed, track_floor=track_floor)
     element_table, ris_table = read_scores(elements, ris)
     locus_table = read_table(loci, LOCI)
     eqtls, notes = read_eqtls(read_table(eqtl), eqtl, max_p)
@@ -86,16 +79,18 @@ def eqtl(
 
 
 @app.command(
-    epilog="Example:  cross_check.py conservation --elements elements.parquet --ris ris.parquet --bigwig phylop.bw "
-    "--outdir cross_checks"
+    epilog=cli.shown(
+        "cross_check.py conservation --elements elements.parquet --ris ris.parquet --bigwig phylop.bw "
+        "--outdir cross_checks"
+    )
 )
 def conservation(
     elements: Elements,
     ris: Ris,
     bigwig: Annotated[Path, typer.Option(help="Conservation, base by base (phyloP, phastCons).")],
     outdir: Outdir,
-    permutations: Permutations = 10_000,
-    alpha: Alpha = 0.05,
+    permutations: cli.Permutations = 10_000,
+    alpha: cli.Alpha = 0.05,
     model_cards: cli.ModelCards = None,
     seed: cli.Seed = 0,
     threads: cli.Threads = 1,
@@ -106,16 +101,10 @@ def conservation(
     from threadpoolctl import threadpool_limits
 
     from darkregulome.diagnosis.cross_check import check_conservation
-    from darkregulome.diagnosis.output import read_scores, settings_from, write_cross_check
+    from darkregulome.diagnosis.output import read_scores, write_cross_check
     from darkregulome.genome.bigwig import bigwig_means
-    from darkregulome.io.model_cards import models_without_grammar
 
-    settings = settings_from(
-        permutations=permutations,
-        alpha=alpha,
-        without_grammar=models_without_grammar(model_cards or []),
-        seed=seed,
-    )
+    settings = _settings(permutations, alpha, model_cards, seed)
     element_table, ris_table = read_scores(elements, ris)
     means, _, notes = bigwig_means(element_table, bigwig)
     with threadpool_limits(threads):
@@ -125,8 +114,10 @@ def conservation(
 
 
 @app.command(
-    epilog="Example:  cross_check.py network --elements elements.parquet --ris ris.parquet --loci loci.tsv "
-    "--network 9606.protein.links.v12.0.txt.gz --network-info 9606.protein.info.v12.0.txt.gz --outdir cross_checks"
+    epilog=cli.shown(
+        "cross_check.py network --elements elements.parquet --ris ris.parquet --loci loci.tsv "
+        "--network 9606.protein.links.v12.0.txt.gz --network-info 9606.protein.info.v12.0.txt.gz --outdir cross_checks"
+    )
 )
 def network(
     elements: Elements,
@@ -139,8 +130,8 @@ def network(
     network_info: NetworkInfo = None,
     min_score: MinScore = 400,
     evidence: Evidence = "combined_score",
-    permutations: Permutations = 10_000,
-    alpha: Alpha = 0.05,
+    permutations: cli.Permutations = 10_000,
+    alpha: cli.Alpha = 0.05,
     model_cards: cli.ModelCards = None,
     seed: cli.Seed = 0,
     threads: cli.Threads = 1,
@@ -151,18 +142,12 @@ def network(
     from threadpoolctl import threadpool_limits
 
     from darkregulome.diagnosis.genes import check_network, genes_of
-    from darkregulome.diagnosis.output import read_scores, settings_from, write_cross_check
+    from darkregulome.diagnosis.output import read_scores, write_cross_check
     from darkregulome.diagnosis.string_network import read_network
-    from darkregulome.io.model_cards import models_without_grammar
     from darkregulome.io.schemas import LOCI
     from darkregulome.io.tables import read_table
 
-    settings = settings_from(
-        permutations=permutations,
-        alpha=alpha,
-        without_grammar=models_without_grammar(model_cards or []),
-        seed=seed,
-    )
+    settings = _settings(permutations, alpha, model_cards, seed)
     element_table, ris_table = read_scores(elements, ris)
     locus_table = read_table(loci, LOCI)
     links = read_network(network, set(genes_of(locus_table)), network_info, min_score, evidence)
@@ -174,7 +159,7 @@ def network(
 
 
 @app.command(
-    epilog="Example:  cross_check.py families --elements elements.parquet --ris ris.parquet --outdir cross_checks"
+    epilog=cli.shown("cross_check.py families --elements elements.parquet --ris ris.parquet --outdir cross_checks")
 )
 def families(
     elements: Elements,
@@ -184,8 +169,8 @@ def families(
         str, typer.Option(help="Column of the families: family (SINE/Alu) or subclass (AluY).")
     ] = "family",
     min_members: Annotated[int, typer.Option(min=5, help="A family with fewer elements is not tested.")] = 20,
-    permutations: Permutations = 10_000,
-    alpha: Alpha = 0.05,
+    permutations: cli.Permutations = 10_000,
+    alpha: cli.Alpha = 0.05,
     track_floor: TrackFloor = 0.01,
     model_cards: cli.ModelCards = None,
     seed: cli.Seed = 0,
@@ -197,16 +182,9 @@ def families(
     from threadpoolctl import threadpool_limits
 
     from darkregulome.diagnosis.families import check_families
-    from darkregulome.diagnosis.output import read_scores, settings_from, write_cross_check
-    from darkregulome.io.model_cards import models_without_grammar
+    from darkregulome.diagnosis.output import read_scores, write_cross_check
 
-    settings = settings_from(
-        permutations=permutations,
-        alpha=alpha,
-        track_floor=track_floor,
-        without_grammar=models_without_grammar(model_cards or []),
-        seed=seed,
-    )
+    settings = _settings(permutations, alpha, model_cards, seed, track_floor=track_floor)
     element_table, ris_table = read_scores(elements, ris)
     with threadpool_limits(threads):
         check = check_families(element_table, ris_table, settings, level, min_members)
@@ -215,8 +193,10 @@ def families(
 
 
 @app.command(
-    epilog="Example:  cross_check.py pairs --elements elements.parquet --ris ris.parquet --loci loci.tsv "
-    "--pairs pairs.tsv --outdir cross_checks"
+    epilog=cli.shown(
+        "cross_check.py pairs --elements elements.parquet --ris ris.parquet --loci loci.tsv "
+        "--pairs pairs.tsv --outdir cross_checks"
+    )
 )
 def pairs(
     elements: Elements,
@@ -229,8 +209,8 @@ def pairs(
     ] = None,
     network_info: NetworkInfo = None,
     min_score: Annotated[int, typer.Option(min=0, max=1000, help="Least score of a link that is a pair.")] = 900,
-    permutations: Permutations = 10_000,
-    alpha: Alpha = 0.05,
+    permutations: cli.Permutations = 10_000,
+    alpha: cli.Alpha = 0.05,
     model_cards: cli.ModelCards = None,
     seed: cli.Seed = 0,
     threads: cli.Threads = 1,
@@ -241,19 +221,13 @@ def pairs(
     from threadpoolctl import threadpool_limits
 
     from darkregulome.diagnosis.genes import check_pairs, genes_of, pairs_of_network
-    from darkregulome.diagnosis.output import read_scores, settings_from, write_cross_check
+    from darkregulome.diagnosis.output import read_scores, write_cross_check
     from darkregulome.diagnosis.string_network import read_network, read_pairs
     from darkregulome.errors import InputError
-    from darkregulome.io.model_cards import models_without_grammar
     from darkregulome.io.schemas import LOCI
     from darkregulome.io.tables import read_table
 
-    settings = settings_from(
-        permutations=permutations,
-        alpha=alpha,
-        without_grammar=models_without_grammar(model_cards or []),
-        seed=seed,
-    )
+    settings = _settings(permutations, alpha, model_cards, seed)
     element_table, ris_table = read_scores(elements, ris)
     locus_table = read_table(loci, LOCI)
     notes: list[str] = []
@@ -269,6 +243,15 @@ def pairs(
     given = {"elements": elements, "ris": ris, "loci": loci, "pairs": pairs, "network": network}
     write_cross_check(check, outdir, {**given, "network_info": network_info, "min_score": min_score})
     _say(check.record, progress)
+
+
+def _settings(permutations: int, alpha: float, model_cards: list[Path] | None, seed: int, **more: float) -> Any:
+    """What every check is told, and what only some are."""
+    from darkregulome.diagnosis.output import settings_from
+    from darkregulome.io.model_cards import models_without_grammar
+
+    silent = models_without_grammar(model_cards or [])
+    return settings_from(permutations=permutations, alpha=alpha, without_grammar=silent, seed=seed, **more)
 
 
 def _say(record: dict, progress: bool) -> None:

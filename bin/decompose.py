@@ -21,8 +21,8 @@ def main(
     ris: Annotated[Path, typer.Option(help="Score table: element, model, ris[, predictability, kind, readout].")],
     outdir: Annotated[Path, typer.Option(help="Folder for decomposition.json, tables and figures.")],
     top: Annotated[float, typer.Option(min=1e-6, max=0.499, help="Share of elements in a top list.")] = 0.1,
-    alpha: Annotated[float, typer.Option(min=1e-9, max=0.999, help="Level of the verdict, on q.")] = 0.05,
-    permutations: Annotated[int, typer.Option(min=99, help="Draws of the null.")] = 10_000,
+    alpha: cli.Alpha = 0.05,
+    permutations: cli.Permutations = 10_000,
     null: Annotated[str, typer.Option(help="rotation, free or stratified.")] = "rotation",
     bootstrap: Annotated[int, typer.Option(min=100, help="Bootstrap samples over loci.")] = 1000,
     residualize: Annotated[

@@ -35,12 +35,12 @@ def main(
         Path | None, typer.Option(help="Repeats: give the repeat fraction that the elements lack.")
     ] = None,
     horizon: Annotated[int, typer.Option(min=1, help="Bases from the TSS that count as near.")] = 10_000,
-    permutations: Annotated[int, typer.Option(min=99, help="Draws of the null.")] = 10_000,
+    permutations: cli.Permutations = 10_000,
     sequential: Annotated[
         int, typer.Option(min=0, help="Stop drawing after so many draws as extreme as the claim (20, say); 0: never.")
     ] = 0,
     null: Annotated[str, typer.Option(help="rotation, free or stratified.")] = "rotation",
-    alpha: Annotated[float, typer.Option(min=1e-9, max=0.999, help="Level of the verdicts, on q.")] = 0.05,
+    alpha: cli.Alpha = 0.05,
     top_fraction: Annotated[float, typer.Option(min=1e-6, max=0.499, help="Share of elements in a top list.")] = 0.1,
     bootstrap: Annotated[int, typer.Option(min=100, help="Bootstrap samples over loci.")] = 1000,
     track_floor: Annotated[
@@ -97,6 +97,8 @@ def main(
     diagnosis.record["notes"] = given.notes
     for warning in diagnosis.record["warnings"]:
         cli.console.print(warning, markup=False)
+    for skipped in diagnosis.record["not_tested"]:
+        cli.console.print(f"  not tested  {skipped['model']}: {skipped['claim']}: {skipped['reason']}", markup=False)
     write_diagnosis(diagnosis, outdir, {"elements": elements, "ris": ris})
     if progress:
         for claim in diagnosis.record["claims"]:

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from darkregulome import cli
-from darkregulome.errors import InputError
 
 app = cli.script(
     help="Join the parts of a scattered score_variants.py, in the order given, into one file of the same kind.",
@@ -21,10 +20,11 @@ def main(
     out: Annotated[Path, typer.Option(help="Where to write, with the parts' extension.")],
     version: cli.Version = False,
 ) -> None:
+    from darkregulome.io.paths import require_file
     from darkregulome.variants.write import gather
 
-    if absent := [part for part in parts if not part.is_file()]:
-        raise InputError.at(absent[0], "does not exist", "check the path")
+    for part in parts:
+        require_file(part)
     for note in gather(parts, out):
         cli.console.print(f"note: {note}", markup=False)
 

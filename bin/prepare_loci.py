@@ -38,6 +38,7 @@ def main(
     from darkregulome.io.schemas import LOCI
     from darkregulome.io.tables import write_table
 
+    cli.different_files(out=out, failed=failed)
     rows = read_locus_rows(loci)
     with Reference(fasta) as reference:
         annotation = read_gtf(gtf, reference.contigs, exons=False)

@@ -100,6 +100,7 @@ def main(
         for name, value in locals().items()
         if isinstance(value, (str, int, float, Path, list)) and name not in outside
     }
+    cli.different_files(out=out, reference_out=reference_out)
     torch.set_num_threads(threads)
     table = _select(tables.read_table(elements, schemas.ELEMENTS), elements, locus)
     loci_table = None if loci is None else tables.read_table(loci, schemas.LOCI)

@@ -201,8 +201,8 @@ def test_documented_commands_exist(page: str):
 @pytest.mark.parametrize("script", sorted(SCRIPTS))
 def test_the_example_of_help_exists(script: str):
     epilog = str(app_of(script).info.epilog)
-    assert epilog.startswith("Example:  ")
-    commands = list(split_commands(epilog.removeprefix("Example:  ")))
+    assert "Example:  " in epilog
+    commands = list(split_commands(epilog.partition("Example:  ")[2]))
     assert commands
     for words in commands:
         if words[0] != "multiqc":

@@ -36,6 +36,14 @@ def test_gtf_gives_genes_in_half_open_coordinates_whatever_the_line_endings(tmp_
     assert genes.loc["GAMMA", "biotype"] == "lncRNA"
 
 
+def test_a_byte_order_mark_is_no_part_of_the_first_contig(tmp_path):
+    bed = toy.write_text(tmp_path / "windows.bed", "\ufeffchr1\t10\t20\tPLS\nchr1\t30\t40\tPLS\n")
+    assert bed.read_bytes().startswith(b"\xef\xbb\xbfchr1")
+    found = read_bed(bed, CONTIGS)
+    assert list(found.table["start"]) == [10, 30]
+    assert found.notes == []
+
+
 def test_exons_of_coding_transcripts_are_coding_and_others_are_not(tmp_path):
     exons = read_gtf(toy.write_text(tmp_path / "g.gtf", toy.gtf_text()), CONTIGS).exons
     assert exons.groupby("gene_name")["coding"].all().to_dict() == {

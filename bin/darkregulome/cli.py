@@ -38,7 +38,8 @@ _REMEDY_OF_ERRNO = {
 console = Console(stderr=True, soft_wrap=True, highlight=False)
 
 Progress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress on stderr.", show_default=True)]
-Threads = Annotated[int, typer.Option("--threads", min=1, help="CPU threads to use.")]
+# OpenMP ends the process, without a word, where it is asked for very many threads.
+Threads = Annotated[int, typer.Option("--threads", min=1, max=1024, help="CPU threads to use.")]
 ModelCards = Annotated[
     list[Path] | None,
     typer.Option(
@@ -49,6 +50,10 @@ ModelCards = Annotated[
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:INDEX.")]
 Precision = Annotated[str, typer.Option("--precision", help="fp32, tf32 or bf16; effects need fp32 or tf32.")]
+
+# What every script that judges scores asks of its tests. Many more than ten million draws would not fit into memory.
+Permutations = Annotated[int, typer.Option("--permutations", min=99, max=10_000_000, help="Draws of each null.")]
+Alpha = Annotated[float, typer.Option("--alpha", min=1e-9, max=0.999, help="Level of the verdicts, on q.")]
 
 # What every script that runs a model asks of it.
 Weights = Annotated[Path | None, typer.Option("--weights", help="Checkpoint folder instead of the registry's.")]
@@ -83,11 +88,18 @@ def script(help: str, example: str) -> typer.Typer:
     """A typer app with the project's conventions. `example` is shown at the end of --help."""
     return typer.Typer(
         help=help,
-        epilog=f"Example:  {example}",
+        epilog=shown(example),
         add_completion=False,
+        # Rich's tables cut the names of long options where a terminal has 80 columns.
+        rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     )
+
+
+def shown(example: str) -> str:
+    """The end of a ``--help``: an example, which is not wrapped, so that it can be copied."""
+    return f"\b\nExample:  {example}"
 
 
 def run(app: typer.Typer | Callable[[], Any]) -> None:
@@ -152,6 +164,15 @@ def one_of(option: str, value: str, known: tuple[str, ...]) -> None:
     """Refuse what is not one of the known words."""
     if value not in known:
         raise InputError.at(option, f"{value!r} is not known", f"use {' or '.join(known)}")
+
+
+def different_files(**outputs: Path | None) -> None:
+    """Refuse two outputs of one name: the second would take the first one's place."""
+    seen: dict[Path, str] = {}
+    for name, path in outputs.items():
+        option = f"--{name.replace('_', '-')}"
+        if path is not None and (first := seen.setdefault(path.absolute(), option)) != option:
+            raise InputError.at(option, f"is the file of {first}, {path}", "give each its own")
 
 
 def paths(values: list[str] | None) -> list[Path]:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from darkregulome.conversion.scored import Floats, WindowScores
 from darkregulome.errors import InputError
 from darkregulome.genome.textfile import numbered_lines
+from darkregulome.io.paths import require_file
 
 ONE_HOT = ("one_hot", "X", "sequences")
 KNOWN = ("attributions", "attr", "X_attr", "ism", "arr_0")
@@ -51,8 +52,7 @@ def read_arrays(
 
 
 def _load(path: Path) -> dict[str, NDArray]:
-    if not path.is_file():
-        raise InputError.at(path, "does not exist", "check the path")
+    require_file(path)
     try:
         # Arrays of Python objects would run code on load.
         with np.load(path, allow_pickle=False) as archive:

@@ -21,6 +21,7 @@ from darkregulome.conversion.arrays import substitution_effects
 from darkregulome.conversion.scored import Scores, WindowScores
 from darkregulome.conversion.variants import site_scores
 from darkregulome.errors import InputError
+from darkregulome.io.paths import require_file
 
 _NOT_STATISTICS = frozenset(
     {"chr", "start", "end", "strand", "pos", "snp", "seqs", "label", "ref_allele", "alt_allele"}
@@ -37,8 +38,7 @@ def read_baskerville(path: Path, dataset: str | None = None, target: int | None 
     InputError
         The file is no HDF5, or none of the layouts above, or has several statistics and none was named.
     """
-    if not path.is_file():
-        raise InputError.at(path, "does not exist", "check the path")
+    require_file(path)
     try:
         with h5py.File(path, "r") as scores:
             if {"chr", "pos", "ref_allele", "alt_allele"} <= set(scores):

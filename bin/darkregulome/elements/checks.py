@@ -19,6 +19,7 @@ from darkregulome.genome.annotation import MAX_PROBLEMS, Windows, read_gtf
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.textfile import compression
+from darkregulome.io.paths import require_file
 from darkregulome.io.schemas import LOCI
 from darkregulome.io.tables import read_table
 
@@ -134,8 +135,7 @@ def check_bigwig(path: Path, contigs: Contigs, windows: pd.DataFrame) -> list[st
     InputError
         It is absent, damaged, or of another assembly.
     """
-    if not path.is_file():
-        raise InputError.at(path, "does not exist", "check the path")
+    require_file(path)
     damaged = InputError.at(path, "is not a bigWig, or is a damaged one", "copy it again")
     try:
         bigwig = pyBigWig.open(str(path))

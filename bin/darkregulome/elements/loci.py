@@ -1,5 +1,6 @@
 """Genes to loci: a TSS, its strand, and a window around it."""
 
+import csv
 import difflib
 import re
 from collections import Counter
@@ -13,7 +14,7 @@ from darkregulome.errors import InputError, Problem, raise_all
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.textfile import numbered_lines
 from darkregulome.io.schemas import LOCI
-from darkregulome.io.tables import read_table, table_format
+from darkregulome.io.tables import check_separator, read_table, table_format
 
 COLUMNS = ("locus", "gene", "chrom", "tss", "strand")
 # Locus names become file names and the first part of element names, which '|' ends.
@@ -57,7 +58,11 @@ def read_locus_rows(path: str | Path) -> list[LocusRow]:
     if not lines:
         raise InputError.at(path, "is empty", "give a header and at least one gene")
     separator = table_format(path)
-    header = [name.strip().lower() for name in lines[0][1].split(separator)]
+    header = [name.lower() for name in _cells(lines[0][1], separator)]
+    if len(header) == 1:
+        check_separator(path, lines[0][1], separator)
+    if doubled := sorted({name for name in header if name and header.count(name) > 1}):
+        raise InputError.at(path, f"has the column {doubled[0]!r} twice", "leave one of them")
     if not {"gene", "locus"} & set(header):
         if len(header) > 1:
             raise InputError.at(path, f"has the columns {', '.join(header)}, none of which is 'gene'", "name it 'gene'")
@@ -69,13 +74,20 @@ def read_locus_rows(path: str | Path) -> list[LocusRow]:
     rows: list[LocusRow] = []
     problems: list[Problem] = []
     for number, line in lines:
-        values = [value.strip().strip('"') for value in line.split(separator)]
+        where, values = f"{path}:{number}", _cells(line, separator)
         try:
-            rows.append(_row(f"{path}:{number}", dict(zip(header, values, strict=False))))
+            if any(values[len(header) :]):
+                what = f"has {len(values)} values, where the header names {len(header)}"
+                raise InputError.at(where, what, "give each value its column, and quote what holds a separator")
+            rows.append(_row(where, dict(zip(header, values, strict=False))))
         except InputError as error:
             problems += error.problems
     raise_all(problems)
     return rows
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    return [value.strip() for value in next(csv.reader([line], delimiter=separator))]
 
 
 def _row(where: str, values: dict[str, str]) -> LocusRow:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from darkregulome.errors import InputError
+from darkregulome.io.paths import require_file
 
 GZIP_MAGIC = b"\x1f\x8b"
 # The empty block with which every complete BGZF file ends (SAM specification, section 4.1.2).
@@ -21,8 +22,7 @@ def compression(path: Path) -> str:
     InputError
         The file is absent, cannot be read, or is bgzipped and lacks its last block.
     """
-    if not path.is_file():
-        raise InputError.at(path, "does not exist", "check the path")
+    require_file(path)
     try:
         with open(path, "rb") as handle:
             header = handle.read(18)
@@ -68,6 +68,7 @@ def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
 
 def open_text(path: Path):
     """Open a text file for reading, gzipped or not."""
+    # utf-8-sig: what Excel and Windows save begins with a byte order mark, which belongs to no contig or gene.
     if compression(path) == "none":
-        return open(path, encoding="utf-8")
-    return gzip.open(path, "rt", encoding="utf-8")
+        return open(path, encoding="utf-8-sig")
+    return gzip.open(path, "rt", encoding="utf-8-sig")

@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from darkregulome.errors import InputError, Problem
 from darkregulome.io.atomic import atomic_path
+from darkregulome.io.paths import require_file
 from darkregulome.io.provenance import PARQUET_KEY, to_json
 from darkregulome.io.schemas import TableSchema
 
@@ -43,14 +44,28 @@ def read_table(path: str | Path, schema: TableSchema | None = None, **read_optio
     """
     path = Path(path)
     kind = table_format(path)
-    if not path.is_file():
-        raise InputError.at(path, "does not exist", "check the path")
+    require_file(path)
     with reading(path):
         if kind == "parquet":
             frame = pq.read_table(path).to_pandas()
         else:
             frame = pd.read_csv(path, sep=kind, keep_default_na=True, comment=None, **read_options)
+            if len(frame.columns) == 1:
+                check_separator(path, str(frame.columns[0]), kind)
     return frame if schema is None else check_table(frame, schema, path)
+
+
+def check_separator(path: str | Path, header: str, separator: str) -> None:
+    """Refuse a header that another character separates than the one that the file's name declares.
+
+    Parameters
+    ----------
+    header : the first line, which `separator` has not divided.
+    """
+    for other, word in (("\t", "tabs"), (",", "commas"), (";", "semicolons")):
+        if other != separator and other in header:
+            remedy = "separate them by commas, or call it .tsv" if separator == "," else "by tabs, or call it .csv"
+            raise InputError.at(path, f"has columns separated by {word}, not as its name says", remedy)
 
 
 @contextmanager

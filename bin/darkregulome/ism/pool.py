@@ -9,6 +9,7 @@ import pyBigWig
 
 from darkregulome.errors import InputError, Problem, raise_all
 from darkregulome.io.atomic import atomic_path
+from darkregulome.io.paths import require_file
 from darkregulome.io.schemas import RIS
 
 
@@ -153,8 +154,7 @@ def read_contig_lengths(fai: str | Path) -> dict[str, int]:
 
 
 def _fai_rows(path: Path) -> Iterator[tuple[str, int]]:
-    if not path.is_file():
-        raise InputError.at(path, "does not exist", "make it with samtools faidx")
+    require_file(path, "make it with samtools faidx")
     for number, line in enumerate(path.read_text().splitlines(), start=1):
         fields = line.split("\t")
         if len(fields) < 2 or not fields[1].isdigit():

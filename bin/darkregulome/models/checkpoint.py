@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from darkregulome.errors import InputError, Problem
 from darkregulome.io.atomic import atomic_folder
+from darkregulome.io.paths import require_file
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "model_card.json"
 INDEX = ".index.json"
@@ -74,8 +75,7 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     InputError : the file is missing, cut short, or holds more than tensors.
     """
     path = Path(path)
-    if not path.is_file():
-        raise InputError.at(path, "does not exist", "check the path")
+    require_file(path)
     if path.name.endswith(INDEX):
         parts = sorted(set(_read_object(path).get("weight_map", {}).values()))
         return {name: tensor for part in parts for name, tensor in read_tensors(path.parent / Path(part).name).items()}

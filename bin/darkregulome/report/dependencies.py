@@ -193,8 +193,9 @@ _VIEWER = """<div class="dr-maps" style="max-width: 44em">
     shown.pairs.forEach(function (p) {
       pen.fillRect((p[1] + 0.25) * scale, (p[0] + 0.25) * scale, Math.max(2, scale / 2), Math.max(2, scale / 2));
     });
-    reading.textContent = "";
+    idle();
   }
+  function idle() { reading.textContent = "Darkest: " + shown.top.toPrecision(3) + " or more."; }
   function name(index) {
     var first = index * shown.bin;
     if (shown.bin === 1) { return shown.bases[first] + " at " + shown.chrom + ":" + (place(first) + 1); }
@@ -210,6 +211,7 @@ _VIEWER = """<div class="dr-maps" style="max-width: 44em">
     reading.textContent = "substituted: " + name(i) + "; changes: " + name(j) + "; " +
       (shade === 255 ? "at least " : "") + (shade / 255 * shown.top).toPrecision(3);
   });
+  canvas.addEventListener("mouseleave", idle);
   choice.addEventListener("change", draw);
   draw();
 })(document.currentScript.previousElementSibling);

@@ -84,6 +84,8 @@ def scatter_section(records: Sequence[Row]) -> Section | None:
             "marker_size": 5,
             "marker_line_width": 0,
             "square": True,
+            "showlegend": True,
+            "height": 620,
         },
     )
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from darkregulome.errors import InputError, Problem
+from darkregulome.io.paths import require_file
 
 Verdict = Literal["survives", "collapses", "absent", "underpowered"]
 VERDICTS: tuple[Verdict, ...] = ("survives", "collapses", "absent", "underpowered")
@@ -149,8 +150,7 @@ def read_record(path: str | Path, kind: type[AnyRecord], remedy: str) -> AnyReco
 def read_json(path: str | Path, remedy: str) -> dict[str, Any]:
     """Read one JSON object, or say what is wrong with the file."""
     path = Path(path)
-    if not path.is_file():
-        raise InputError.at(path, "does not exist", "check the path")
+    require_file(path)
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:

@@ -12,6 +12,7 @@ from pandas.api.types import is_float_dtype
 
 from darkregulome.errors import InputError
 from darkregulome.genome.bigwig import bigwig_means
+from darkregulome.io.paths import require_file
 from darkregulome.io.tables import read_table
 from darkregulome.stats.evaluation import (
     LABEL_STATISTICS,
@@ -74,8 +75,7 @@ def read_scores(path: Path) -> pd.DataFrame:
     """
     if not str(path).lower().endswith((".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")):
         return read_table(path, dtype={"chrom": str, "element": str})
-    if not path.is_file():
-        raise InputError.at(path, "does not exist", "check the path")
+    require_file(path)
     rows = []
     try:
         with pysam.VariantFile(str(path)) as file:
@@ -225,6 +225,9 @@ def _prepared(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, np
         known = np.isfinite(truth)
         if not known.any():
             raise InputError.at(f"column {truth_column!r}", "holds no numbers", "give a column of measurements")
+    numbers = frame[known][list(dict.fromkeys(names))].apply(pd.to_numeric, errors="coerce")
+    if empty := [name for name in numbers if not np.isfinite(numbers[name]).any()]:
+        raise InputError.at(f"column {empty[0]!r}", "holds no numbers", "give a column of scores as --score")
     return frame[known].reset_index(drop=True), truth[known]
 
 

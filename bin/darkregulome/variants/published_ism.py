@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from darkregulome.errors import InputError
+from darkregulome.io.paths import require_file
 from darkregulome.io.tables import read_table
 from darkregulome.models.protocol import BASES
 
@@ -66,8 +67,7 @@ def read_published_ism(path: str | Path, index: str | Path) -> pd.DataFrame:
 
 
 def _read_array(path: Path) -> np.ndarray:
-    if not path.is_file():
-        raise InputError.at(path, "does not exist", "check the path")
+    require_file(path)
     try:
         with np.load(path, allow_pickle=False) as arrays:
             effects = arrays[ARRAY]
