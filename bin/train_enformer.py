@@ -19,18 +19,40 @@ app = cli.script(
 
 @app.command()
 def main(
-    fasta: Annotated[list[Path], typer.Option(help="FASTA of the genome; may be repeated.")],
-    tracks: Annotated[list[Path], typer.Option(help="bigWig of one track; repeat it for every track.")],
-    tss: Annotated[Path, typer.Option(help="BED of TSSs: a window is taken around each.")],
+    fasta: Annotated[
+        list[Path], typer.Option(help="FASTA of the genome, or of pieces named contig:start-end; may be repeated.")
+    ],
     config: Annotated[Path, typer.Option(help="config.json of the Enformer.")],
     out: Annotated[Path, typer.Option(help="Checkpoint folder to write.")],
     holdout: Annotated[str, typer.Option(help="Contigs left out of training, comma-separated.")],
+    tracks: Annotated[list[Path] | None, typer.Option(help="bigWig of one track; repeat it for every track.")] = None,
+    tss: Annotated[Path | None, typer.Option(help="BED of TSSs: a window is taken around each.")] = None,
+    windows: Annotated[
+        Path | None, typer.Option(help="BED of windows with binned targets, instead of --tracks and --tss.")
+    ] = None,
+    targets: Annotated[Path | None, typer.Option(help="npz of the targets: windows x bins x tracks.")] = None,
+    track_table: Annotated[
+        Path | None, typer.Option(help="Table of the targets' tracks: identifier, description, strand_pair.")
+    ] = None,
+    track_pattern: Annotated[
+        str, typer.Option(help="Train on the tracks whose description matches this regular expression.")
+    ] = "",
+    validation: Annotated[
+        str, typer.Option(help="Contigs by which the best weights are chosen; by default the last weights are kept.")
+    ] = "",
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="Evaluations without a better validation after which a part ends.")
+    ] = None,
     steps: Annotated[int | None, typer.Option(min=1, help="Steps to train: exactly repeatable.")] = None,
     minutes: Annotated[float | None, typer.Option(min=0, help="Minutes to train, instead of steps.")] = None,
     window: Annotated[int, typer.Option(help="Bases a window.")] = 49_152,
+    shift: Annotated[int, typer.Option(min=0, help="Bases by which a window may move to either side.")] = 4_096,
     tower_window: Annotated[int, typer.Option(help="Bases a window while the convolution tower learns.")] = 4_096,
+    tower_batch: Annotated[int, typer.Option(min=1, help="Windows a step while the tower learns.")] = 16,
     tower_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the steps for the tower.")] = 0.5,
     learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 2e-3,
+    weight_decay: Annotated[float, typer.Option(min=0, help="Weight decay.")] = 0.01,
+    evaluate_every: Annotated[int, typer.Option(min=1, help="Steps between two evaluations.")] = 100,
     accumulate: Annotated[
         int, typer.Option(min=1, help="Parts into which a step is cut, so that less memory is enough.")
     ] = 1,
@@ -47,6 +69,13 @@ def main(
 ) -> None:
     if (steps is None) == (minutes is None):
         raise InputError.at("train_enformer.py", "takes either --steps or --minutes", "give one of the two")
+    given = [bool(tracks), tss is not None, windows is not None, targets is not None, track_table is not None]
+    if given not in ([True, True, False, False, False], [False, False, True, True, True]):
+        raise InputError.at(
+            "train_enformer.py",
+            "takes either --tracks and --tss, or --windows, --targets and --track-table",
+            "give all of the one kind and none of the other",
+        )
     for option, length in (("--window", window), ("--tower-window", tower_window)):
         if length < 128 or length % 128:
             raise InputError.at(option, f"is {length}", "give a multiple of 128, the bases of a bin")
@@ -56,24 +85,22 @@ def main(
     from darkregulome.models.checkpoint import save_checkpoint
     from darkregulome.models.numerics import check_precision, resolve_device
     from darkregulome.training.build import build_enformer
-    from darkregulome.training.enformer import (
-        EnformerTraining,
-        TrackWindows,
-        identity,
-        read_sites,
-        read_tracks,
-        train_enformer,
-    )
+    from darkregulome.training.enformer import EnformerTraining, identity, train_enformer
     from darkregulome.training.schedule import Budget
+    from darkregulome.training.sources import from_bigwigs, from_target_set
     from darkregulome.training.state import StateFile
-    from darkregulome.training.windows import read_codes, split_contigs
 
     torch.set_num_threads(threads)
     settings = EnformerTraining(
         window=window,
         tower_window=tower_window,
+        tower_batch=tower_batch,
         tower_share=tower_share,
+        shift=shift,
         learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        evaluate_every=evaluate_every,
+        patience=patience,
         seed=seed,
         parts=accumulate,
         device=str(resolve_device(device)),
@@ -83,14 +110,15 @@ def main(
     def budget(share: float) -> Budget:
         return Budget(None if steps is None else round(share * steps), None if minutes is None else share * minutes)
 
-    codes = read_codes(fasta)
-    training, held_out = split_contigs(codes, [name for name in holdout.split(",") if name], fasta[0])
-    values = read_tracks(tracks, codes)
-    sites = read_sites(tss)
+    held_out, chosen_by = ([name for name in names.split(",") if name] for names in (holdout, validation))
+    if windows is not None and targets is not None and track_table is not None:
+        source = from_target_set(fasta, windows, targets, track_table, track_pattern, held_out, chosen_by, settings)
+    else:
+        source = from_bigwigs(fasta, tracks or [], tss or Path(), held_out, chosen_by, settings)
     model, model_config = build_enformer(config, seed)
     kept = StateFile(
         state or out.with_name(f"{out.name}.state"),
-        identity(model, training, values, sites, budget(1.0), settings),
+        identity(model, source.codes, source.values, source.training.sites, budget(1.0), settings),
         state_minutes,
     )
 
@@ -99,15 +127,9 @@ def main(
             cli.console.print(json.dumps(row), markup=False)
 
     card, curve = train_enformer(
-        model,
-        TrackWindows(training, values, sites, settings),
-        TrackWindows(held_out, values, sites, settings),
-        budget,
-        settings,
-        report,
-        kept,
+        model, source.training, source.held_out, budget, settings, report, kept, source.validation
     )
-    card["tracks"] = [path.name for path in tracks]
+    card |= source.card()
     card["model"] = out.name
     card["command"] = cli.command_line("train_enformer.py")
     save_checkpoint(model, model_config, out, card)

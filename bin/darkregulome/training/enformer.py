@@ -12,7 +12,7 @@ Windows are read on either strand; the loss is the Poisson negative log-likeliho
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyBigWig
@@ -23,7 +23,7 @@ from darkregulome.genome.textfile import numbered_lines
 from darkregulome.training.loop import Losses, Plan, Report, Task, train
 from darkregulome.training.schedule import Budget, cosine_rate
 from darkregulome.training.state import StateFile, fingerprint
-from darkregulome.training.windows import N_CODE, Codes, reverse_complement_codes
+from darkregulome.training.windows import N_CODE, Codes, Place, reverse_complement_codes
 
 Site = tuple[str, int]
 """Contig and position of a TSS."""
@@ -54,8 +54,39 @@ class EnformerTraining:
     evaluate_every: int = 100
     parts: int = 1
     """Parts into which a step is cut, so that less memory is enough. Each part is normalised by itself."""
+    patience: int | None = None
+    """Evaluations without a lower validation loss after which a part ends; only with validation windows."""
     device: str = "cpu"
     precision: str = "fp32"
+
+
+class Windows(Protocol):
+    """What is trained on: cuts of sequence with the tracks in their bins.
+
+    Attributes
+    ----------
+    sites : places about which whole windows lie.
+    centred : a TSS lies at each of them, so that the bins at the centre matter most.
+    """
+
+    sites: list[Site]
+    centred: bool
+
+    def cut(self, contig: str, start: int, length: int, flip: bool) -> tuple[np.ndarray, np.ndarray]:
+        """Base codes, (length,), and tracks, (bins, tracks)."""
+        ...
+
+    def around(self, site: Site, length: int, flip: bool) -> tuple[np.ndarray, np.ndarray]:
+        """The cut of `length` bases in whose middle the site lies."""
+        ...
+
+    def near(self, length: int, rng: np.random.Generator) -> Place:
+        """Where a random short cut begins."""
+        ...
+
+    def places(self, length: int, count: int) -> list[Place]:
+        """Where the cuts begin on which a model is measured, of up to `count` sites."""
+        ...
 
 
 def read_tracks(paths: Sequence[Path], contigs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -93,6 +124,8 @@ def read_sites(path: Path) -> list[Site]:
 class TrackWindows:
     """Cuts of the genome around TSSs, with their binned tracks."""
 
+    centred = True
+
     def __init__(
         self, codes: Codes, tracks: Mapping[str, np.ndarray], sites: Sequence[Site], settings: EnformerTraining
     ):
@@ -100,7 +133,7 @@ class TrackWindows:
         spare = settings.window // 2 + settings.shift
         self._codes = {name: np.pad(array, spare, constant_values=N_CODE) for name, array in codes.items()}
         self._tracks = {name: np.pad(tracks[name], ((0, 0), (spare, spare))) for name in codes}
-        self._spare, self._bin = spare, settings.bin
+        self._spare, self._bin, self._window = spare, settings.bin, settings.window
         self.sites = [(contig, tss) for contig, tss in sites if contig in codes and 0 <= tss < len(codes[contig])]
 
     def cut(self, contig: str, start: int, length: int, flip: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -113,6 +146,16 @@ class TrackWindows:
     def around(self, site: Site, length: int, flip: bool) -> tuple[np.ndarray, np.ndarray]:
         """The cut of `length` bases in whose middle the TSS lies."""
         return self.cut(site[0], site[1] - length // 2, length, flip)
+
+    def near(self, length: int, rng: np.random.Generator) -> Place:
+        """A random short cut at a TSS or, mostly, elsewhere in its window."""
+        contig, tss = self.sites[rng.integers(len(self.sites))]
+        reach = (self._window - length) // 2
+        return contig, tss - length // 2 + int(rng.integers(-reach, reach + 1)) * int(rng.random() < TOWER_AWAY)
+
+    def places(self, length: int, count: int) -> list[Place]:
+        """The cuts in whose middle a TSS lies."""
+        return [(contig, tss - length // 2) for contig, tss in self.sites[:count]]
 
 
 def one_hot(codes: np.ndarray) -> torch.Tensor:
@@ -129,26 +172,28 @@ def poisson_loss(predicted: torch.Tensor, target: torch.Tensor, weights: torch.T
 
 def train_enformer(
     model: torch.nn.Module,
-    training: TrackWindows,
-    held_out: TrackWindows,
+    training: Windows,
+    held_out: Windows,
     budget: Callable[[float], Budget],
     settings: EnformerTraining,
     report: Report = lambda _row: None,
     state: StateFile | None = None,
+    validation: Windows | None = None,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Train `model` (its head named ``human``) in place; return its card, with held-out correlations, and its curve.
 
     ``budget(share)`` gives the budget of a part of the training, by its share of the whole. With a `state` each part
-    has a file of its own beside it.
+    has a file of its own beside it. With `validation` windows each part keeps the weights of the least loss on them;
+    the held-out ones then choose nothing.
     """
     for name, windows in (("training", training), ("held-out", held_out)):
         if not windows.sites:
             raise InputError.at("--tss", f"has no TSS on the {name} contigs", "give TSSs on both kinds of contigs")
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
-    first, curve = train_tower(model, training, budget(settings.tower_share), settings, rng, report, state)
+    first, curve = train_tower(model, training, budget(settings.tower_share), settings, rng, report, state, validation)
     second, rest = train_transformer(
-        model, training, held_out, budget(1 - settings.tower_share), settings, rng, report, state
+        model, training, held_out, budget(1 - settings.tower_share), settings, rng, report, state, validation
     )
     measured = evaluate(model, held_out, settings, len(held_out.sites))
     return {"tower": first, "transformer": second, **measured}, curve + rest
@@ -156,34 +201,37 @@ def train_enformer(
 
 def train_tower(
     model: Any,
-    training: TrackWindows,
+    training: Windows,
     budget: Budget,
     settings: EnformerTraining,
     rng: np.random.Generator,
     report: Report = lambda _row: None,
     state: StateFile | None = None,
+    validation: Windows | None = None,
 ) -> Part:
     """Part 1: the whole network, on short windows."""
     whole_length = model.crop_final.target_length
     model.crop_final.target_length = settings.tower_window // settings.bin
-    result = _descend(TowerTask(model, training, settings, rng), budget, settings, PARTS[0], report, state)
+    task = TowerTask(model, training, settings, rng, validation)
+    result = _descend(task, budget, settings, PARTS[0], report, state, validation is not None)
     model.crop_final.target_length = whole_length
     return result
 
 
 def train_transformer(
     model: Any,
-    training: TrackWindows,
-    held_out: TrackWindows,
+    training: Windows,
+    held_out: Windows,
     budget: Budget,
     settings: EnformerTraining,
     rng: np.random.Generator,
     report: Report = lambda _row: None,
     state: StateFile | None = None,
+    validation: Windows | None = None,
 ) -> Part:
     """Part 2: transformer and head on whole windows, over the frozen tower's cached output."""
-    task = TransformerTask(model, training, held_out, settings, rng)
-    return _descend(task, budget, settings, PARTS[1], report, state)
+    task = TransformerTask(model, training, held_out, settings, rng, validation)
+    return _descend(task, budget, settings, PARTS[1], report, state, validation is not None)
 
 
 TOWER_AWAY = 0.8
@@ -193,20 +241,25 @@ TOWER_AWAY = 0.8
 class TowerTask(Task):
     """The whole network, and short windows at or near TSSs with their tracks."""
 
-    def __init__(self, model: Any, training: TrackWindows, settings: EnformerTraining, rng: np.random.Generator):
+    def __init__(
+        self,
+        model: Any,
+        training: Windows,
+        settings: EnformerTraining,
+        rng: np.random.Generator,
+        validation: Windows | None = None,
+    ):
         self.model, self._training, self._settings, self._rng = model, training, settings, rng
+        self._validation = validation
         self.generators = {"windows": rng}
         self.optimizer = _optimizer(self.learned, settings)
 
     def draw(self) -> tuple[torch.Tensor, torch.Tensor]:
         """One-hot bases (windows, bases, 4) and summed tracks (windows, bins, tracks)."""
-        settings, rng, sites = self._settings, self._rng, self._training.sites
-        reach = (settings.window - settings.tower_window) // 2
+        settings, rng = self._settings, self._rng
         codes, targets = [], []
         for _ in range(settings.tower_batch):
-            contig, tss = sites[rng.integers(len(sites))]
-            middle = tss + int(rng.integers(-reach, reach + 1)) * int(rng.random() < TOWER_AWAY)
-            start = middle - settings.tower_window // 2
+            contig, start = self._training.near(settings.tower_window, rng)
             cut = self._training.cut(contig, start, settings.tower_window, bool(rng.random() < 0.5))
             codes.append(cut[0])
             targets.append(cut[1])
@@ -222,6 +275,13 @@ class TowerTask(Task):
         loss = poisson_loss(self.model(bases, head="human"), target, torch.ones(1, device=device))
         return loss, {"loss": float(loss.detach())}
 
+    def evaluate(self) -> dict[str, Any]:
+        """Loss and correlations on short windows of the validation's, if there are any."""
+        if self._validation is None:
+            return {}
+        measured = evaluate(self.model, self._validation, self._settings, 32, self._settings.tower_window)
+        return _as_validation(measured)
+
 
 class TransformerTask(Task):
     """Transformer and head, and cuts of the tower's output, which has been computed once and for all."""
@@ -231,12 +291,14 @@ class TransformerTask(Task):
     def __init__(
         self,
         model: Any,
-        training: TrackWindows,
-        held_out: TrackWindows,
+        training: Windows,
+        held_out: Windows,
         settings: EnformerTraining,
         rng: np.random.Generator,
+        validation: Windows | None = None,
     ):
         self.model, self._training, self._held_out, self._settings, self._rng = model, training, held_out, settings, rng
+        self._validation = validation
         self.generators = {"windows": rng}
         self.optimizer = _optimizer(self.learned, settings)
         self._cache: list[tuple[torch.Tensor, torch.Tensor]] = []
@@ -264,7 +326,8 @@ class TransformerTask(Task):
             hidden.append(tower[begin : begin + bins])
             targets.append(target[begin : begin + bins])
             centre = slack + bins // 2 - begin
-            weights[row, max(centre - 1, 0) : centre + 1] = settings.centre_weight
+            if self._training.centred:
+                weights[row, max(centre - 1, 0) : centre + 1] = settings.centre_weight
         return torch.stack(hidden), torch.stack(targets), weights
 
     def split(self, batch: tuple[torch.Tensor, ...], parts: int) -> list[tuple[Any, float]]:
@@ -280,8 +343,10 @@ class TransformerTask(Task):
         return loss, {"loss": float(loss.detach())}
 
     def evaluate(self) -> dict[str, Any]:
-        """Loss and correlations on held-out windows."""
-        return evaluate(self.model, self._held_out, self._settings, 32)
+        """Loss and correlations on the validation's windows, or on held-out ones where nothing is chosen by them."""
+        if self._validation is None:
+            return evaluate(self.model, self._held_out, self._settings, 32)
+        return _as_validation(evaluate(self.model, self._validation, self._settings, 32))
 
     def _tower_outputs(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Of every TSS, on both strands; computed when first asked for, once the weights stand."""
@@ -302,7 +367,7 @@ def split_rows(batch: tuple[torch.Tensor, ...], parts: int) -> list[tuple[Any, f
     return [(part, len(part[0]) / count) for part in cut if len(part[0])]
 
 
-def _tower_output(model: Any, windows: TrackWindows, site: Site, flip: bool, settings: EnformerTraining):
+def _tower_output(model: Any, windows: Windows, site: Site, flip: bool, settings: EnformerTraining):
     """Tower output (bins, dim) and tracks (bins, tracks) of the window with `shift` to spare at both ends."""
     codes, target = windows.around(site, settings.window + 2 * settings.shift, flip)
     device = next(model.parameters()).device
@@ -316,13 +381,22 @@ def _optimizer(learned: list[torch.nn.Parameter], settings: EnformerTraining) ->
 
 
 def _descend(
-    task: Task, budget: Budget, settings: EnformerTraining, part: str, report: Report, state: StateFile | None
+    task: Task,
+    budget: Budget,
+    settings: EnformerTraining,
+    part: str,
+    report: Report,
+    state: StateFile | None,
+    watch: bool = False,
 ) -> Part:
     plan = Plan(
         budget,
         rate=lambda _step, progress: cosine_rate(settings.learning_rate, progress),
         smoothing=0.95,
         evaluate_every=settings.evaluate_every,
+        evaluate_last=watch,
+        watch="validation_loss" if watch else None,
+        patience=settings.patience if watch else None,
         parts=settings.parts,
         device=torch.device(settings.device),
         precision=settings.precision,
@@ -334,6 +408,8 @@ def _descend(
         "first_loss": done.first.get("loss", nothing),
         "training_loss": done.running.get("loss", nothing),
     }
+    if watch:
+        card["best_step"] = done.best_step
     return card, [{"part": part, **row} for row in done.curve]
 
 
@@ -357,29 +433,51 @@ def identity(
     }
 
 
-def evaluate(model: Any, windows: TrackWindows, settings: EnformerTraining, count: int) -> dict[str, Any]:
-    """Held-out loss, and Pearson correlation of each track: over genes at the TSS, and over all bins (both log1p)."""
+def evaluate(
+    model: Any, windows: Windows, settings: EnformerTraining, count: int, length: int | None = None
+) -> dict[str, Any]:
+    """Loss, and Pearson correlation of each track over all bins, as they are and of log1p.
+
+    With a TSS in the middle of each window, also over genes at the TSS (log1p). `length` is that of the windows, where
+    it is not `settings.window`.
+    """
+    length = length or settings.window
+    predicted, target = predict_bins(model, windows, length, count)
+    logs = np.log1p(np.stack([predicted, target]))
+    loss = poisson_loss(torch.from_numpy(predicted), torch.from_numpy(target), torch.ones(1))
+    measured: dict[str, Any] = {"heldout_loss": float(loss)}
+    if windows.centred:
+        middle = length // settings.bin // 2
+        measured["heldout_pearson_tss"] = correlations(logs[:, :, middle - 1 : middle + 1].mean(axis=2))
+    flat = (-1, target.shape[2])
+    measured["heldout_pearson_bins"] = correlations(logs.reshape(2, *flat))
+    measured["heldout_pearson_bins_natural"] = correlations(np.stack([predicted.reshape(flat), target.reshape(flat)]))
+    return measured
+
+
+BINS_AT_ONCE = 2_048
+"""Bins that are predicted at once: few enough for any memory."""
+
+
+def predict_bins(model: Any, windows: Windows, length: int, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Predicted and measured tracks of up to `count` sites: float32, (cuts, bins, tracks)."""
     model.eval()
     device = next(model.parameters()).device
-    at_tss, everywhere, losses = [], [], []
-    middle = settings.window // settings.bin // 2
+    cuts = [windows.cut(name, start, length, False) for name, start in windows.places(length, count)]
+    at_once = max(1, BINS_AT_ONCE // len(cuts[0][1]))
     with torch.inference_mode():
-        for site in windows.sites[:count]:
-            codes, target = windows.around(site, settings.window, False)
-            wanted = torch.from_numpy(np.ascontiguousarray(target)).unsqueeze(0)
-            predicted = model(one_hot(codes[None]).to(device), head="human").cpu()
-            losses.append(float(poisson_loss(predicted, wanted, torch.ones(1))))
-            pair = np.log1p(np.stack([predicted[0].numpy(), target]))
-            at_tss.append(pair[:, middle - 1 : middle + 1].mean(axis=1))
-            everywhere.append(pair)
-    return {
-        "heldout_loss": float(np.mean(losses)),
-        "heldout_pearson_tss": _correlations(np.stack(at_tss, axis=1)),
-        "heldout_pearson_bins": _correlations(np.concatenate(everywhere, axis=1)),
-    }
+        predicted = [
+            model(one_hot(np.stack([codes for codes, _ in cuts[first : first + at_once]])).to(device), head="human")
+            for first in range(0, len(cuts), at_once)
+        ]
+    return torch.cat(predicted).cpu().numpy(), np.stack([target for _, target in cuts]).astype(np.float32)
 
 
-def _correlations(pair: np.ndarray) -> list[float]:
+def _as_validation(measured: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.replace("heldout", "validation"): value for name, value in measured.items()}
+
+
+def correlations(pair: np.ndarray) -> list[float]:
     """Pearson correlation of predicted and measured, by track; `pair` has the shape (2, observations, tracks)."""
     varies = pair.std(axis=1).min(axis=0) > 0
     return [
