@@ -37,8 +37,8 @@ from darkregulome.training.target_windows import TargetSet, read_target_set
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "bin"
 RECIPE = Path(__file__).with_suffix(".yaml")
-VARIANTS = ("seq2exp-hard", "seq2exp-soft", "caduceus", "caduceus-signals", "peaks")
-"""The learnt masks, the predictor of the sequence alone, with the signal, and under a mask of peaks."""
+VARIANTS = ("seq2exp-hard", "caduceus", "caduceus-signals", "peaks")
+"""The learnt mask, the predictor of the sequence alone, with the signal, and under a mask of peaks."""
 SPACER = 10_000
 """Bases of N between two windows of a chromosome."""
 AROUND_TSS = 256

@@ -10,8 +10,9 @@ from scipy.stats import pearsonr
 
 from darkregulome.errors import InputError
 from darkregulome.models.registry import load_model
+from darkregulome.training.build import build_enformer
 from darkregulome.training.composition import composition, composition_pearson
-from darkregulome.training.enformer import EnformerTraining
+from darkregulome.training.enformer import EnformerTraining, one_hot, start_at_means
 from darkregulome.training.target_windows import TargetWindows, read_target_set
 from script_runner import run_script
 
@@ -251,6 +252,21 @@ def test_trained_checkpoint_loads(made, tmp_path):
     model = load_model("mine", weights=tmp_path / "out", registry=registry)
     piece = next(iter(made.sequences.values()))
     assert model.tss_tracks(piece[:512]).shape == (1,)
+
+
+def test_head_starts_at_the_mean_of_each_track(made):
+    made.targets[:, :, 3] = 0
+    made.write()
+    config = made.folder / "c.json"
+    config.write_text(json.dumps(CONFIG))
+    model, _ = build_enformer(config, 0)
+    training = TargetWindows(made.read("^(CAGE|DNASE):"), SETTINGS)
+    start_at_means(model, training, 512)
+    model._heads["human"][0].weight.data.zero_()
+    codes, _ = training.cut("chr2:200500-201524", 0, 512, False)
+    predicted = model.eval()(one_hot(codes[None]), head="human").detach().numpy()
+    wanted = np.maximum(made.targets[:, :, 1:].astype(float).mean(axis=(0, 1)), 1e-4)
+    np.testing.assert_allclose(predicted[0], np.tile(wanted, (4, 1)), rtol=1e-3)
 
 
 def test_script_wants_one_kind_of_tracks(made):
