@@ -42,7 +42,7 @@ def main(
     neighbours: Annotated[int, typer.Option(min=2, help="Nearest neighbours of a window in the map.")] = 15,
     min_distance: Annotated[float, typer.Option(min=0, max=1, help="UMAP: least distance of points in the map.")] = 0.1,
     resolution: Annotated[float, typer.Option(min=0.01, help="Leiden: higher gives more clusters.")] = 1.0,
-    permutations: Annotated[int, typer.Option(min=0, max=10_000_000, help="Permutations of the classes.")] = 999,
+    permutations: cli.Permutations = 9999,
     batch_size: cli.BatchSize = "auto",
     device: cli.Device = "auto",
     precision: cli.Precision = "fp32",

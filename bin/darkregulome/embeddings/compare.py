@@ -10,18 +10,19 @@ from numpy.typing import NDArray
 
 from darkregulome.embeddings.cluster import Map, make_map
 from darkregulome.embeddings.windows import UNCLASSED, Window
-from darkregulome.stats.clusters import adjusted_rand, enrichment, permuted_rand
+from darkregulome.stats.clusters import adjusted_rand, associate
+from darkregulome.stats.loci import Loci
 from darkregulome.stats.randomness import generator
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How the map is made; see `cluster.make_map`. `permutations` are of the classes."""
+    """How the map is made; see `cluster.make_map`. `permutations` are draws of the null of the classes."""
 
     neighbours: int = 15
     min_distance: float = 0.1
     resolution: float = 1.0
-    permutations: int = 999
+    permutations: int = 9999
     seed: int = 0
 
 
@@ -55,18 +56,29 @@ def compare(
     }
     table = pd.DataFrame()
     if len(set(labels[named])) > 1:
+        order = _by_position([window for window in windows if window.status == "ok"])
+        order = order[named[order]]
+        ours, classes = found.clusters[order], labels[order]
+        chromosomes = np.array([window.chrom for window in windows])[usable][order]
         rng = generator(settings.seed, "adjusted_rand")
-        p, drawn = permuted_rand(found.clusters[named], labels[named], settings.permutations, rng)
+        agreement = associate(ours, classes, Loci.of(chromosomes), settings.permutations, rng)
         record["adjusted_rand"] = {
-            "n": int(named.sum()),
-            "embedding": adjusted_rand(found.clusters[named], labels[named]),
-            "p": p,
-            "permuted_95": float(np.quantile(drawn, 0.95)) if len(drawn) else None,
-            "composition": adjusted_rand(mere.clusters[named], labels[named]),
+            "n": len(order),
+            "embedding": agreement.rand,
+            "p": agreement.p,
+            "null": "rotation",
+            "null_95": float(np.quantile(agreement.drawn, 0.95)) if len(agreement.drawn) else None,
+            "log10_distinct_draws": agreement.log10_distinct,
+            "composition": adjusted_rand(mere.clusters[order], classes),
             "composition_clusters": int(mere.clusters.max() + 1),
         }
-        table = pd.DataFrame([asdict(row) for row in enrichment(found.clusters[named], labels[named])])
+        table = pd.DataFrame([asdict(row) for row in agreement.pairs])
     return record, _placed(windows, usable, found), table.rename(columns={"label": "class"})
+
+
+def _by_position(windows: Sequence[Window]) -> NDArray[np.int64]:
+    """Numbers of the windows in order along each chromosome."""
+    return np.array(sorted(range(len(windows)), key=lambda at: (windows[at].chrom, windows[at].start, at)), dtype=int)
 
 
 def _map(points: NDArray, settings: Settings, draw: bool = True) -> Map:

@@ -119,7 +119,7 @@ def agreement_section(records: Sequence[Row]) -> Section | None:
             (
                 *(model_name(record["model"]), f"{plain(record['embedded'])} of {plain(record['windows'])}"),
                 *(plain(record["dimensions"]), plain(record["clusters"]), number(found.get("embedding"))),
-                *(number(found.get("permuted_95")), probability(found.get("p")), number(found.get("composition"))),
+                *(number(found.get("null_95")), probability(found.get("p")), number(found.get("composition"))),
             )
         )
     headers = ("Model", "Windows", "Channels", "Clusters", "Adjusted Rand", "Chance, 95 %", "p", "Composition alone")
@@ -155,8 +155,8 @@ def enrichment_section(records: Sequence[Row]) -> Section | None:
     return Section(
         "embeddings_enrichment",
         "Classes in clusters",
-        "Hypergeometric, one-sided, Benjamini-Hochberg over all classes and clusters of a model; those with q < 0.05. "
-        "Windows that lie side by side are not independent, so q is optimistic.",
+        "One-sided, against classes turned along the windows of each chromosome; Benjamini-Hochberg over all classes "
+        "and clusters of a model; those with q < 0.05.",
         "html",
         str(html),
     )
@@ -200,7 +200,8 @@ def methods_section() -> Section:
         "window; both strands averaged. Of Enformer, the bins before its head.",
         "map": "UMAP of the 50 leading principal components of standardised channels; exact neighbours, seeded.",
         "clusters": "Leiden algorithm on UMAP's graph of neighbours, weighted; 0 is the largest.",
-        "p": "Of the adjusted Rand index: classes permuted freely among windows.",
+        "chance": "Neighbours stay together: classes are turned along the windows of each chromosome, with reflection. "
+        "Permuted freely, neighbours that are alike would be found to agree with anything.",
     }
     return Section(
         "embeddings_methods", "How the maps are made", "See docs/embeddings.md.", "html", str(STYLE + definitions(text))

@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 from scipy.stats import false_discovery_control, hypergeom
 from sklearn.metrics import adjusted_rand_score
 
+from darkregulome.stats.loci import Loci
+from darkregulome.stats.nulls.rotation import RotationNull
+
 
 @dataclass(frozen=True)
 class Enrichment:
@@ -17,7 +20,8 @@ class Enrichment:
     size : of the cluster. in_class : of the class among all. both : of the class in the cluster.
     fold : share of the class in the cluster over its share among all.
     odds_ratio : of the two-by-two table, 1/2 added to each cell (Haldane).
-    p, q : hypergeometric, one-sided for more; Benjamini-Hochberg over all pairs.
+    p, q : one-sided for more, by the null of `associate`; Benjamini-Hochberg over all pairs.
+    p_hypergeometric : the same if no window resembled its neighbours.
     """
 
     cluster: int
@@ -29,6 +33,26 @@ class Enrichment:
     odds_ratio: float
     p: float
     q: float
+    p_hypergeometric: float
+
+
+@dataclass(frozen=True)
+class Association:
+    """How clusters and classes agree.
+
+    Attributes
+    ----------
+    rand, p : adjusted Rand index, and (1 + exceedances) / (1 + draws).
+    drawn : the index in each draw of the null, shape (draws,).
+    log10_distinct : log10 of the number of different draws that there are.
+    pairs : every class in every cluster, by cluster and then by p.
+    """
+
+    rand: float
+    p: float
+    drawn: NDArray[np.float64]
+    log10_distinct: float
+    pairs: list[Enrichment]
 
 
 def adjusted_rand(clusters: NDArray, labels: NDArray) -> float:
@@ -36,36 +60,64 @@ def adjusted_rand(clusters: NDArray, labels: NDArray) -> float:
     return float(adjusted_rand_score(labels, clusters))
 
 
-def permuted_rand(
-    clusters: NDArray, labels: NDArray, draws: int, rng: np.random.Generator
-) -> tuple[float, NDArray[np.float64]]:
-    """Empirical p of the adjusted Rand index, (1 + exceedances) / (1 + draws), and what permuted labels gave.
+def associate(clusters: NDArray, labels: NDArray, loci: Loci, draws: int, rng: np.random.Generator) -> Association:
+    """Agreement of clusters and classes, and each class in each cluster, against rotation along the genome.
 
-    Windows are permuted freely: neighbours that resemble each other make this p too small.
+    Neighbouring windows resemble each other in their states and in their classes, so permuting them freely finds far
+    too much. Here the classes of a chromosome are turned along its windows, at random, with reflection. The counts of
+    a draw are circular cross-correlations of indicators, as of any statistic that is linear (`RotationNull`); the index
+    follows from the counts.
+
+    Parameters
+    ----------
+    clusters, labels : shape (n,), in order of position within `loci`.
+    loci : layout of the windows: a locus is a chromosome, or a stretch of one.
+    draws : of the null.
     """
-    observed = adjusted_rand(clusters, labels)
-    drawn = np.array([adjusted_rand(clusters, rng.permutation(labels)) for _ in range(draws)])
-    return float((1 + (drawn >= observed).sum()) / (1 + draws)), drawn
+    null = RotationNull(loci, draws, rng)
+    numbers, sizes = np.unique(clusters, return_counts=True)
+    inside = (np.asarray(clusters)[:, None] == numbers).astype(float)
+    pairs_of = np.zeros(draws + 1)
+    rows = []
+    for label, total in zip(*np.unique(labels, return_counts=True), strict=True):
+        found = null.draw((labels == label).astype(float), inside)
+        # Rounded: they are counts, and the transform leaves noise that would hide equal ones.
+        counts = np.rint(np.vstack([found.observed, found.draws])).astype(np.int64)
+        pairs_of += (counts * (counts - 1) // 2).sum(axis=1)
+        p = (1 + (counts[1:] >= counts[0]).sum(axis=0)) / (1 + draws)
+        rows += [
+            (int(number), str(label), int(size), int(total), int(both), float(chance))
+            for number, size, both, chance in zip(numbers, sizes, counts[0], p, strict=True)
+        ]
+    drawn = _rand_of_pairs(pairs_of, sizes, np.unique(labels, return_counts=True)[1])
+    p_of_rand = float((1 + (drawn[1:] >= drawn[0]).sum()) / (1 + draws))
+    return Association(float(drawn[0]), p_of_rand, drawn[1:], null.log10_distinct, _enrichment(rows, loci.n))
 
 
-def enrichment(clusters: NDArray, labels: NDArray) -> list[Enrichment]:
-    """Every class in every cluster, by cluster and then by p."""
-    n = len(clusters)
-    found: list[tuple[int, str, int, int, int]] = []
-    for cluster in np.unique(clusters):
-        inside = clusters == cluster
-        for label in np.unique(labels):
-            of = labels == label
-            found.append((int(cluster), str(label), int(inside.sum()), int(of.sum()), int((inside & of).sum())))
-    p = np.array([hypergeom.sf(both - 1, n, of, size) for _, _, size, of, both in found])
-    q = false_discovery_control(p) if len(p) else p
-    rows = [
+def _rand_of_pairs(both: NDArray, sizes: NDArray, totals: NDArray) -> NDArray[np.float64]:
+    """Adjusted Rand index from the number of pairs of windows that share cluster and class."""
+    of_clusters, of_classes = (float((counts * (counts - 1) / 2).sum()) for counts in (sizes, totals))
+    n = int(sizes.sum())
+    expected = of_clusters * of_classes / (n * (n - 1) / 2)
+    most = (of_clusters + of_classes) / 2
+    # One cluster and one class, or nothing but single windows: the same partition.
+    return np.ones_like(both) if most == expected else (both - expected) / (most - expected)
+
+
+def _enrichment(rows: list[tuple[int, str, int, int, int, float]], n: int) -> list[Enrichment]:
+    q = false_discovery_control([row[-1] for row in rows])
+    found = [
         Enrichment(
-            *row, fold=row[4] * n / (row[2] * row[3]), odds_ratio=_odds_ratio(n, *row[2:]), p=float(a), q=float(b)
+            *(cluster, label, size, of, both),
+            fold=both * n / (size * of),
+            odds_ratio=_odds_ratio(n, size, of, both),
+            p=p,
+            q=float(adjusted),
+            p_hypergeometric=float(hypergeom.sf(both - 1, n, of, size)),
         )
-        for row, a, b in zip(found, p, q, strict=True)
+        for (cluster, label, size, of, both, p), adjusted in zip(rows, q, strict=True)
     ]
-    return sorted(rows, key=lambda row: (row.cluster, row.p, row.label))
+    return sorted(found, key=lambda row: (row.cluster, row.p, row.p_hypergeometric, row.label))
 
 
 def _odds_ratio(n: int, size: int, of: int, both: int) -> float:
