@@ -31,7 +31,7 @@ from darkregulome.ism.plan import Settings
 from darkregulome.models import scan
 from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, Mamba
 from darkregulome.models.language import LetterLanguageModel
-from darkregulome.models.numerics import numerics
+from darkregulome.models.numerics import keep_freed_memory, numerics
 
 STRANDS, ALTERNATIVES = 2, 3
 
@@ -60,6 +60,8 @@ def main() -> None:
     with numerics(device, "fp32"):
         eager = 2 * given.layers * fastest(lambda: theirs(hidden), given.repeats, clock)
         difference = (ours.out_proj(ours.mix(ours.in_proj(hidden))) - theirs(hidden)).abs().max().item()
+    # As `load_model` does; it came after transformers' turn, which no model of ours would prepare.
+    keep_freed_memory()
     instead = f"{2 * given.layers} mixers of transformers"
     size = f"Caduceus, {given.layers} layers, width {config.d_model}, {given.length:,} bases"
     for kernel in ("torch", *scan.ON_DEVICE[device.type]):

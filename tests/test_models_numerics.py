@@ -1,7 +1,12 @@
 """Dense layers in inference: the same numbers from oneDNN and from PyTorch's own, with or without it."""
 
+import json
+import os
+import subprocess
+import sys
 import time
 import timeit
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -79,3 +84,32 @@ def test_a_network_for_inference_is_the_same_function_of_the_same_parameters(one
     with torch.inference_mode():
         torch.testing.assert_close(found(x), expected)
     assert all(type(layer) is not torch.nn.Linear for layer in network.modules())
+
+
+COUNTING = """
+import json, resource, torch
+from darkregulome.models.numerics import keep_freed_memory
+
+def faults(rounds=20):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(rounds):
+        torch.zeros(2**22)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+given_back = faults()
+keep_freed_memory()
+faults()
+print(json.dumps([given_back, faults()]))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc is told to keep memory")
+@pytest.mark.parametrize("told", [False, True], ids=["as it comes", "with settings of the user"])
+def test_memory_that_was_freed_is_not_faulted_in_again(told):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    environment |= {"PYTHONPATH": str(Path(__file__).parents[1] / "bin")}
+    environment |= {"MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_MMAP_THRESHOLD_": "131072"} if told else {}
+    done = subprocess.run([sys.executable, "-c", COUNTING], env=environment, capture_output=True, text=True, check=True)
+    before, after = json.loads(done.stdout)
+    assert before > 100
+    assert (after > before / 2) if told else (after < before / 10)

@@ -1,6 +1,7 @@
 """The selective scan against its own recurrence, written out, and its gradient against finite differences."""
 
 import importlib
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -185,11 +186,28 @@ def test_convolution_is_that_of_scipy(kernel, channels, taps, biased, reverse):
     assert_near(found, wanted[:, ::-1] if reverse else wanted)
 
 
-def test_the_answer_does_not_depend_on_the_number_of_threads(kernel, monkeypatch):
+@pytest.mark.parametrize("own_threads", [False, True])
+def test_the_answer_does_not_depend_on_the_number_of_threads(kernel, own_threads, monkeypatch):
     given = full(200, 3, 128, 8)
     alone = selective_scan_rows(**given, delta_softplus=True)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
+    if own_threads:
+        monkeypatch.setattr("darkregulome.models.vector_code.openmp", lambda: None)
     assert all(map(torch.equal, alone, selective_scan_rows(**given, delta_softplus=True)))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_has_threads_of_its_own(monkeypatch):
+    monkeypatch.setenv(scan.VARIABLE, "llvm")
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    wanted = scanned_on_threads()
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        found = pool.apply_async(scanned_on_threads).get(timeout=60)
+    np.testing.assert_array_equal(found, wanted)
+
+
+def scanned_on_threads():
+    return selective_scan_rows(**full(200, 3, 128, 8), delta_softplus=True)[0].numpy()
 
 
 def test_nan_stays_nan(kernel):

@@ -21,7 +21,7 @@ from darkregulome.models.architecture import (
     known_model_types,
 )
 from darkregulome.models.checkpoint import read_card, read_config
-from darkregulome.models.numerics import check_precision, resolve_device
+from darkregulome.models.numerics import check_precision, keep_freed_memory, resolve_device
 
 REGISTRY_VARIABLE = "DARKREGULOME_MODELS"
 """Environment variable with the path of another registry."""
@@ -189,6 +189,8 @@ def load_model(
     """
     check_precision(precision)
     place = resolve_device(device)
+    if place.type == "cpu":
+        keep_freed_memory()
     entry = find_entry(name, weights, registry)
     folder = Path(weights) if weights is not None else _folder_of(name, entry, registry)
     if not folder.exists():

@@ -2,6 +2,9 @@
 
 A kernel is written in Python as arithmetic on `Vector` and compiled for the CPU at hand in some hundredths of a second.
 It runs without the interpreter's lock. llvmlite is needed when a kernel is made.
+
+Several threads are those of PyTorch's OpenMP where that is found: after each of PyTorch's own operations they wait for
+the next one without sleeping, and would hold the cores that other threads are to run on.
 """
 
 import ctypes
@@ -9,7 +12,8 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import llvmlite.binding as llvm
 import llvmlite.ir as ir
@@ -202,13 +206,32 @@ class Code:
     def compile(self) -> "Kernel":
         """The finished kernel."""
         self.builder.ret_void()
-        return Kernel(str(self.module), self.function.name, self.fields)
+        team = self._write_team() if openmp() else None
+        return Kernel(str(self.module), self.function.name, team, self.fields)
+
+    def _write_team(self) -> str:
+        """Write ``kernel_team(call)``, a thread's share; `call` is the address of the table and the number of items."""
+        kind = ir.FunctionType(ir.VoidType(), (POINTER,))
+        team = ir.Function(self.module, kind, f"{self.function.name}_team")
+        b, call = ir.IRBuilder(team.append_basic_block()), team.args[0]
+        table = b.load(call, typ=POINTER)
+        items = b.load(b.gep(call, [I64(1)], source_etype=I64), typ=I64)
+        number, threads = (
+            b.sext(b.call(ir.Function(self.module, ir.FunctionType(I32, ()), f"omp_get_{name}"), ()), I64)
+            for name in ("thread_num", "num_threads")
+        )
+        first = b.sdiv(b.mul(items, number), threads)
+        last = b.sdiv(b.mul(items, b.add(number, I64(1))), threads)
+        with b.if_then(b.icmp_signed("<", first, last)):
+            b.call(self.function, (table, first, last))
+        b.ret_void()
+        return team.name
 
 
 class Kernel:
     """Compiled code. ``kernel(items, threads, **fields)`` works on items 0 up to `items`."""
 
-    def __init__(self, text: str, name: str, fields: list[str]):
+    def __init__(self, text: str, name: str, team: str | None, fields: list[str]):
         machine = _machine()
         module = llvm.parse_assembly(text)
         builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
@@ -219,6 +242,7 @@ class Kernel:
         self._fields = fields
         address = self._engine.get_function_address(name)
         self._call = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(address)
+        self._team = self._engine.get_function_address(team) if team else None
 
     def __call__(self, items: int, threads: int, **fields: int) -> None:
         table = np.array([fields[name] for name in self._fields], dtype=np.int64)
@@ -226,8 +250,38 @@ class Kernel:
         if threads <= 1:
             self._call(at, 0, items)
             return
+        runtime = openmp()
+        # The threads of OpenMP do not live on in a forked process.
+        if self._team and runtime and os.getpid() == runtime.process:
+            runtime.library.GOMP_parallel(self._team, (ctypes.c_int64 * 2)(at, items), threads, 0)
+            return
         edges = [items * part // threads for part in range(threads + 1)]
         list(_pool(threads, os.getpid()).map(lambda part: self._call(at, edges[part], edges[part + 1]), range(threads)))
+
+
+class OpenMP(NamedTuple):
+    """The OpenMP that PyTorch's operations on a CPU run in, and the process that it was found in."""
+
+    library: ctypes.CDLL
+    process: int
+
+
+@cache
+def openmp() -> OpenMP | None:
+    """GNU's OpenMP in PyTorch's own folder; None where PyTorch brings another, or none."""
+    import torch
+
+    for path in sorted(Path(torch.__file__).parent.glob("lib/libgomp*.so*")):
+        try:
+            library = ctypes.CDLL(str(path))
+            library.GOMP_parallel.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+            library.GOMP_parallel.restype = None
+            for name in ("omp_get_thread_num", "omp_get_num_threads"):
+                llvm.add_symbol(name, ctypes.cast(getattr(library, name), ctypes.c_void_p).value)
+        except (OSError, AttributeError):
+            continue
+        return OpenMP(library, os.getpid())
+    return None
 
 
 @cache

@@ -18,7 +18,7 @@ from accelerate import Accelerator
 from torch import Tensor
 
 from darkregulome.errors import InputError
-from darkregulome.models.numerics import tf32
+from darkregulome.models.numerics import keep_freed_memory, tf32
 from darkregulome.training.schedule import Budget
 from darkregulome.training.state import Generators, StateFile, random_state, set_random_state
 
@@ -125,6 +125,8 @@ def train(task: Task, plan: Plan, report: Report = lambda _row: None, state: Sta
     ------
     InputError : the loss became infinite or not a number, or the state file is another training's.
     """
+    if plan.device.type == "cpu":
+        keep_freed_memory()
     loop = _Loop(task, plan, report, state)
     with tf32(plan.precision == "tf32"):
         return loop.run()
