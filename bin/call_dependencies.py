@@ -52,15 +52,13 @@ def main(
     settings = Settings(fdr=fdr, permutations=permutations, min_effect=min_effect, seed=seed)
     parameters = {"fdr": fdr, "permutations": permutations, "min_effect": min_effect, "seed": seed}
 
-    def report(model: str, done: int) -> None:
-        if progress:
-            cli.console.print(f"{model}: {done} maps called", end="\r", markup=False)
-
-    with atomic_folder(outdir) as partial:
+    with atomic_folder(outdir) as partial, cli.progress_bar(progress, unit="maps") as tell:
         entries, shown = {}, []
         for model, folder in folders.items():
             place = partial / re.sub(r"[^A-Za-z0-9._-]", "_", model)
-            entries[model], called = call_folder(folder, shuffled.get(model), settings, place, figures, report)
+            entries[model], called = call_folder(
+                folder, shuffled.get(model), settings, place, figures, lambda name, done: tell(done, title=name)
+            )
             for number, item in enumerate(called, start=1):
                 boxes = [(block.first, block.second) for block in item.calls.blocks]
                 pairs = [pair for stem in item.calls.stems for pair in stem.pairs]

@@ -1,14 +1,10 @@
 #!/usr/bin/env python3
 """Embed windows with one model, map them, and compare their clusters with annotation."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 
 from darkregulome import cli
 
@@ -76,7 +72,7 @@ def main(
         size = loaded.context
         if loaded.kind != "output":
             size = min(cli.positive("--window", window) or entry.window or size, size)
-        with _bar(progress, model) as report:
+        with cli.progress_bar(progress, model, total=1) as report:
             chosen, embeddings = embed_windows(
                 loaded,
                 chosen,
@@ -117,17 +113,6 @@ def main(
     )
     count = f"{record['embedded']} of {record['windows']} windows, {record['clusters']} clusters"
     cli.console.print(f"{model}: {count}; {said}.", markup=False)
-
-
-@contextmanager
-def _bar(shown: bool, title: str) -> Iterator[Callable[[float], None] | None]:
-    if not shown:
-        yield None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=cli.console, transient=True) as bar:
-        task = bar.add_task(title, total=1.0)
-        yield lambda share: bar.update(task, completed=share)
 
 
 if __name__ == "__main__":

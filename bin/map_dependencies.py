@@ -1,14 +1,11 @@
 #!/usr/bin/env python3
 """Map nucleotide dependencies with one model."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 
 from darkregulome import cli
 from darkregulome.errors import InputError
@@ -93,6 +90,7 @@ def main(
             )
         record = provenance("map_dependencies.py", parameters, model=model, revision=loaded.revision)
         partial = stack.enter_context(atomic_folder(outdir))
+        tell = stack.enter_context(cli.progress_bar(progress, total=1))
         index = make_maps(
             loaded,
             sequences,
@@ -103,22 +101,11 @@ def main(
             max_distance=max_distance,
             max_length=max_length,
             batch_size=size,
-            report=stack.enter_context(_bar(progress)),
+            report=lambda name, share: tell(share, title=name),
         )
     for note in genome.notes if genome is not None else []:
         cli.console.print(f"note: {note}", markup=False)
     cli.console.print(f"{model}: {len(index)} sequences: {count_statuses(index)}.", markup=False)
-
-
-@contextmanager
-def _bar(shown: bool) -> Iterator[Callable[[str, float], None]]:
-    if not shown:
-        yield lambda _name, _share: None
-        return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Bar(*columns, console=cli.console, transient=True) as bar:
-        task = bar.add_task("", total=1.0)
-        yield lambda name, share: bar.update(task, description=name, completed=share)
 
 
 if __name__ == "__main__":

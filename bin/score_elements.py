@@ -2,15 +2,11 @@
 """Score elements by in-silico mutagenesis with one model."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-from rich.progress import Progress as Bar
 
 from darkregulome import cli
 from darkregulome.errors import InputError, Problem, raise_all
@@ -152,7 +148,7 @@ def main(
                 cli.console.print(agreement.sentence(precision), markup=False)
         counts = Counter[str]()
         with (
-            _bar(progress, model) as report,
+            cli.progress_bar(progress, model, "sequences") as report,
             tables.table_writer(out, schemas.EFFECTS, record) as write_effects,
             tables.table_writer(reference_out, schemas.REFERENCE, record) as write_reference,
         ):
@@ -231,17 +227,6 @@ def _show(summary, title: str) -> None:
         cells = [row.get(name, "") for name in columns]
         table.add_row(*(str(cell) if isinstance(cell, str) else f"{int(cell):,}" for cell in cells))
     Console(width=None if Console().is_terminal else 160).print(table)
-
-
-@contextmanager
-def _bar(shown: bool, title: str) -> Iterator[Callable[[float, int], None] | None]:
-    if not shown:
-        yield None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bar(*columns, console=cli.console, transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done, total: bar.update(task, completed=int(done), total=total)
 
 
 if __name__ == "__main__":

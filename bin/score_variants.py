@@ -1,14 +1,10 @@
 #!/usr/bin/env python3
 """Score variants with one model."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.progress import Progress as Bar
-from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from darkregulome import cli
 from darkregulome.errors import InputError
@@ -117,7 +113,7 @@ def main(
         counts: dict[str, int] = {}
         with (
             open_writer(out, source.header, scorer.names, record, prefix) as writer,
-            _counter(progress, model) as report,
+            cli.progress_bar(progress, model, "records") as report,
         ):
             stream = source.records()
             judge = Judge(genome, settings.max_length)
@@ -137,17 +133,6 @@ def _source(vcf: Path | None, bed: Path | None, genome, region):
     if vcf is not None:
         return VcfSource(VcfFile(vcf), region)
     return BedSource(bed, genome, region)
-
-
-@contextmanager
-def _counter(shown: bool, title: str) -> Iterator[Callable[[int], None] | None]:
-    if not shown:
-        yield None
-        return
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TextColumn("{task.completed:.0f} records"))
-    with Bar(*columns, TimeElapsedColumn(), console=cli.console, transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda done: bar.update(task, completed=done)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,18 @@
 """What every script does with what it is given: exit codes, one sentence, no traceback."""
 
 import errno
+import io
+import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
+from darkregulome import cli
+from darkregulome.errors import InputError
 
 BIN = Path(__file__).parents[1] / "bin"
 
@@ -59,3 +65,35 @@ def test_an_output_that_is_a_folder_is_refused_and_nothing_is_left(tmp_path):
     assert done.returncode == 2
     assert "loci.tsv" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["loci.tsv"]
+
+
+def test_a_bar_is_moved_named_and_gone_when_done(monkeypatch: pytest.MonkeyPatch):
+    screen = io.StringIO()
+    monkeypatch.setattr(cli, "console", Console(file=screen, force_terminal=True, width=80))
+    with cli.progress_bar(True, "first", unit="records") as tell:
+        tell(3, total=4)
+        tell(4, title="second")
+    assert "second" in screen.getvalue()
+    assert "4 records" in screen.getvalue()
+    with cli.progress_bar(False) as tell:
+        tell(1, total=2, title="unseen")
+    assert "unseen" not in screen.getvalue()
+
+
+def test_help_shows_long_options_and_the_example_whole():
+    done = subprocess.run(
+        [sys.executable, str(BIN / "check_inputs.py"), "--help"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "80"},
+    )
+    assert "--allow-failed-loci" in done.stdout
+    assert "…" not in done.stdout
+    example = next(line for line in done.stdout.splitlines() if "Example:" in line)
+    assert example.rstrip().endswith("--out checked.json")
+
+
+def test_two_outputs_of_one_name_are_refused(tmp_path: Path):
+    cli.different_files(out=tmp_path / "a.tsv", failed=None)
+    with pytest.raises(InputError, match=r"--reference-out: is the file of --out"):
+        cli.different_files(out=tmp_path / "a.tsv", reference_out=tmp_path / "a.tsv")

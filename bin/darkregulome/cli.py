@@ -8,7 +8,8 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -139,6 +140,33 @@ def run(app: typer.Typer | Callable[[], Any]) -> None:
         if os.environ.get("DARKREGULOME_DEBUG"):
             traceback.print_exc()
         sys.exit(1)
+
+
+Tell = Callable[..., None]
+"""``tell(done, total=None, title=None)``: how far a script is."""
+
+
+@contextmanager
+def progress_bar(shown: bool, title: str = "", unit: str = "", total: float | None = None) -> Iterator[Tell]:
+    """A bar on stderr that goes when it is done; yields what moves it.
+
+    Parameters
+    ----------
+    unit : what is counted, and then shown as a number; without it only the share is.
+    total : of the whole, where it is known before the first step.
+    """
+    if not shown:
+        yield lambda done, total=None, title=None: None
+        return
+    from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = [SpinnerColumn(), TextColumn("{task.description}"), BarColumn()]
+    if unit:
+        columns.append(TextColumn(f"{{task.completed:.0f}} {unit}"))
+    with Bar(*columns, TimeElapsedColumn(), console=console, transient=True) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done, total=None, title=None: bar.update(task, completed=done, total=total, description=title)
 
 
 def command_line(name: str) -> str:
