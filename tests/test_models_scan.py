@@ -1,5 +1,6 @@
 """The selective scan against its own recurrence, written out, and its gradient against finite differences."""
 
+import gc
 import importlib
 import multiprocessing
 import os
@@ -204,6 +205,14 @@ def test_a_forked_process_has_threads_of_its_own(monkeypatch):
     with multiprocessing.get_context("fork").Pool(1) as pool:
         found = pool.apply_async(scanned_on_threads).get(timeout=60)
     np.testing.assert_array_equal(found, wanted)
+
+
+def test_a_kernel_that_is_let_go_takes_nothing_with_it(monkeypatch):
+    monkeypatch.setenv(scan.VARIABLE, "llvm")
+    first = scanned_on_threads()
+    importlib.import_module("darkregulome.models.scan_llvm")._scan_kernel.cache_clear()
+    gc.collect()
+    np.testing.assert_array_equal(scanned_on_threads(), first)
 
 
 def scanned_on_threads():

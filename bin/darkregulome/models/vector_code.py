@@ -284,9 +284,8 @@ def openmp() -> OpenMP | None:
     return None
 
 
-@cache
 def _machine() -> Any:
-    """LLVM for the CPU at hand."""
+    """LLVM for the CPU at hand; a compiler takes its own into possession, and ends it."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     target = llvm.Target.from_default_triple()
