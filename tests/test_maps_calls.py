@@ -9,10 +9,12 @@ from scipy.stats import spearmanr
 
 from darkregulome.maps.calls import (
     Controls,
+    Patches,
     Scale,
     Settings,
     block_field,
     call_map,
+    choose_patches,
     choose_threshold,
     stem_field,
     symmetric,
@@ -94,13 +96,14 @@ def test_little_is_called_where_nothing_is():
     calls = [call_map(noise(seed, 80), Settings(seed=seed, permutations=20)) for seed in range(12)]
     assert sum(bool(found.blocks) for found in calls) <= 2
     assert sum(bool(found.stems) for found in calls) <= 2
+    # Neighbouring entries that are alike make small patches, which the permuted diagonals do not know.
+    calls = [call_map(noise(seed, 80, smooth), Settings(permutations=20)) for seed in range(6) for smooth in (0.6, 1)]
+    assert sum(bool(found.blocks) for found in calls) <= 2
 
 
 def test_controls_know_that_neighbouring_entries_are_alike():
     settings = Settings(permutations=20)
     smooth = [noise(seed, 80, smooth=1) for seed in range(12)]
-    own = [call_map(values, settings) for values in smooth[:4]]
-    assert sum(len(found.blocks) for found in own) > 10  # what the controls are for
     null = Controls.of(lambda: smooth[:6], lambda: smooth[6:], settings)
     assert sum(len(call_map(values, settings, controls=null).blocks) for values in smooth[:6]) <= 2
     planted = [with_blocks(noise(seed, 120, smooth=1), 3.0) for seed in range(20, 24)]
@@ -157,6 +160,19 @@ def test_threshold_has_most_calls_of_those_that_keep_to_the_rate():
     assert choose_threshold(zip(tried, calls, [0, 0, 0.4, 1.0, 30], strict=True), 0.05) == 2
     assert choose_threshold(zip(tried, calls, [0, 0, 0.4, 5.0, 30], strict=True), 0.05) == 3
     assert choose_threshold(zip(tried, calls, [9] * 5, strict=True), 0.05) is None
+
+
+def test_a_block_is_called_whole_and_small_patches_of_the_null_are_not():
+    def chosen(*steps: tuple[float, list[int], list[int]]) -> Patches | None:
+        arrays = ((threshold, np.array(found), np.array(chance)) for threshold, found, chance in steps)
+        return choose_patches(arrays, 0.1, 0.05)
+
+    # The block is in two pieces at 6; at 4 the null has small patches, of which the map has one; at 3.5 it has all.
+    assert chosen((6, [20, 14], []), (5, [40], [])) == Patches(5, 40)
+    assert chosen((6, [20, 14], []), (5, [40], []), (4, [44, 5], [5] * 9), (3.5, [99], [200] * 10)) == Patches(4, 44)
+    assert chosen((6, [20, 14], []), (4, [44, 5], [5])) == Patches(4, 5)  # 0.1 of a patch for two
+    assert chosen((6, [], [4]), (5, [5], [5])) is None
+    assert chosen((2.9, [40], [])) is None
 
 
 def test_diagonals_keep_their_entries_under_every_null():

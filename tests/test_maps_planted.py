@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 
 from darkregulome.errors import InputError
-from darkregulome.genome.sequence import reverse_complement
 from darkregulome.ism.dependency import dependency_map
 from darkregulome.maps.calls import Block, Settings, call_map, symmetric
 from darkregulome.maps.evaluate import contact_auc, count_matches, f1, read_dot_bracket
 from darkregulome.models.registry import load_model
-from darkregulome.simulate.dependencies import LONE_MOTIF, PAIRED_MOTIFS, PAIRS, motif_sequence, rna_family, spell
+from darkregulome.simulate.dependencies import PAIRS, rna_family, spell
 from script_runner import run_script
 
 TRAINED_ON = 1
@@ -66,26 +65,6 @@ def test_members_of_a_family_pair_and_differ():
         assert seen <= canonical
         assert len(seen) > 2  # it is the pair that is kept, not the bases
     assert any(a < c < b < d for a, b in nested for c, d in knotted)  # they cross
-
-
-def test_motif_pairs_stand_where_they_are_said_to():
-    rng = np.random.default_rng(0)
-    firsts = set()
-    for item in [motif_sequence(rng) for _ in range(50)]:
-        assert len(item.bases) == 96
-        assert [item.bases[slice(*span)] for span in item.lone] == [LONE_MOTIF]
-        words = {pair.word: pair.gap for pair in PAIRED_MOTIFS}
-        assert len(item.pairs) == 2 * len(words)
-        for (word, one), (same, other) in zip(item.pairs[::2], item.pairs[1::2], strict=True):
-            assert word == same
-            gap = words.pop(item.bases[slice(*word)])
-            assert other[0] - one[1] == gap
-            first, second = item.bases[slice(*one)], item.bases[slice(*other)]
-            follows = [*first[1:], "A"]
-            wanted = [b if f in "AG" else reverse_complement(b) for b, f in zip(first, follows, strict=True)]
-            assert second == "".join(wanted)
-            firsts.add(first)
-    assert len(firsts) > 95  # nothing but its partner says what a motif is
 
 
 def test_dot_brackets_are_read_and_bad_ones_refused():

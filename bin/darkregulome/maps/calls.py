@@ -4,7 +4,10 @@ A map is made symmetric, and each entry is compared with others of its distance 
 everywhere (`Scale.standardise`). A block is a patch most of whose entries are high: the median over 3 x 3 entries. A
 stem is a run of high entries along an anti-diagonal, i + k with j - k: the smallest of each run of `MIN_STEM`. (Tomaz
 da Silva et al. 2025 see motifs as blocks and helices as anti-diagonals; how they are called is our own.) The threshold
-is the one that gives most calls while the null, in the mean, gives at most a share `fdr` of them. Two nulls:
+is the one that calls most while the null, in the mean, gives at most a share `fdr` of it. For stems that is their
+number. Blocks have a least size besides: where small patches arise by chance, large ones do not (cluster extent, as in
+maps of the brain: Nichols and Holmes 2002), and what is counted is their entries, as most patches are had where blocks
+break into pieces. Two nulls:
 
 - the map itself, its diagonals permuted (blocks) or rotated (stems): nothing more has to be run. It does not know that
   a model's neighbouring entries may resemble each other where nothing is.
@@ -41,8 +44,8 @@ SMALLEST_SCALE = 0.02
 MOST_VALUES, MOST_CONTROLS = 2**14, 50
 """Entries of a map that thresholds are chosen from, and controls that a scale is taken from: more tell nothing new."""
 
-THRESHOLDS = 60
-"""Thresholds tried."""
+THRESHOLDS, LEAST_DEVIATIONS = 60, 3.0
+"""Thresholds tried, and the least one of blocks: what is nearer than that to the usual is part of no block."""
 
 COMPLEMENTARY = frozenset(("AT", "TA", "CG", "GC", "GT", "TG"))
 
@@ -103,19 +106,39 @@ class Stem:
 
 
 @dataclass(frozen=True)
+class Patches:
+    """Which patches are blocks: those of at least `entries` entries of the `block_field` of at least `threshold`."""
+
+    threshold: float
+    entries: int
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """What is called; None where nothing keeps to the share of false calls.
+
+    Attributes
+    ----------
+    stems : least entry of the `stem_field`.
+    """
+
+    blocks: Patches | None
+    stems: float | None
+
+
+@dataclass(frozen=True)
 class Calls:
     """What one map holds.
 
     Attributes
     ----------
     motifs : blocks on the diagonal. blocks : pairs of intervals. stems : helices.
-    thresholds : of the standardised blocks and stems; None where no threshold keeps to the share of false calls.
     """
 
     motifs: list[Block]
     blocks: list[Block]
     stems: list[Stem]
-    thresholds: dict[str, float | None]
+    thresholds: Thresholds
 
 
 def symmetric(values: np.ndarray) -> np.ndarray:
@@ -196,10 +219,38 @@ def stem_field(standardised: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(found), found, 0.0)
 
 
-def count_blocks(field: np.ndarray, threshold: float) -> int:
-    """Patches of at least `MIN_BLOCK` entries above the threshold, in the upper triangle."""
+def large_patches(field: np.ndarray, patches: Patches) -> np.ndarray:
+    """Where such patches are in the upper triangle; bool, (length, length)."""
+    labels, count = ndimage.label(np.triu(field, 1) >= patches.threshold)
+    return (np.bincount(labels.ravel(), minlength=count + 1) >= patches.entries)[labels] & (labels > 0)
+
+
+def block_sizes(field: np.ndarray, threshold: float) -> np.ndarray:
+    """Entries of each patch of at least `MIN_BLOCK` entries above the threshold, in the upper triangle."""
     labels, count = ndimage.label(np.triu(field, 1) >= threshold)
-    return int((np.bincount(labels.ravel(), minlength=count + 1)[1:] >= MIN_BLOCK).sum())
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)[1:]
+    return sizes[sizes >= MIN_BLOCK]
+
+
+def choose_patches(steps: Iterable[tuple[float, np.ndarray, np.ndarray]], share: float, fdr: float) -> Patches | None:
+    """The patches with most entries of those that keep to the rate: of each least size, more than the null gives.
+
+    Parameters
+    ----------
+    steps : threshold, sizes of the patches found, and of those of the null, falling; no more are taken than are needed.
+    share : maps that were read, over those of the null.
+    """
+    best, most = None, 0
+    for threshold, found, chance in steps:
+        if threshold < LEAST_DEVIATIONS or share * chance.sum() > found.sum() > 0:
+            break  # lower thresholds give ever more of the map to both
+        for least in np.unique(found).tolist():
+            called = found[found >= least]
+            if share * (chance >= least).sum() <= fdr * len(called):
+                if called.sum() >= most:
+                    best, most = Patches(threshold, int(least)), int(called.sum())
+                break  # larger ones are fewer
+    return best
 
 
 def count_stems(field: np.ndarray, threshold: float) -> int:
@@ -210,7 +261,8 @@ def count_stems(field: np.ndarray, threshold: float) -> int:
     return int(begins.sum())
 
 
-Count = Callable[[np.ndarray, float], int]
+Field = Callable[[np.ndarray], np.ndarray]
+"""`block_field` or `stem_field`."""
 
 
 def thresholds_of(fields: Iterable[np.ndarray]) -> np.ndarray:
@@ -246,8 +298,7 @@ class Controls:
     """The null of shuffled sequences: the scale of their maps, and the thresholds for all maps of a model."""
 
     scale: Scale
-    blocks: float | None
-    stems: float | None
+    thresholds: Thresholds
 
     @classmethod
     def of(
@@ -258,26 +309,28 @@ class Controls:
         What the controls give is brought to the size of the maps by the number of their entries.
         """
         scale = Scale.of([symmetric(values) for values in islice(controls(), MOST_CONTROLS)])
-        fields: dict[str, tuple[Callable[[np.ndarray], np.ndarray], Count]] = {
-            "blocks": (block_field, count_blocks),
-            "stems": (stem_field, count_stems),
-        }
-        found: dict[str, float | None] = {}
-        for name, (field, count) in fields.items():
-            tried = thresholds_of(field(scale.standardise(symmetric(values))) for values in maps())
-            totals, entries = [], []
-            for source in (maps, controls):
-                total, size = np.zeros(len(tried)), 0
-                for values in source():
-                    read = field(scale.standardise(symmetric(values)))
-                    total += [count(read, threshold) for threshold in tried]
-                    size += int(np.isfinite(values).sum())
-                totals.append(total)
-                entries.append(size)
-            expected = totals[1] * entries[0] / max(entries[1], 1)
-            steps = zip(tried[::-1].tolist(), totals[0][::-1], expected[::-1], strict=True)
-            found[name] = choose_threshold(steps, settings.fdr)
-        return cls(scale, found["blocks"], found["stems"])
+        known = [sum(int(np.isfinite(values).sum()) for values in source()) for source in (maps, controls)]
+        share = known[0] / max(known[1], 1)
+
+        def read(field: Field, source: Callable[[], Iterable[np.ndarray]]) -> Iterable[np.ndarray]:
+            return (field(scale.standardise(symmetric(values))) for values in source())
+
+        tried = thresholds_of(read(block_field, maps))[::-1].tolist()
+        sizes: list[list[list[np.ndarray]]] = [[[] for _ in tried] for _ in known]
+        for source, found in zip((maps, controls), sizes, strict=True):
+            for field in read(block_field, source):
+                for threshold, so_far in zip(tried, found, strict=True):
+                    so_far.append(block_sizes(field, threshold))
+        joined = ((np.concatenate(here), np.concatenate(there)) for here, there in zip(*sizes, strict=True))
+        patches = choose_patches(((t, *both) for t, both in zip(tried, joined, strict=True)), share, settings.fdr)
+
+        tried = thresholds_of(read(stem_field, maps))[::-1].tolist()
+        here, there = (
+            np.sum([[count_stems(field, t) for t in tried] for field in read(stem_field, source)], axis=0)
+            for source in (maps, controls)
+        )
+        stems = choose_threshold(zip(tried, here, share * there, strict=True), settings.fdr)
+        return cls(scale, Thresholds(patches, stems))
 
 
 def call_map(values: np.ndarray, settings: Settings, bases: str = "", controls: Controls | None = None) -> Calls:
@@ -291,45 +344,51 @@ def call_map(values: np.ndarray, settings: Settings, bases: str = "", controls: 
     even = symmetric(values)
     if controls is not None:
         observed = controls.scale.standardise(even)
-        thresholds = {"blocks": controls.blocks, "stems": controls.stems}
+        thresholds = controls.thresholds
     else:
         observed = Scale.of([even]).standardise(even)
         thresholds = _own_thresholds(np.where(np.isfinite(even), observed, np.nan), settings)
-    block_threshold, stem_threshold = thresholds["blocks"], thresholds["stems"]
-    motifs, pairs = (
-        ([], []) if block_threshold is None else _blocks(block_field(observed), even, block_threshold, settings)
-    )
-    helices = [] if stem_threshold is None else _stems(stem_field(observed), even, stem_threshold, settings, bases)
+    motifs: list[Block] = []
+    pairs: list[Block] = []
+    helices: list[Stem] = []
+    if thresholds.blocks is not None:
+        field = block_field(observed)
+        high = large_patches(field, thresholds.blocks)
+        motifs, pairs = _blocks(field, even, high, settings)
+    if thresholds.stems is not None:
+        helices = _stems(stem_field(observed), even, thresholds.stems, settings, bases)
     return Calls(motifs, pairs, helices, thresholds)
 
 
-def _own_thresholds(standardised: np.ndarray, settings: Settings) -> dict[str, float | None]:
+def _own_thresholds(standardised: np.ndarray, settings: Settings) -> Thresholds:
     """Thresholds by the map itself with its diagonals torn."""
     rng = np.random.default_rng(settings.seed)
     null = DiagonalNull(standardised)
     observed = np.nan_to_num(standardised)
-    found: dict[str, float | None] = {}
+
+    def torn(field: Field, draw: Callable[[np.random.Generator], np.ndarray]) -> list[np.ndarray]:
+        return [field(np.nan_to_num(draw(rng))).astype(np.float32) for _ in range(settings.permutations)]
+
     # Rotated diagonals keep the runs of a strong block, which then meet by chance: they would hide the blocks.
-    for name, field, count, draw in (
-        ("blocks", block_field, count_blocks, null.permute),
-        ("stems", stem_field, count_stems, null.rotate),
-    ):
-        read = field(observed)
-        nulls = [field(np.nan_to_num(draw(rng))).astype(np.float32) for _ in range(settings.permutations)]
-        steps = (
-            (threshold, count(read, threshold), float(np.mean([count(drawn, threshold) for drawn in nulls])))
-            for threshold in thresholds_of([read])[::-1].tolist()
-        )
-        found[name] = choose_threshold(steps, settings.fdr)
-    return found
+    read, nulls = block_field(observed), torn(block_field, null.permute)
+    sizes = (
+        (threshold, block_sizes(read, threshold), np.concatenate([block_sizes(drawn, threshold) for drawn in nulls]))
+        for threshold in thresholds_of([read])[::-1].tolist()
+    )
+    patches = choose_patches(sizes, 1 / len(nulls), settings.fdr)
+    read, nulls = stem_field(observed), torn(stem_field, null.rotate)
+    counts = (
+        (threshold, count_stems(read, threshold), float(np.mean([count_stems(drawn, threshold) for drawn in nulls])))
+        for threshold in thresholds_of([read])[::-1].tolist()
+    )
+    return Thresholds(patches, choose_threshold(counts, settings.fdr))
 
 
 def _blocks(
-    field: np.ndarray, even: np.ndarray, threshold: float, settings: Settings
+    field: np.ndarray, even: np.ndarray, high: np.ndarray, settings: Settings
 ) -> tuple[list[Block], list[Block]]:
-    """Motifs (patches along the diagonal, merged where they touch) and pairs of intervals."""
+    """Motifs (patches along the diagonal, merged where they touch) and pairs of intervals, of what is `high`."""
     row, column = np.indices(field.shape)
-    high = (field >= threshold) & (column > row)
     close = high & (column - row <= settings.near)
     motifs = []
     labels, count = ndimage.label(_bases_of(close))

@@ -1,8 +1,6 @@
-"""Sequences whose dependencies are known: RNA families with stems and a pseudoknot, and pairs of motifs.
+"""Sequences whose dependencies are known: RNA families with stems and a pseudoknot. For motifs see `motif_pairs.py`.
 
-A base of a stem is drawn together with its partner, so that only the partner says what it is. The first motif of a pair
-is drawn at random, and the second one is spelled as the first one says: so its own bases say nothing of one another.
-(A motif that is spelled alike everywhere says all of its own bases, and a model need not look at its partner.)
+A base of a stem is drawn together with its partner, so that only the partner says what it is.
 """
 
 from collections.abc import Sequence
@@ -69,73 +67,6 @@ def rna_family(name: str, rng: np.random.Generator, length: int = 72) -> RnaFami
     return RnaFamily(name, "".join(letters), pairs, rng.integers(0, 4, length), shares)
 
 
-@dataclass(frozen=True)
-class MotifPair:
-    """A word, a motif of `SIZE` random bases, a gap, and a second motif that is spelled by the first: see `answer`."""
-
-    word: str
-    gap: int
-
-
-SIZE = 8
-"""Bases of either motif of a pair."""
-
-PAIRED_MOTIFS = (MotifPair("TGACGT", 4), MotifPair("CCGGAA", 7))
-LONE_MOTIF = "CTAATCCG"
-"""A motif without a partner: what is called beside it is a false call."""
-
-
-@dataclass(frozen=True)
-class MotifSequence:
-    """A sequence with motifs.
-
-    Attributes
-    ----------
-    pairs : ((start, end), (start, end)) of each word and either motif beside it: two motifs answer one another beside
-        their word only, so an edit of it changes what is expected of every base of both.
-    lone : (start, end) of the motif without a partner.
-    """
-
-    bases: str
-    pairs: tuple[tuple[tuple[int, int], tuple[int, int]], ...]
-    lone: tuple[tuple[int, int], ...]
-
-
-def answer(first: np.ndarray) -> np.ndarray:
-    """The second motif of a pair: each base of the first, complemented where a pyrimidine follows it; codes."""
-    follows = np.append(first[1:], 0)  # A
-    return np.where(np.isin(follows, (0, 2)), first, 3 - first)
-
-
-def motif_sequence(rng: np.random.Generator, length: int = 96) -> MotifSequence:
-    """Random bases with each of `PAIRED_MOTIFS` and a lone one, in any order."""
-    codes = rng.integers(0, 4, length)
-    units: list[MotifPair | None] = [*PAIRED_MOTIFS, None]
-    sizes = [len(LONE_MOTIF) if unit is None else len(unit.word) + unit.gap + 2 * SIZE for unit in units]
-    order = rng.permutation(len(units))
-    spare = length - sum(sizes) - 4 * (len(units) + 1)
-    cuts = np.diff([0, *np.sort(rng.integers(0, spare + 1, size=len(units)))])
-    pairs, lone, at = [], [], 0
-    for place, cut in zip(order, cuts, strict=True):
-        at += 4 + int(cut)
-        unit = units[place]
-        word = _codes(LONE_MOTIF if unit is None else unit.word)
-        codes[at : at + len(word)] = word
-        if unit is None:
-            lone.append((at, at + len(word)))
-        else:
-            one = (at + len(word), at + len(word) + SIZE)
-            other = (one[1] + unit.gap, one[1] + unit.gap + SIZE)
-            codes[slice(*other)] = answer(codes[slice(*one)])
-            pairs += [((at, one[0]), one), ((at, one[0]), other)]
-        at += sizes[place]
-    return MotifSequence(spell(codes), tuple(pairs), tuple(lone))
-
-
 def spell(codes: Sequence[int] | np.ndarray) -> str:
     """Base codes as letters."""
     return "".join(BASES[code] for code in codes)
-
-
-def _codes(word: str) -> np.ndarray:
-    return np.array([BASES.index(base) for base in word])

@@ -8,7 +8,8 @@ import pandas as pd
 
 from darkregulome.io.atomic import atomic_folder
 from darkregulome.io.tables import write_json, write_table
-from darkregulome.simulate.dependencies import MotifSequence, motif_sequence, rna_family, spell
+from darkregulome.simulate.dependencies import rna_family, spell
+from darkregulome.simulate.motif_pairs import MotifSequence, motif_sequence
 
 
 def write_families(
