@@ -15,8 +15,9 @@ from darkregulome.errors import InputError
 from darkregulome.genome.reference import Reference
 from darkregulome.models.checkpoint import save_checkpoint
 from darkregulome.seq2exp import mask as masks
-from darkregulome.seq2exp.data import ExpressionWindows, parse_signals, read_genes
+from darkregulome.seq2exp.data import Batch, ExpressionWindows, parse_signals, read_genes
 from darkregulome.seq2exp.folds import compare, folds, split
+from darkregulome.seq2exp.guard import FIRST, LEAST, KlGuard
 from darkregulome.seq2exp.network import Seq2Exp, Seq2ExpConfig, load_seq2exp
 from darkregulome.seq2exp.output import elements_of, write_mask
 from darkregulome.seq2exp.recipe import Recipe, read_recipe
@@ -183,6 +184,8 @@ def test_weight_of_the_kl_rises_between_its_two_shares():
     recipe = Recipe(steps=100, kl_weight=0.5, kl_ramp=(0.2, 0.6))
     assert [recipe.kl_weight_at(step) for step in (0, 20, 40, 60, 99)] == pytest.approx([0, 0, 0.25, 0.5, 0.5])
     assert Recipe(steps=100, kl_weight=0.5).kl_weight_at(0) == 0.5
+    sudden = Recipe(steps=100, kl_weight=0.5, kl_ramp=(0.2, 0.2))
+    assert [sudden.kl_weight_at(step) for step in (0, 19, 20, 99)] == [0, 0, 0.5, 0.5]
 
 
 def test_settings_that_do_not_fit_are_told_all_at_once(tmp_path):
@@ -408,6 +411,97 @@ def test_kl_closes_a_mask_that_starts_open(simulated):
     ratios = [_step(model, optimizer, windows.batch(genes), recipe, step)["mask_ratio"] for step in range(15)]
     assert ratios[0] > 0.8
     assert ratios[-1] < 0.5
+
+
+# The guard of the prediction
+
+
+def _shares(guard, losses, weighed=True):
+    found = []
+    for loss in losses:
+        guard.see(loss, weighed)
+        found.append(guard.share)
+    return np.array(found)
+
+
+def test_weight_of_the_kl_falls_while_the_loss_is_too_large_and_rises_to_its_full_value_else():
+    guard = KlGuard(0.5)
+    assert (_shares(guard, [1.0] * 20, weighed=False) == FIRST).all()
+    rising = _shares(guard, [1.0] * 100)
+    assert (np.diff(rising[:50]) > 0).all()
+    assert rising[-1] == 1
+    assert (_shares(guard, [1.4] * 50) == 1).all()  # within the tolerance
+    falling = _shares(guard, [3.0] * 300)
+    assert (np.diff(falling[5:80]) < 0).all()
+    assert falling[-1] == LEAST
+    assert _shares(guard, [1.0] * 400)[-1] == 1
+
+
+def test_the_guard_measures_against_the_least_loss_so_far():
+    guard = KlGuard(0.5)
+    _shares(guard, [4.0] * 100)
+    _shares(guard, [1.0] * 100)
+    assert guard.least == pytest.approx(1.0, rel=1e-3)
+    assert (np.diff(_shares(guard, [2.0] * 40)[10:]) < 0).all()  # half of what it began with, twice the least
+
+
+def test_a_restored_guard_goes_on_as_if_nothing_had_been():
+    losses = np.random.default_rng(0).lognormal(0, 1, 60)
+    whole, first, second = KlGuard(0.2), KlGuard(0.2), KlGuard(0.2)
+    wanted = _shares(whole, losses)
+    _shares(first, losses[:30])
+    second.restore(json.loads(json.dumps(first.state())))
+    assert _shares(second, losses[30:]).tolist() == wanted[30:].tolist()
+    assert len(set(wanted)) > 10
+
+
+class SignalTells:
+    """Genes whose target is a quarter of the number of their positions with a signal: learnt in forty steps."""
+
+    def batch(self, genes, rng=None):
+        signals = torch.from_numpy(np.stack(genes["marks"])).repeat_interleave(32, dim=1).unsqueeze(-1)
+        bases = torch.zeros(len(genes), 256, 4)
+        bases[..., 0] = 1
+        return Batch(bases, 3 * signals, torch.tensor(genes["target"].to_numpy(), dtype=torch.float32), None)
+
+
+def _marked_genes():
+    marks = np.random.default_rng(0).integers(0, 2, (96, 8)).astype(np.float32)
+    return pd.DataFrame({"marks": list(marks), "target": marks.sum(1) / 4})
+
+
+def test_under_the_guard_not_even_an_absurd_weight_of_the_kl_costs_the_prediction():
+    config = Seq2ExpConfig(
+        signals=("dnase",), log10_signals=(), window=256, d_model=8, n_layer=1, ssm_cfg={"d_state": 2}, resolution=32,
+        stem_width=3, open_start=3, mask={"kind": "hard", "centre": 32, "signal_scale": 1.0, "prior": (1, 9)},
+    )  # fmt: skip
+    genes = _marked_genes()
+    absurd = Recipe(
+        steps=160, batch=32, warm_up=3, learning_rate=1e-2, last_rate=1e-2, kl_weight=0.2, kl_ramp=(0.375, 0.375),
+        validate_every=160,
+    )  # fmt: skip
+    found = {}
+    for guard in (None, 1.0):
+        recipe = absurd.model_copy(update={"kl_guard": guard})
+        made = train_seq2exp(config, recipe, SignalTells(), genes[:64], genes[64:], 0)
+        found[guard] = made.curve[-1]
+    variance = genes["target"][64:].var(ddof=0)
+    assert found[None]["validation_mse"] > 0.5 * variance
+    assert found[None]["validation_mask_ratio"] == 1 / 8  # the promoter alone
+    assert found[None]["kl_weight"] == pytest.approx(0.2, rel=1e-3)
+    assert found[1.0]["validation_mse"] < 0.05 * variance
+    assert found[1.0]["validation_mask_ratio"] > 0.4  # half of the positions have a signal
+    assert found[1.0]["kl_weight"] < 0.02
+
+
+def test_only_a_learnt_mask_is_guarded(simulated):
+    genes = pd.DataFrame({"target": [1.0]})
+    guarded = QUICK.model_copy(update={"kl_guard": 1.0})
+    for source, wanted in (("learnt", True), ("open", False), ("given", False), ("frozen", False)):
+        model = Seq2Exp(SMALL.model_copy(update={"source": source}))
+        task = ExpressionTask(model, guarded, None, genes, genes, np.random.default_rng(0))
+        assert ("guard" in task.position()) == wanted
+    assert Recipe().kl_guard is None
 
 
 def test_saliency_is_nothing_where_the_mask_is_closed(simulated):

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyBigWig
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -15,6 +16,7 @@ from torch import nn
 from darkregulome.errors import InputError
 from darkregulome.simulate.expression import simulate_expression
 from darkregulome.simulate.writing import write_expression
+from darkregulome.training import loop
 from darkregulome.training.loop import Losses, Plan, Task, train
 from darkregulome.training.schedule import Budget
 from darkregulome.training.state import StateFile
@@ -94,7 +96,7 @@ def test_a_killed_seq2exp_ends_as_if_it_had_not_been(tmp_path):
             "signals": ["dnase"], "log10_signals": [], "window": 1024, "d_model": 8, "n_layer": 1, "resolution": 32,
             "ssm_cfg": {"d_state": 4}, "stem_width": 9, "mask": {"kind": "hard", "centre": 64, "signal_scale": 1.0},
         },
-        "training": {"steps": 5, "batch": 2, "warm_up": 1, "validate_every": 2, "shift": 16},
+        "training": {"steps": 5, "batch": 2, "warm_up": 1, "validate_every": 2, "shift": 16, "kl_guard": 0.01},
     }  # fmt: skip
     (tmp_path / "recipe.json").write_text(json.dumps(recipe))
 
@@ -113,6 +115,65 @@ def test_a_killed_seq2exp_ends_as_if_it_had_not_been(tmp_path):
     tables = [(tmp_path / out / "metrics.tsv").read_text() for out in ("whole", "broken")]
     assert tables[0] == tables[1]
     assert not (tmp_path / "broken" / ".state").exists()
+
+
+TINY_ENFORMER = {
+    "dim": 24, "depth": 1, "heads": 1, "output_heads": {"human": 2}, "target_length": 8, "attn_dim_key": 8,
+    "num_downsamples": 7, "dim_divisible_by": 4,
+}  # fmt: skip
+TOWER_STEPS = TRANSFORMER_STEPS = 3
+
+
+@pytest.fixture(scope="module")
+def enformer_options(tmp_path_factory):
+    """Options of a training of six steps, and the checkpoint of one that nobody killed."""
+    folder = tmp_path_factory.mktemp("enformer")
+    rng = np.random.default_rng(0)
+    (folder / "genome.fa").write_text(
+        "".join(f">{name}\n{''.join(rng.choice(list('ACGT'), 3000))}\n" for name in ("chr1", "chr2"))
+    )
+    (folder / "tss.bed").write_text("chr1\t900\t901\nchr1\t2000\t2001\nchr2\t1500\t1501\n")
+    (folder / "config.json").write_text(json.dumps(TINY_ENFORMER))
+    words = ["--fasta", folder / "genome.fa", "--tss", folder / "tss.bed", "--config", folder / "config.json"]
+    for track in ("one", "two"):
+        with pyBigWig.open(str(folder / f"{track}.bw"), "w") as bigwig:
+            bigwig.addHeader([("chr1", 3000), ("chr2", 3000)])
+            for name in ("chr1", "chr2"):
+                bigwig.addEntries(name, 0, values=rng.poisson(0.1, 3000).astype(float), span=1, step=1)
+        words += ["--tracks", folder / f"{track}.bw"]
+    words += ["--holdout", "chr2", "--steps", TOWER_STEPS + TRANSFORMER_STEPS, "--window", 1024, "--threads", 1]
+    words += ["--tower-window", 256, "--state-minutes", 0, "--no-progress", "--device", "cpu"]
+    assert run_script("train_enformer", *words, "--out", folder / "whole").code == 0
+    return words, folder / "whole"
+
+
+@pytest.mark.parametrize("step", range(1, TOWER_STEPS + TRANSFORMER_STEPS + 1))
+def test_an_enformer_interrupted_at_any_step_of_either_part_ends_as_if_it_had_not_been(
+    tmp_path, monkeypatch, enformer_options, step
+):
+    """Dropout and batch normalisation are at work, so all of the random state and all buffers must come back."""
+    words, whole = enformer_options
+    done, unharmed = 0, loop._Loop._step
+
+    def killed(self, number, progress):
+        nonlocal done
+        unharmed(self, number, progress)
+        done += 1
+        if done == step:
+            raise Killed  # the step is done, its state is not written
+
+    monkeypatch.setattr(loop._Loop, "_step", killed)
+    out = tmp_path / "broken"
+    with pytest.raises(Killed):
+        run_script("train_enformer", *words, "--out", out)
+    assert not out.exists()
+    torch.rand(5)  # what another process has drawn
+    assert run_script("train_enformer", *words, "--out", out).code == 0
+    assert done == TOWER_STEPS + TRANSFORMER_STEPS + 1  # no step but the killed one was done twice
+    assert_equal(weights(whole), weights(out))
+    cards = [json.loads((folder / "model_card.json").read_text()) for folder in (whole, out)]
+    assert {**cards[0], "model": "", "command": ""} == {**cards[1], "model": "", "command": ""}
+    assert list(tmp_path.iterdir()) == [out]
 
 
 class Line(Task):
@@ -147,8 +208,8 @@ def plan(**changes) -> Plan:
     return Plan(**{**given, **changes})
 
 
-class Killed(Exception):
-    pass
+class Killed(BaseException):
+    """Nobody catches it."""
 
 
 @pytest.mark.parametrize("step", range(1, 10))

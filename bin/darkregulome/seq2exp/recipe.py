@@ -32,6 +32,9 @@ class Recipe(BaseModel):
     learning_rate, first_rate, last_rate : at its peak, at the first step, at the last step (cosine between).
     kl_weight, continuity_weight : weights of the two terms beside the prediction loss.
     kl_ramp : shares of the steps between which `kl_weight` rises from 0; a model is selected after the second.
+    kl_guard : the share by which the running prediction loss may exceed the least one so far before the weight of the
+        KL falls (see `KlGuard`): the mask then cannot close at the price of the prediction. None leaves the weight as
+        it is.
     copy_predictor : share of the steps after which the generator starts again from the predictor's weights: what tells
         expression is what the mask must tell, and the predictor learns it sooner. None never does.
     draw_until : share of the steps in which the mask is drawn; then training sees its mean, as evaluation does. A Beta
@@ -56,6 +59,7 @@ class Recipe(BaseModel):
     kl_weight: NonNegativeFloat = 0.01
     continuity_weight: NonNegativeFloat = 0.0
     kl_ramp: tuple[_Share, _Share] = (0.0, 0.0)
+    kl_guard: PositiveFloat | None = None
     copy_predictor: _Share | None = None
     draw_until: Annotated[float, Field(ge=0, le=1)] = 1.0
     validate_every: PositiveInt = 500
@@ -73,7 +77,9 @@ class Recipe(BaseModel):
     def kl_weight_at(self, step: int) -> float:
         """Weight of the KL at a step."""
         begin, end = (share * self.steps for share in self.kl_ramp)
-        return self.kl_weight * min(1.0, max(0.0, step - begin) / (end - begin)) if step < end else self.kl_weight
+        if step >= end:
+            return self.kl_weight
+        return self.kl_weight * (step - begin) / (end - begin) if step > begin else 0.0
 
     @model_validator(mode="after")
     def _ramp_rises(self) -> "Recipe":

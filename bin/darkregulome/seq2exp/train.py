@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from darkregulome.seq2exp.data import Batch, ExpressionWindows
+from darkregulome.seq2exp.guard import KlGuard
 from darkregulome.seq2exp.mask import continuity, top_mask, total_loss
 from darkregulome.seq2exp.network import Seq2Exp, Seq2ExpConfig
 from darkregulome.seq2exp.recipe import Recipe
@@ -121,9 +122,16 @@ class ExpressionTask(Task):
         self.generators = {"genes": rng}
         self.optimizer = torch.optim.AdamW(decay_groups(model, recipe.weight_decay), lr=recipe.first_rate)
         self._order, self._next = np.zeros(0, int), 0
+        tolerance = recipe.kl_guard if model.config.source == "learnt" else None
+        self._guard = None if tolerance is None else KlGuard(tolerance)
+        self._genes_seen, self._loss_seen = 0, 0.0
 
     def begin(self, step: int) -> None:
-        """Whether masks are drawn; and give the generator the predictor's weights, where the recipe says so."""
+        """Whether masks are drawn, and what the guard makes of the step before; and give the generator the predictor's
+        weights, where the recipe says so."""
+        if self._guard is not None and self._genes_seen:
+            self._guard.see(self._loss_seen / self._genes_seen, self._recipe.kl_weight_at(step - 1) > 0)
+        self._genes_seen, self._loss_seen = 0, 0.0
         learnt = self.model.config.source == "learnt"
         self.model.draws = learnt and step < self._recipe.draw_until * self._recipe.steps
         share = self._recipe.copy_predictor
@@ -148,7 +156,11 @@ class ExpressionTask(Task):
 
     def losses(self, batch: Batch, step: int, device: torch.device) -> Losses:
         """See `losses_of`."""
-        return losses_of(self.model, batch.to(device), self._recipe, step)
+        share = 1.0 if self._guard is None else self._guard.share
+        loss, shown = losses_of(self.model, batch.to(device), self._recipe, step, share)
+        self._genes_seen += len(batch.target)
+        self._loss_seen += len(batch.target) * shown["prediction_loss"]
+        return loss, shown
 
     def evaluate(self) -> dict[str, float]:
         """Measures on the validation genes."""
@@ -157,24 +169,33 @@ class ExpressionTask(Task):
         return {f"validation_{name}": value for name, value in found.items()}
 
     def position(self) -> dict[str, Any]:
-        """The order of this epoch, and how much of it is done."""
-        return {"order": self._order.tolist(), "next": self._next}
+        """The order of this epoch and how much of it is done, and what the guard knows."""
+        guard = {} if self._guard is None else {"guard": self._guard.state()}
+        seen = {"genes_seen": self._genes_seen, "loss_seen": self._loss_seen}
+        return {"order": self._order.tolist(), "next": self._next, **seen, **guard}
 
     def seek(self, position: Mapping[str, Any]) -> None:
         """Go on in an epoch."""
         self._order, self._next = np.array(position["order"], int), int(position["next"])
+        self._genes_seen, self._loss_seen = int(position["genes_seen"]), float(position["loss_seen"])
+        if self._guard is not None:
+            self._guard.restore(position["guard"])
 
 
-def losses_of(model: Seq2Exp, batch: Batch, recipe: Recipe, step: int) -> Losses:
-    """The loss of some genes, its parts, and the ratio of the mask that was drawn."""
+def losses_of(model: Seq2Exp, batch: Batch, recipe: Recipe, step: int, kl_share: float = 1.0) -> Losses:
+    """The loss of some genes, its parts, and the ratio of the mask that was drawn.
+
+    `kl_share` is the share of the recipe's weight that the KL has at this step: see `KlGuard`.
+    """
     made = model(batch.bases, batch.signals, batch.given)
-    weight = recipe.kl_weight_at(step)
+    weight = kl_share * recipe.kl_weight_at(step)
     steps = continuity(made.mask)
     loss, prediction = total_loss(made.prediction, batch.target, made.kl, steps, weight, recipe.continuity_weight)
     return loss, {
         "loss": loss.item(),
         "prediction_loss": prediction.item(),
         "kl": made.kl.item(),
+        "kl_weight": weight,
         "mask_ratio": made.mask.mean().item(),
     }
 
