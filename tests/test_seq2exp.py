@@ -147,6 +147,40 @@ def test_prediction_loss_alone_reaches_every_weight_of_the_generator(kind):
     assert model.logits.weight.grad.abs().sum() > 0
 
 
+def _gradient_by_mask(model, bases, signals, mask):
+    mask = mask.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(model.predict(model.inputs(bases, signals), mask).sum(), mask)
+    return gradient
+
+
+def test_gradient_of_a_closed_position_tells_what_opening_it_does():
+    torch.manual_seed(0)
+    model = Seq2Exp(SMALL).eval()
+    bases, signals = _random_batch(SMALL)
+    positions = SMALL.window // SMALL.resolution
+    mask = (torch.arange(positions) % 2).float().expand(2, -1)
+    gradient = _gradient_by_mask(model, bases, signals, mask)
+    x, closed = model.inputs(bases, signals), np.flatnonzero(mask[0] == 0)
+    with torch.no_grad():
+        before = model.predict(x, mask)
+        changes = [model.predict(x, mask.index_fill(1, torch.tensor([row]), 1.0)) - before for row in closed]
+    for gene in range(2):
+        change = [float(one[gene]) for one in changes]
+        assert scipy.stats.pearsonr(gradient[gene, closed], change).statistic > 0.9
+
+
+def test_with_one_base_a_position_the_gradient_is_that_of_the_product():
+    torch.manual_seed(0)
+    config = SMALL.model_copy(update={"resolution": 1, "stem_width": 1, "window": 64})
+    bases, signals = _random_batch(config)
+    mask = (torch.rand(2, 64, generator=torch.Generator().manual_seed(1)) < 0.5).float()
+    hard = Seq2Exp(config).eval()
+    soft = Seq2Exp(config.model_copy(update={"mask": SMALL.mask.model_copy(update={"kind": "soft"})})).eval()
+    soft.load_state_dict(hard.state_dict())
+    found, wanted = (_gradient_by_mask(model, bases, signals, mask) for model in (hard, soft))
+    torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-7)
+
+
 def test_a_hard_mask_hides_what_it_closes():
     torch.manual_seed(0)
     model = Seq2Exp(SMALL).eval()
@@ -175,6 +209,7 @@ def test_paper_settings_are_the_defaults():
     assert (config.n_layer, config.d_model, config.window, config.mask.centre) == (4, 128, 200_000, 2_000)
     assert config.mask.prior == (10, 90)
     assert (recipe.steps, recipe.batch) == (50_000, 8)
+    assert (recipe.kl_guard, recipe.copy_predictor, recipe.beta2) == (None, None, 0.999)
     rates = [recipe.rate(step) for step in (0, 5_000, 49_999)]
     assert rates == pytest.approx([1e-5, 5e-4, 1e-4])
     assert recipe.rate(27_499) == pytest.approx(3e-4, rel=1e-3)
@@ -598,10 +633,17 @@ def test_the_generator_starts_again_from_the_predictor_at_its_step():
     model = Seq2Exp(SMALL)
     genes = pd.DataFrame({"target": [1.0]})
     task = ExpressionTask(model, recipe, None, genes, genes, np.random.default_rng(0))
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    task.optimizer.step()
     task.begin(4)
     assert not torch.equal(model.generator.stem.weight, model.predictor.stem.weight)
+    assert model.generator.stem.weight in task.optimizer.state
     task.begin(5)
     assert torch.equal(model.generator.stem.weight, model.predictor.stem.weight)
+    # What the optimizer knew was of other weights.
+    kept = {name for name, parameter in model.named_parameters() if parameter in task.optimizer.state}
+    assert kept == {name for name, _ in model.named_parameters() if name.startswith(("predictor.", "head."))}
     assert model.draws
     task.begin(8)
     assert not model.draws

@@ -39,8 +39,17 @@ class KlGuard:
         self.running = loss if self.running is None else MEMORY * self.running + (1 - MEMORY) * loss
         self.least = self.running if self.least is None else min(self.least, self.running)
         if weighed:
-            suffers = self.running > (1 + self.tolerance) * self.least
-            self.share = min(1.0, max(LEAST, self.share * (FALL if suffers else RISE)))
+            self.share = min(1.0, max(LEAST, self.share * (FALL if self.suffers else RISE)))
+
+    @property
+    def suffers(self) -> bool:
+        """Whether the running loss is too large."""
+        return self.running is not None and self.least is not None and self.running > (1 + self.tolerance) * self.least
+
+    @property
+    def factor(self) -> float:
+        """What the KL's weight is multiplied by: the share, or nothing while the prediction suffers."""
+        return 0.0 if self.suffers else self.share
 
     def state(self) -> dict[str, float | None]:
         """What a restart needs, JSON."""

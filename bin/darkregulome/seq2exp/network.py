@@ -123,10 +123,17 @@ class Encoder(nn.Module):
         self.norm = RMSNorm(config.d_model, NORM_EPSILON)
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.between(x, self.positions(x))
+
+    def positions(self, x: Tensor) -> Tensor:
+        """The input layer: what every position holds by itself, (batch, positions, d)."""
         left = (self.width - 1) // 2
         hidden = self.stem(F.pad(x.transpose(1, 2), (left, self.width - 1 - left)))
         hidden = F.max_pool1d(hidden, self.resolution)
-        hidden = (F.gelu(hidden) if self.width > 1 else hidden).transpose(1, 2)
+        return (F.gelu(hidden) if self.width > 1 else hidden).transpose(1, 2)
+
+    def between(self, x: Tensor, hidden: Tensor) -> Tensor:
+        """The blocks over what `positions` made of x."""
         if self.kind in ("caduceus", "mamba"):
             residual = None
             for layer in self.layers:
@@ -142,9 +149,9 @@ class Encoder(nn.Module):
             hidden = layer(hidden)
         return self.norm(hidden)
 
-    def read(self, x: Tensor) -> Tensor:
+    def read(self, x: Tensor, hidden: Tensor) -> Tensor:
         """What is known of the gene, (batch, d): the mean over positions; with attention, the promoter's position."""
-        hidden = self(x)
+        hidden = self.between(x, hidden)
         return hidden[:, hidden.shape[1] // 2] if self.kind == "attention" else hidden.mean(1)
 
 
@@ -250,9 +257,21 @@ class Seq2Exp(nn.Module):
         return keep_centre(mask, self.config.mask.centre // self.config.resolution)
 
     def predict(self, x: Tensor, mask: Tensor) -> Tensor:
-        """Expression (batch,) from the network's input (batch, window, channels) under a mask (batch, positions)."""
-        seen = x * mask.repeat_interleave(self.config.resolution, dim=1).unsqueeze(-1)
-        return self.head(self.predictor.read(seen)).squeeze(-1)
+        """Expression (batch,) from the network's input (batch, window, channels) under a mask (batch, positions).
+
+        A hard mask's gradient is that of the step between closed and open: what the input layer makes of the whole
+        position, less what it makes of nothing. The gradient by the input itself says little of a closed position,
+        where all bases are alike to the pooling. With one base a position the two are the same.
+        """
+        steps = self.config.mask.kind == "hard" and mask.requires_grad
+        weight = (mask.detach() if steps else mask).repeat_interleave(self.config.resolution, dim=1).unsqueeze(-1)
+        seen = x * weight
+        hidden = self.predictor.positions(seen)
+        if steps:
+            with torch.no_grad():
+                step = self.predictor.positions(x) - self.predictor.positions(torch.zeros_like(x[:1]))
+            hidden = hidden + (mask - mask.detach()).unsqueeze(-1) * step
+        return self.head(self.predictor.read(seen, hidden)).squeeze(-1)
 
     def aliases(self) -> dict[str, str]:
         """Names of tied tensors, each with the name of the tensor that it repeats."""

@@ -30,6 +30,8 @@ class Recipe(BaseModel):
     ----------
     steps, batch, warm_up : optimizer steps, genes a step, and steps over which the learning rate rises.
     learning_rate, first_rate, last_rate : at its peak, at the first step, at the last step (cosine between).
+    beta2 : AdamW's memory of squared gradients, 1 / (1 - beta2) steps: in a training of some hundred steps the KL would
+        otherwise enter with the step sizes of the much smaller gradients before it.
     kl_weight, continuity_weight : weights of the two terms beside the prediction loss.
     kl_ramp : shares of the steps between which `kl_weight` rises from 0; a model is selected after the second.
     kl_guard : the share by which the running prediction loss may exceed the least one so far before the weight of the
@@ -56,6 +58,7 @@ class Recipe(BaseModel):
     last_rate: PositiveFloat = 1e-4
     weight_decay: NonNegativeFloat = 0.01
     clip: PositiveFloat = 1.0
+    beta2: Annotated[float, Field(gt=0, lt=1)] = 0.999
     kl_weight: NonNegativeFloat = 0.01
     continuity_weight: NonNegativeFloat = 0.0
     kl_ramp: tuple[_Share, _Share] = (0.0, 0.0)

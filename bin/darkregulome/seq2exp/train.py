@@ -120,7 +120,9 @@ class ExpressionTask(Task):
         self.model, self._recipe, self._windows, self._rng = model, recipe, windows, rng
         self._training, self._validation = training, validation
         self.generators = {"genes": rng}
-        self.optimizer = torch.optim.AdamW(decay_groups(model, recipe.weight_decay), lr=recipe.first_rate)
+        self.optimizer = torch.optim.AdamW(
+            decay_groups(model, recipe.weight_decay), lr=recipe.first_rate, betas=(0.9, recipe.beta2)
+        )
         self._order, self._next = np.zeros(0, int), 0
         tolerance = recipe.kl_guard if model.config.source == "learnt" else None
         self._guard = None if tolerance is None else KlGuard(tolerance)
@@ -137,6 +139,10 @@ class ExpressionTask(Task):
         share = self._recipe.copy_predictor
         if share is not None and step == round(share * self._recipe.steps) and self.model.generator is not None:
             self.model.generator.load_state_dict(self.model.predictor.state_dict())
+            # What the optimizer knows of the generator is of other weights, whose gradients were small: it would
+            # take steps far above its rate.
+            for parameter in (*self.model.generator.parameters(), *self.model.logits.parameters()):
+                self.optimizer.state.pop(parameter, None)
 
     def draw(self) -> Batch:
         """Genes of one step: every gene once an epoch, the last, incomplete batch of an epoch being left out."""
@@ -156,7 +162,7 @@ class ExpressionTask(Task):
 
     def losses(self, batch: Batch, step: int, device: torch.device) -> Losses:
         """See `losses_of`."""
-        share = 1.0 if self._guard is None else self._guard.share
+        share = 1.0 if self._guard is None else self._guard.factor
         loss, shown = losses_of(self.model, batch.to(device), self._recipe, step, share)
         self._genes_seen += len(batch.target)
         self._loss_seen += len(batch.target) * shown["prediction_loss"]
