@@ -9,10 +9,12 @@ import pytest
 from scipy.stats import pearsonr
 
 from darkregulome.errors import InputError
-from darkregulome.models.registry import load_model
+from darkregulome.models.checkpoint import read_config
+from darkregulome.models.enformer import load_enformer
+from darkregulome.models.registry import default_registry, load_model
 from darkregulome.training.build import build_enformer
 from darkregulome.training.composition import composition, composition_pearson
-from darkregulome.training.enformer import EnformerTraining, one_hot, start_at_means
+from darkregulome.training.enformer import EnformerTraining, evaluate, one_hot, predict_bins, start_at_means
 from darkregulome.training.target_windows import TargetWindows, read_target_set
 from script_runner import run_script
 
@@ -275,6 +277,16 @@ def test_script_wants_one_kind_of_tracks(made):
     assert "either --tracks and --tss, or --windows" in ran.err
 
 
+def test_config_must_fit_the_tracks_and_the_window(made):
+    made.write()
+    ran = trained(made, "--steps", 1, "--track-pattern", "")
+    assert ran.code == 2
+    assert "output_heads.human is 3, and there are 4 tracks; make it 4" in ran.err
+    ran = trained(made, "--steps", 1, "--window", 256)
+    assert ran.code == 2
+    assert "target_length is 4, and a window has 2 bins; make it 2" in ran.err
+
+
 def test_validation_and_holdout_are_apart(made):
     ran = trained(made, "--steps", 1, "--validation", "chr3")
     assert ran.code == 2
@@ -297,3 +309,31 @@ def test_real_windows_are_read():
     there = pearsonr(gc, signal).statistic
     assert there > 0.2
     assert there > pearsonr(np.roll(gc, 64), signal).statistic + 0.05
+
+
+SHIPPED = default_registry().parent / "models" / "human-mini-enformer"
+
+
+@pytest.mark.heavy
+@needs_tracks
+def test_shipped_enformer_reaches_on_left_out_windows_what_its_card_says():
+    card = json.loads((SHIPPED / "model_card.json").read_text())
+    data = read_target_set(*real_files(), "^(CAGE|DNASE):")
+    contigs = {name.partition(":")[0] for name in card["windows"]["held_out"]}
+    assert not contigs & {
+        name.partition(":")[0] for part in ("training", "validation") for name in card["windows"][part]
+    }
+    training, held_out = data.split(sorted(contigs), ["chr2", "chr9"], "windows.bed")
+    assert list(held_out.codes) == card["windows"]["held_out"]
+    settings = EnformerTraining(window=32_768, tower_window=4_096, shift=16_384)
+    windows = TargetWindows(held_out, settings)
+    network = load_enformer(read_config(SHIPPED), SHIPPED / "model.safetensors")
+    found = evaluate(network, windows, settings, len(windows.sites))
+    np.testing.assert_allclose(found["heldout_pearson_bins"], card["heldout_pearson_bins"], atol=1e-3)
+    np.testing.assert_allclose(found["heldout_pearson_bins_natural"], card["heldout_pearson_bins_natural"], atol=1e-3)
+    # The first track by another road: scipy, over all bins of all left-out windows.
+    predicted, target = predict_bins(network, windows, settings.window, len(windows.sites))
+    first = pearsonr(predicted[..., 32].ravel(), target[..., 32].ravel()).statistic
+    assert first == pytest.approx(card["heldout_pearson_bins_natural"][32], abs=1e-3)
+    again = composition_pearson(TargetWindows(training, settings), windows, settings.window, settings.bin)
+    np.testing.assert_allclose(again["composition"], card["baseline_pearson_bins"]["composition"], atol=1e-3)

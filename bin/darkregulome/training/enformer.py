@@ -18,7 +18,7 @@ import numpy as np
 import pyBigWig
 import torch
 
-from darkregulome.errors import InputError
+from darkregulome.errors import InputError, Problem, raise_all
 from darkregulome.genome.textfile import numbered_lines
 from darkregulome.training.loop import Losses, Plan, Report, Task, train
 from darkregulome.training.schedule import Budget, cosine_rate
@@ -189,6 +189,7 @@ def train_enformer(
     for name, windows in (("training", training), ("held-out", held_out)):
         if not windows.sites:
             raise InputError.at("--tss", f"has no TSS on the {name} contigs", "give TSSs on both kinds of contigs")
+    _check_shapes(model, training, settings)
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
     if not training.centred:
@@ -199,6 +200,18 @@ def train_enformer(
     )
     measured = evaluate(model, held_out, settings, len(held_out.sites))
     return {"tower": first, "transformer": second, **measured}, curve + rest
+
+
+def _check_shapes(model: Any, training: Windows, settings: EnformerTraining) -> None:
+    """The config's head and crop must be those of the data."""
+    name, start = training.places(settings.window, 1)[0]
+    bins, tracks = training.cut(name, start, settings.window, False)[1].shape
+    heads, length = model._heads["human"][0].out_features, model.crop_final.target_length
+    problems = [
+        Problem("--config", f"output_heads.human is {heads}, and there are {tracks} tracks", f"make it {tracks}"),
+        Problem("--config", f"target_length is {length}, and a window has {bins} bins", f"make it {bins}"),
+    ]
+    raise_all([problem for problem, wrong in zip(problems, (heads != tracks, length != bins), strict=True) if wrong])
 
 
 def start_at_means(model: Any, training: Windows, length: int) -> None:
