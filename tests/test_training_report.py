@@ -48,6 +48,17 @@ def test_measures_of_seq2exp_are_a_table(tmp_path):
     assert "peaks" in measures.data
 
 
+def test_comparisons_of_seq2exp_are_a_table_of_their_own(tmp_path):
+    compared = {"model": "seq2exp-hard mask", "other": "peaks <mask>", "measure": "mse", "runs": 3}
+    rows = [{**compared, "difference": -0.25, "p": 0.03125}, {**compared, "runs": 1, "difference": 0.5, "p": None}]
+    (tmp_path / "metrics.json").write_text(json.dumps({"summary": [], "comparisons": rows}))
+    folder = checkpoint(tmp_path / "fold0_seed0", {}, [])
+    _, comparisons = training_sections(read_trainings([folder]), tmp_path / "metrics.json")
+    assert comparisons.title.startswith("seq2exp-hard mask against")
+    for shown in ("peaks &lt;mask&gt;", "−0.25", "0.0312", "0.5"):
+        assert shown in comparisons.data
+
+
 def test_a_folder_without_a_card_is_named(tmp_path):
     with pytest.raises(InputError, match="model_card"):
         read_trainings([tmp_path])

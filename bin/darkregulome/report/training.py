@@ -47,7 +47,8 @@ def training_sections(
     """Every section that there is something to say in."""
     found = [losses_section(trainings), curves_section(trainings)]
     if metrics is not None:
-        found.append(measures_section(read_json(metrics, "give metrics.json of gather_seq2exp.py")))
+        measured = read_json(metrics, "give metrics.json of gather_seq2exp.py")
+        found += [measures_section(measured), comparisons_section(measured)]
     if overlap is not None:
         found.append(overlap_section(read_json(overlap, "give overlap.json of apply_seq2exp.py")))
     return [section for section in found if section is not None]
@@ -140,6 +141,32 @@ def measures_section(metrics: Mapping[str, Any]) -> Section:
         "seeds, and standard deviation over seeds.",
         "html",
         str(STYLE + table(headers, rows, numeric=range(2, 8))),
+    )
+
+
+def comparisons_section(metrics: Mapping[str, Any]) -> Section | None:
+    """The first model against each other one, paired over folds and seeds."""
+    compared = metrics.get("comparisons") or []
+    if not compared:
+        return None
+    rows = [
+        (
+            model_name(str(row["other"])),
+            str(row["measure"]),
+            plain(row["runs"]),
+            number(row["difference"]),
+            probability(row["p"]),
+        )
+        for row in compared
+    ]
+    return Section(
+        "seq2exp_comparisons",
+        f"{escape(compared[0]['model'])} against the others",
+        "Its measure less that of the other model, mean over the pairs of the same fold and seed; paired t test. Seeds "
+        "share all of their training genes and folds some, so that p is a guide and no proof. A lower MSE or MAE is "
+        "better.",
+        "html",
+        str(STYLE + table(("Other", "Measure", "Pairs", "Difference", "p"), rows, numeric=(2, 3, 4))),
     )
 
 
