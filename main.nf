@@ -171,6 +171,7 @@ workflow {
                 ch_ris,
                 ch_loci,
                 model_cards(models),
+                (params.calibration ?: '').tokenize(',').collect { path -> file(path, checkIfExists: true) },
                 ch_failed,
                 ch_failed_scores,
                 file("${projectDir}/assets/multiqc_config.yml", checkIfExists: true),

@@ -9,6 +9,7 @@ process DIAGNOSE {
     path elements
     // The score table, alone or followed by model_card.json of its models.
     path ris, stageAs: 'scores/??/*'
+    path calibration, stageAs: 'calibration/??/*'
     val code
 
     output:
@@ -22,11 +23,13 @@ process DIAGNOSE {
     def args = task.ext.args ?: ''
     def tables = [ris].flatten()
     def cards = tables.tail().collect { card -> "--model-cards ${card}" }
+    def powers = [calibration].flatten().collect { json -> "--calibration ${json}" }
     """
     diagnose.py \\
         --elements ${elements} \\
         --ris ${tables.head()} \\
         ${cards.join(' ')} \\
+        ${powers.join(' ')} \\
         --outdir diagnosis \\
         ${args}
     """

@@ -16,6 +16,7 @@ workflow JUDGE_SCORES {
     ris // value: ris.parquet
     loci // value: loci.tsv
     cards // list of files: model_card.json
+    calibration // list of files: calibration.json
     failed // value: tables of loci that failed, or []
     failed_scores // value: list of meta maps of the scoring tasks that failed
     multiqc_config // file
@@ -23,7 +24,7 @@ workflow JUDGE_SCORES {
 
     main:
     ch_scores = ris.map { table -> [table] + cards }
-    DIAGNOSE(elements, ch_scores, code)
+    DIAGNOSE(elements, ch_scores, calibration, code)
     DECOMPOSE(elements, ch_scores, code)
     CROSS_CHECKS(inputs, elements, ch_scores, loci, code)
 
