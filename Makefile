@@ -8,7 +8,7 @@ export NXF_OFFLINE ?= true
 export DARKREGULOME_SHARED ?= $(abspath $(CURDIR)/../shared)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-null demo-real test test-all lint lint-nf-core bench docs lock clean
+.PHONY: help setup demo demo-null demo-real test test-all test-heavy lint lint-nf-core bench docs lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -49,6 +49,9 @@ test: setup ## all tests but the heavy ones
 
 test-all: setup ## all tests
 	@pytest
+
+test-heavy: setup ## the heavy tests by groups, each if it fits into MINUTES=60 and the machine has what it needs
+	@python3 setup/heavy_tests.py --minutes $(or $(MINUTES),60) $(if $(SINCE),--since $(SINCE))
 
 lint: setup ## ruff, mypy, nextflow lint
 	@ruff check . && ruff format --check . && mypy
