@@ -1,23 +1,20 @@
-"""Faults in the middle of a run: after each, the results are byte for byte those of an undisturbed run."""
+"""Faults in the middle of a run that scores variants: afterwards the results are byte for byte the undisturbed ones."""
 
-import hashlib
-import os
+import json
+import re
 import shutil
-import signal
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline_runner import ROOT, Project, Run, copy_project, make_models, nextflow_environment
+from fake_hub import REPO, REVISION, FakeHub, serve
+from fault_runner import STOP_IN_A_FORWARD, Faults, cached, results, started, wait_for
+from pipeline_runner import ROOT, Project, Run, copy_project, make_models
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.heavy]
-
-# What says when something was made.
-DATED = ("pipeline_info/", "report/report.html", "report/report_data/multiqc", "ro-crate-metadata.json")
 
 # A task that scores finds the disk full.
 FULL = """
@@ -40,13 +37,13 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return copy_project(folder, folder, {"demo-hyena": make_models(folder)["demo-hyena"]})
 
 
-def options(project: Project, name: str, folder: str | None = None) -> list[str]:
-    """A run with its own work folder; no two of its tasks at once, so that there is a middle of it."""
+def options(project: Project, name: str, folder: str | None = None, **other: str) -> list[str]:
+    """A run with its own work folder."""
     given = {"workflow": "variants", "variants": "in.vcf", "fasta": "genome.fa", "shards": "3", "window": "64"}
     given |= {"models": "demo-hyena", "weights": f"demo-hyena={project.models['demo-hyena']}"}
-    given |= {"variants_format": "parquet", "max_cpus": "1", "max_memory": "2.GB", "outdir": name}
+    given |= {"variants_format": "parquet", "max_cpus": "1", "max_memory": "2.GB", "outdir": name, **other}
     return [
-        *(word for key, value in given.items() for word in (f"--{key}", value)),
+        *(word for key, value in given.items() if value for word in (f"--{key}", value)),
         "-w",
         folder or work(project, name),
     ]
@@ -65,85 +62,41 @@ def undisturbed(project: Project) -> dict[str, str]:
     return found
 
 
-def results(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of the results, but of those that carry the time."""
-    names = {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
-    return {
-        name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for name, path in sorted(names.items())
-        if not name.startswith(DATED)
-    }
-
-
-def resume(project: Project, name: str) -> Run:
-    run = project.run(*options(project, name), "-resume", outdir=name, defaults=False)
+def resume(project: Project, name: str, **other: str) -> Run:
+    run = project.run(*options(project, name, **other), "-resume", outdir=name, defaults=False)
     assert run.status == 0, run.output
     return run
 
 
-def start(project: Project, name: str) -> subprocess.Popen[bytes]:
-    """Nextflow in the background; it may be killed without its tasks."""
-    return subprocess.Popen(
-        ["nextflow", "run", "main.nf", *options(project, name)],
-        cwd=project.folder,
-        env=nextflow_environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-
-
-def scoring_processes(folder: str) -> list[int]:
-    """The running Python processes of scoring tasks below a work folder."""
-    found = []
-    for process in Path("/proc").iterdir():
-        if not process.name.isdigit():
-            continue
-        try:
-            words = (process / "cmdline").read_bytes().split(b"\0")
-            inside = os.readlink(process / "cwd").startswith(folder)
-        except OSError:
-            continue
-        if inside and len(words) > 1 and words[1].endswith(b"score_variants.py") and b"--version" not in words:
-            found.append(int(process.name))
-    return found
-
-
-def wait_for(condition: Callable[[], object], running: subprocess.Popen[bytes], what: str) -> None:
-    end = time.monotonic() + 300
-    while not condition():
-        assert running.poll() is None, f"the run ended before {what}"
-        assert time.monotonic() < end, f"waited in vain: {what}"
-        time.sleep(0.05)
-
-
-def test_a_task_killed_by_force_is_run_again(project: Project, undisturbed: dict[str, str]):
-    folder = work(project, "killed-task")
-    running = start(project, "killed-task")
-    wait_for(lambda: scoring_processes(folder), running, "a task scores")
-    for process in scoring_processes(folder):
-        os.kill(process, signal.SIGKILL)
-    assert running.wait(timeout=300) == 0
+def test_a_task_killed_by_force_is_run_again(project: Project, undisturbed: dict[str, str], tmp_path: Path):
+    faults = Faults(tmp_path / "faults")
+    faults.add(project, "score_variants.py", STOP_IN_A_FORWARD, condition="'2/3' in sys.argv")
+    with started(project, options(project, "killed-task"), faults) as running:
+        wait_for(faults.flag.exists, running, "a task scores")
+        faults.kill_what_stopped()
+        assert running.wait(timeout=300) == 0
     run = Run(0, "", project.folder / "killed-task")
     failed = [task for task in run.trace() if task["status"] == "FAILED"]
-    assert {task["exit"] for task in failed} == {"137"}
+    assert [(task["process"], task["exit"]) for task in failed] == [("SCORE_VARIANTS", "137")]
     assert results(run.outdir) == undisturbed
 
 
-def test_a_run_whose_nextflow_was_killed_by_force_goes_on(project: Project, undisturbed: dict[str, str]):
-    folder = work(project, "killed-nextflow")
-    running = start(project, "killed-nextflow")
-    parts = Path(folder)
-    wait_for(
-        lambda: any((part.parent / ".exitcode").exists() for part in parts.glob("*/*/demo-hyena.*.parquet")),
-        running,
-        "a part is scored",
-    )
-    wait_for(lambda: scoring_processes(folder), running, "the next part is being scored")
-    time.sleep(2)  # until Nextflow has seen the first one end, and while the next one is at work
-    running.kill()
-    running.wait()
-    for process in scoring_processes(folder):
-        os.kill(process, signal.SIGKILL)
+def test_a_run_whose_nextflow_was_killed_by_force_goes_on(
+    project: Project, undisturbed: dict[str, str], tmp_path: Path
+):
+    faults = Faults(tmp_path / "faults")
+    faults.add(project, "score_variants.py", STOP_IN_A_FORWARD, condition="'2/3' in sys.argv")
+    parts = Path(work(project, "killed-nextflow"))
+    with started(project, options(project, "killed-nextflow"), faults) as running:
+        wait_for(faults.flag.exists, running, "a part is being scored")
+        wait_for(
+            lambda: any(cached(project, part.parent) for part in parts.glob("*/*/demo-hyena.*.parquet")),
+            running,
+            "another part is finished, and known to be",
+        )
+        running.kill()
+        running.wait()
+        faults.kill_what_stopped()
     assert not (project.folder / "killed-nextflow" / "variants").exists()
     run = resume(project, "killed-nextflow")
     tasks = run.trace()
@@ -184,7 +137,7 @@ def test_a_full_disk_ends_the_run_and_room_lets_it_go_on(
     assert results(again.outdir) == undisturbed
 
 
-def test_a_damaged_intermediate_is_told_and_made_again(project: Project, undisturbed: dict[str, str]):
+def test_a_damaged_intermediate_is_told_with_its_remedy_and_made_again(project: Project, undisturbed: dict[str, str]):
     name = "damaged"
     assert project.run(*options(project, name), outdir=name, defaults=False).status == 0
     part = next(path for path in Path(work(project, name)).glob("*/*/demo-hyena.2.parquet") if not path.is_symlink())
@@ -195,5 +148,40 @@ def test_a_damaged_intermediate_is_told_and_made_again(project: Project, undistu
     # What was damaged is no longer what the next stage had read, so that stage is run again, and says it.
     assert run.status != 0
     assert "demo-hyena.2.parquet: cannot be read (Parquet magic bytes not found" in run.output
-    shutil.rmtree(part.parent)
+    told = re.search(r"delete (\S+), and run again with -resume", run.output)
+    assert told is not None, run.output
+    assert Path(told[1]) == part.parent
+    shutil.rmtree(told[1])
     assert results(resume(project, name).outdir) == undisturbed
+
+
+def test_a_hung_download_ends_the_run_in_a_sentence_and_a_live_hub_lets_it_go_on(project: Project, tmp_path: Path):
+    registry = tmp_path / "models.yml"
+    entry = {"kind": "causal", "architecture": "hyenadna", "context": 128, "repo": REPO, "revision": REVISION}
+    registry.write_text(json.dumps({"models": {"from-hub": entry}}))
+    files = {path.name: path.read_bytes() for path in project.models["demo-hyena"].iterdir()}
+    (tmp_path / "patience.config").write_text("process { withName: 'FETCH_WEIGHTS' { ext.args = '--timeout 1' } }\n")
+    other = {"models": "from-hub", "weights": "", "registry": str(registry), "shards": "1"}
+    impatient = ["-c", str(tmp_path / "patience.config")]
+
+    def run(name: str, hub: FakeHub, *words: str) -> Run:
+        given = options(project, name, weights_cache=str(tmp_path / f"cache-{name}"), **other)
+        return project.run(*impatient, *given, *words, outdir=name, defaults=False, HF_ENDPOINT=hub.endpoint)
+
+    with serve(FakeHub(files)) as hub:
+        whole = run("whole", hub)
+        assert whole.status == 0, whole.output
+        hub.stall["model.safetensors"] = 100
+        hung = run("hung", hub)
+        assert hung.status != 0
+        assert f"{REPO}@{REVISION[:12]} could not be fetched" in hung.output or (
+            f"{REPO}@{REVISION[:12]}: could not be fetched" in hung.output
+        ), hung.output
+        assert "timed out" in hung.output
+        assert "Traceback" not in hung.output
+        assert not (hung.outdir / "variants").exists()
+        hub.stall.clear()
+        again = run("hung", hub, "-resume")
+    assert again.status == 0, again.output
+    assert "CACHED" in again.statuses()
+    assert results(again.outdir) == results(whole.outdir)

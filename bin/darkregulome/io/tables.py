@@ -79,12 +79,24 @@ def reading(path: Path) -> Iterator[None]:
     except pd.errors.EmptyDataError as error:
         raise InputError.at(path, "is empty", "give a table with a header and at least one row") from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError.at(path, "is a truncated or damaged gzip file", "copy or compress it again") from error
+        remedy = _made_again(path) or "copy or compress it again"
+        raise InputError.at(path, "is a truncated or damaged gzip file", remedy) from error
     except (pa.ArrowException, pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        remedy = "write it again" if path.suffix == ".parquet" else "check that it is text, one row a line"
-        raise InputError.at(path, f"cannot be read ({_first_line(error)})", remedy) from error
+        usual = "write it again" if path.suffix == ".parquet" else "check that it is text, one row a line"
+        raise InputError.at(path, f"cannot be read ({_first_line(error)})", _made_again(path) or usual) from error
+
+
+def _made_again(path: Path) -> str | None:
+    """The remedy for a damaged file that a task of Nextflow has made; None where none has.
+
+    Nextflow takes a finished task's files as they are, however damaged, as long as the task's folder is there.
+    """
+    for folder in path.resolve().parents:
+        if (folder / ".command.run").is_file():
+            return f"delete {folder}, and run again with -resume"
+    return None
 
 
 def check_table(frame: pd.DataFrame, schema: TableSchema, where: object) -> pd.DataFrame:

@@ -1,0 +1,181 @@
+"""Faults in the middle of the main job: afterwards the results are byte for byte those of an undisturbed run."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyBigWig
+import pytest
+
+from fault_runner import OUT_OF_MEMORY, STOP_AT_A_CHUNK, Faults, cached, results, session, started, wait_for
+from pipeline_runner import ROOT, Project, Run, copy_project, make_models
+
+pytestmark = [pytest.mark.pipeline, pytest.mark.heavy]
+
+MODEL = "demo-hyena"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("faults") / "project"
+    genome = folder / "demo-data"
+    command = [sys.executable, str(ROOT / "bin" / "simulate_genome.py"), "--out", str(genome), "--loci", "3"]
+    subprocess.run([*command, "--flank", "12000", "--seed", "1"], check=True)
+    return copy_project(folder, genome, {MODEL: make_models(folder)[MODEL]})
+
+
+def options(project: Project, name: str, **other: str) -> list[str]:
+    """A run in two scoring tasks, of two loci and of one, with a work folder of its own."""
+    inputs = {"loci": "loci.csv", "fasta": "genome.fa.gz", "gtf": "genes.gtf.gz", "regulatory": "regulatory.bed.gz"}
+    inputs |= {"repeats": "rmsk.txt.gz", "class_map": "class_map.csv", "conservation": "phylop.bw"}
+    given = {key: str(project.genome / file) for key, file in inputs.items()}
+    given |= {"models": MODEL, "weights": f"{MODEL}={project.models[MODEL]}", "sites": "1", "loci_per_task": "2"}
+    given |= {"flank": "12000", "permutations": "99", "max_cpus": "1", "max_memory": "2.GB", "outdir": name, **other}
+    return [*(word for key, value in given.items() for word in (f"--{key}", value)), "-w", str(work(project, name))]
+
+
+def work(project: Project, name: str) -> Path:
+    return project.folder / f"work-{name}"
+
+
+def resume(project: Project, words: list[str], name: str, of: str = "") -> Run:
+    run = project.run(*words, "-resume", *([of] if of else []), outdir=name, defaults=False)
+    assert run.status == 0, run.output
+    return run
+
+
+@pytest.fixture(scope="module")
+def finished(project: Project) -> Run:
+    run = project.run(*options(project, "undisturbed"), outdir="undisturbed", defaults=False)
+    assert run.status == 0, run.output
+    return run
+
+
+@pytest.fixture(scope="module")
+def undisturbed(finished: Run) -> dict[str, str]:
+    found = results(finished.outdir)
+    assert {"ris/ris.parquet", "diagnosis/diagnosis.json", f"effects/locus3.{MODEL}.effects.parquet"} <= set(found)
+    return found
+
+
+def test_the_next_attempt_of_a_killed_scoring_task_takes_the_chunks_that_were_finished(
+    project: Project, undisturbed: dict[str, str], tmp_path: Path
+):
+    faults = Faults(tmp_path / "faults")
+    faults.add(project, "score_elements.py", STOP_AT_A_CHUNK, number=0)
+    words = options(project, "killed-task", chunks_dir=str(tmp_path / "chunks"))
+    with started(project, words, faults) as running:
+        wait_for(faults.flag.exists, running, "a chunk of the scoring is finished")
+        faults.kill_what_stopped()
+        assert running.wait(timeout=300) == 0
+    run = Run(0, "", project.folder / "killed-task")
+    attempts = [task for task in run.trace() if task["process"] == "SCORE_ELEMENTS" and task["status"] == "FAILED"]
+    assert [(task["exit"], task["attempt"]) for task in attempts] == [("137", "1")]
+    tag = attempts[0]["tag"]
+    (second,) = (task for task in run.trace() if task["tag"] == tag and task["attempt"] == "2")
+    said = (Path(second["workdir"]) / ".command.err").read_text()
+    assert "1 finished chunks of an interrupted run are taken as they are" in said
+    assert results(run.outdir) == undisturbed
+    assert list((tmp_path / "chunks").iterdir()) == []
+
+
+def test_a_run_whose_nextflow_was_killed_goes_on_and_makes_a_damaged_chunk_again(
+    project: Project, undisturbed: dict[str, str], tmp_path: Path
+):
+    faults = Faults(tmp_path / "faults")
+    faults.add(project, "score_elements.py", STOP_AT_A_CHUNK, number=1)
+    words = options(project, "killed-nextflow", chunks_dir=str(tmp_path / "chunks"))
+    elements = work(project, "killed-nextflow")
+    with started(project, words, faults) as running:
+        wait_for(faults.flag.exists, running, "two chunks of the scoring are finished")
+        made = [path for path in elements.glob("*/*/elements/elements.parquet") if not path.is_symlink()]
+        wait_for(lambda: cached(project, made[0].parents[1]), running, "the elements are known to be made")
+        running.kill()
+        running.wait()
+        faults.kill_what_stopped()
+    assert not (project.folder / "killed-nextflow" / "ris").exists()
+    chunks = sorted((tmp_path / "chunks").glob(".*/*.parquet"))
+    assert len(chunks) == 4
+    chunks[0].write_bytes(chunks[0].read_bytes()[:100])
+    run = resume(project, words, "killed-nextflow")
+    assert {task["process"] for task in run.trace() if task["status"] == "CACHED"} >= {"PREPARE_LOCI", "BUILD_ELEMENTS"}
+    assert results(run.outdir) == undisturbed
+
+
+def test_a_device_that_somebody_else_fills_fails_its_loci_and_room_lets_them_be_scored(
+    project: Project, undisturbed: dict[str, str], tmp_path: Path
+):
+    """Where not one window fits; that smaller batches give the same effects is in test_faults_in_scripts.py."""
+    full = tmp_path / "full"
+    full.touch()
+    faults = Faults(tmp_path / "faults")
+    faults.add(project, "score_elements.py", OUT_OF_MEMORY, condition="'locus3' in sys.argv", full=str(full))
+    words = ["-c", str(faults.config), *options(project, "full")]
+    run = project.run(*words, outdir="full", defaults=False)
+    # One locus is lost, and said to be; the others are judged.
+    assert run.status == 0, run.output
+    sizes = [int(size) for size in full.read_text().split()]
+    assert sizes[0] > sizes[-1] == 1
+    (failed,) = (task for task in run.trace() if task["status"] == "FAILED")
+    said = (Path(failed["workdir"]) / ".command.err").read_text()
+    assert "one window does not fit into memory" in said
+    assert "Traceback" not in said
+    assert f"locus3\t{MODEL}" in (run.outdir / "report" / "failed_scores.tsv").read_text()
+    full.unlink()
+    again = resume(project, words, "full")
+    assert {task["tag"] for task in again.trace() if task["process"] == "SCORE_ELEMENTS"} == {
+        *(f"{loci} {MODEL}" for loci in ("locus1..locus2", "locus3"))
+    }
+    (again.outdir / "report" / "failed_scores.tsv").unlink()  # of the first run; the second one had nothing to say
+    assert results(again.outdir) == undisturbed
+
+
+def test_a_bigwig_without_a_chromosome_is_said_and_the_whole_one_gives_the_undisturbed_results(
+    project: Project, finished: Run, undisturbed: dict[str, str], tmp_path: Path
+):
+    bigwig = tmp_path / "phylop.bw"
+    whole = (project.genome / "phylop.bw").read_bytes()
+    lost = without_last_chromosome(project.genome / "phylop.bw", bigwig)
+    words = options(project, "lacking", conservation=str(bigwig))
+    words[-1] = str(work(project, "undisturbed"))
+    run = resume(project, words, "lacking", session(project, finished))
+    assert "SCORE_ELEMENTS" in {task["process"] for task in run.trace() if task["status"] == "CACHED"}
+    check = (run.outdir / "cross_checks" / "cross_check_conservation.json").read_text()
+    assert f"lacks {lost}" in check
+    bigwig.write_bytes(whole)
+    assert results(resume(project, words, "lacking").outdir) == undisturbed
+
+
+def without_last_chromosome(source: Path, out: Path) -> str:
+    """Copy a bigWig but for one chromosome, and return its name."""
+    with pyBigWig.open(str(source)) as given, pyBigWig.open(str(out), "w") as made:
+        *kept, lost = given.chroms()
+        made.addHeader([(name, given.chroms(name)) for name in kept])
+        for name in kept:
+            values = np.array(given.values(name, 0, given.chroms(name)))
+            at = np.flatnonzero(~np.isnan(values))
+            made.addEntries([name] * len(at), at.tolist(), ends=(at + 1).tolist(), values=values[at].tolist())
+    return lost
+
+
+def test_damaged_effects_are_told_with_their_remedy_and_made_again(
+    project: Project, finished: Run, undisturbed: dict[str, str]
+):
+    name = f"locus3.{MODEL}.effects.parquet"
+    part = next(path for path in work(project, "undisturbed").glob(f"*/*/{name}") if not path.is_symlink())
+    part.write_bytes(part.read_bytes()[:-20])
+    words = options(project, "damaged")
+    words[-1] = str(work(project, "undisturbed"))
+    run = project.run(*words, "-resume", session(project, finished), outdir="damaged", defaults=False)
+    # Nextflow takes the finished task as it is; the next stage, whose input has changed, is run again, and says it.
+    assert run.status != 0
+    assert f"{name}: cannot be read" in run.output
+    told = re.search(r"delete (\S+), and run again with -resume", run.output)
+    assert told is not None, run.output
+    assert Path(told[1]) == part.parent
+    shutil.rmtree(told[1])
+    again = resume(project, words, "damaged")
+    assert results(again.outdir) == undisturbed
