@@ -32,11 +32,11 @@ def stop(place):
     """Say which process this is, and wait to be killed; once in a run."""
     flag = Path({flag!r})
     try:
-        with open(flag.with_suffix(".partial"), "x") as handle:
+        with open(flag.with_suffix(".first"), "x") as handle:
             handle.write(str(os.getpid()))
     except FileExistsError:
         return
-    os.rename(flag.with_suffix(".partial"), flag)
+    os.link(flag.with_suffix(".first"), flag)
     time.sleep({patience})
 
 if "--out" in sys.argv:
@@ -92,7 +92,8 @@ class Faults:
         self.config = folder / "faults.config"
         # What a task finds first; else as conf/base.config has it.
         path = os.pathsep.join([str(folder), str(ROOT / ".venv" / "bin")])
-        self.config.write_text(f"process.beforeScript = 'export PATH=\"{path}:$PATH\"'\n")
+        # Two tasks at a time, so that others go on beside one that has stopped, also where there is one core.
+        self.config.write_text(f"process.beforeScript = 'export PATH=\"{path}:$PATH\"'\nexecutor.cpus = 2\n")
 
     def add(self, project: Project, script: str, fault: str, **given: object) -> None:
         """Let a script of the project's bin/ meet a fault."""

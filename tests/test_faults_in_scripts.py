@@ -13,6 +13,7 @@ import torch
 import toy
 from bad_input_corpus import make_world, snapshot, write_bigwig
 from darkregulome.errors import InputError
+from darkregulome.io.tables import read_table, write_table
 from darkregulome.ism import batches
 from darkregulome.models import hub
 from darkregulome.models.registry import ModelEntry
@@ -111,6 +112,24 @@ def test_a_bigwig_that_lacks_a_chromosome_is_noted_and_the_whole_one_gives_the_s
     assert {Path(name).name: data for name, data in whole.items()} == {
         Path(name).name: data for name, data in again.items()
     }
+
+
+@pytest.mark.parametrize("name", ["effects.parquet", "part.tsv.gz"])
+def test_a_damaged_table_is_told_with_the_folder_of_the_task_that_made_it(name: str, tmp_path: Path):
+    task, staged = tmp_path / "work" / "ab" / "cdef", tmp_path / "work" / "12" / "3456" / "inputs"
+    (task / "made").mkdir(parents=True)
+    staged.mkdir(parents=True)
+    write_table(pd.DataFrame({"a": range(1000)}), task / "made" / name)
+    (task / "made" / name).write_bytes((task / "made" / name).read_bytes()[:-20])
+    (staged / name).symlink_to(task / "made" / name)
+    with pytest.raises(InputError) as usual:
+        read_table(staged / name)
+    assert "delete" not in str(usual.value)
+    (task / ".command.run").touch()
+    with pytest.raises(InputError) as told:
+        read_table(staged / name)
+    assert str(told.value).startswith(str(staged / name))
+    assert f"delete {task}, and run again with -resume" in str(told.value)
 
 
 def test_a_download_that_hangs_ends_in_a_sentence_and_the_next_one_is_whole(

@@ -88,11 +88,11 @@ def test_a_run_whose_nextflow_was_killed_goes_on_and_makes_a_damaged_chunk_again
     faults = Faults(tmp_path / "faults")
     faults.add(project, "score_elements.py", STOP_AT_A_CHUNK, number=1)
     words = options(project, "killed-nextflow", chunks_dir=str(tmp_path / "chunks"))
-    elements = work(project, "killed-nextflow")
+    tasks = work(project, "killed-nextflow")
     with started(project, words, faults) as running:
         wait_for(faults.flag.exists, running, "two chunks of the scoring are finished")
-        made = [path for path in elements.glob("*/*/elements/elements.parquet") if not path.is_symlink()]
-        wait_for(lambda: cached(project, made[0].parents[1]), running, "the elements are known to be made")
+        other = f"*/*/locus3.{MODEL}.reference.parquet"
+        wait_for(lambda: any(cached(project, made.parent) for made in tasks.glob(other)), running, "locus3 is scored")
         running.kill()
         running.wait()
         faults.kill_what_stopped()
@@ -101,7 +101,8 @@ def test_a_run_whose_nextflow_was_killed_goes_on_and_makes_a_damaged_chunk_again
     assert len(chunks) == 4
     chunks[0].write_bytes(chunks[0].read_bytes()[:100])
     run = resume(project, words, "killed-nextflow")
-    assert {task["process"] for task in run.trace() if task["status"] == "CACHED"} >= {"PREPARE_LOCI", "BUILD_ELEMENTS"}
+    scored = {task["tag"]: task["status"] for task in run.trace() if task["process"] == "SCORE_ELEMENTS"}
+    assert scored == {f"locus1..locus2 {MODEL}": "COMPLETED", f"locus3 {MODEL}": "CACHED"}
     assert results(run.outdir) == undisturbed
 
 

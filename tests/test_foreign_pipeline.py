@@ -14,6 +14,7 @@ pytestmark = [pytest.mark.pipeline, pytest.mark.filterwarnings("ignore")]
 FOREIGN = ROOT / "tests" / "foreign"
 
 
+@pytest.mark.heavy
 def test_modules_run_in_a_pipeline_of_others(tmp_path: Path):
     world = tmp_path / "world"
     world.mkdir()

@@ -59,6 +59,7 @@ def test_windows_are_embedded_mapped_and_reported_with_their_logos(project: Proj
     assert all(tool in versions for tool in ("umap-learn", "leidenalg", "logomaker", "multiqc"))
 
 
+@pytest.mark.heavy
 def test_a_stub_run_goes_through_the_same_stages(project: Project):
     run = project.run(*options(project, "stub"), "-stub-run", outdir="stub", defaults=False)
     assert run.status == 0, run.output

@@ -41,6 +41,7 @@ def test_a_language_model_is_trained_and_its_report_says_what_it_is_worth(projec
     assert "Curves of the training" in report
 
 
+@pytest.mark.heavy
 def test_a_stub_run_goes_through_the_same_stages(project: Project):
     run = project.run(*OPTIONS, "-stub-run", "--outdir", "stub", outdir="stub", defaults=False)
     assert run.status == 0, run.output

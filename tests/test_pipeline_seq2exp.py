@@ -67,6 +67,7 @@ def test_trainings_are_fanned_out_gathered_applied_and_reported(project: Project
     assert "What the mask agrees with" in report
 
 
+@pytest.mark.heavy
 def test_a_stub_run_goes_through_the_same_stages(project: Project):
     run = project.run(*OPTIONS, "-stub-run", "--outdir", "stub", outdir="stub", defaults=False)
     assert run.status == 0, run.output

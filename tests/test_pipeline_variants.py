@@ -76,6 +76,7 @@ def test_all_snvs_of_a_bed_on_a_gzipped_genome(project: Project):
     assert records == [(pos, 3, 3) for pos in range(101, 105)]
 
 
+@pytest.mark.heavy
 def test_a_stub_run_goes_through_the_same_stages(project: Project):
     run = project.run(*options(project), "-stub-run", "--outdir", "stub", outdir="stub", defaults=False)
     assert run.status == 0, run.output
