@@ -25,6 +25,8 @@ def missing() -> str | None:
         return f"{', '.join(absent)} not installed (Debian: apt-get install slurm-wlm munge)"
     if os.geteuid() != 0:
         return "the daemons of SLURM want to be started by root"
+    if os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") < MEMORY_MB << 20:
+        return f"its node needs {MEMORY_MB} MB of memory"
     return None
 
 
@@ -72,10 +74,10 @@ def running_cluster() -> Iterator[Cluster]:
     daemons: list[subprocess.Popen[bytes]] = []
     try:
         daemons.append(_start(cluster, "munged", *_munge_options(folder)))
-        wait_until((folder / "munge.socket").exists, 20, "munged opens its socket")
+        wait_until((folder / "munge.socket").exists, 120, "munged opens its socket")
         daemons.append(_start(cluster, "slurmctld", "-D", "-c"))
         daemons.append(_start(cluster, "slurmd", "-D", "-N", cluster.node))
-        wait_until(lambda: _is_idle(cluster), 60, "the node becomes idle")
+        wait_until(lambda: _is_idle(cluster), 180, "the node becomes idle")
         yield cluster
     finally:
         for daemon in reversed(daemons):

@@ -143,8 +143,8 @@ def test_a_cancelled_run_leaves_no_job_behind(cluster: Cluster, project: Project
     try:
         wait_until(lambda: bool(cluster.jobs("RUNNING")), 300, "a job of the run starts")
         running.send_signal(signal.SIGINT)
-        running.wait(timeout=120)
+        running.wait(timeout=300)
     finally:
         running.kill()
     assert running.returncode != 0
-    wait_until(lambda: not cluster.jobs(), 60, "the jobs of the cancelled run end")
+    wait_until(lambda: not cluster.jobs(), 180, "the jobs of the cancelled run end")
