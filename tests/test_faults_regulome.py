@@ -126,11 +126,12 @@ def test_a_device_that_somebody_else_fills_fails_its_loci_and_room_lets_them_be_
     assert "Traceback" not in said
     assert f"locus3\t{MODEL}" in (run.outdir / "report" / "failed_scores.tsv").read_text()
     full.unlink()
-    again = resume(project, words, "full")
-    assert {task["tag"] for task in again.trace() if task["process"] == "SCORE_ELEMENTS"} == {
-        *(f"{loci} {MODEL}" for loci in ("locus1..locus2", "locus3"))
-    }
-    (again.outdir / "report" / "failed_scores.tsv").unlink()  # of the first run; the second one had nothing to say
+    # Into another folder: what was drawn of two loci stays in that of the first run.
+    words = ["-c", str(faults.config), *options(project, "room")]
+    words[-1] = str(work(project, "full"))
+    again = resume(project, words, "room")
+    scored = {task["tag"]: task["status"] for task in again.trace() if task["process"] == "SCORE_ELEMENTS"}
+    assert scored == {f"locus1..locus2 {MODEL}": "CACHED", f"locus3 {MODEL}": "COMPLETED"}
     assert results(again.outdir) == undisturbed
 
 
