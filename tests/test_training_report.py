@@ -5,7 +5,9 @@ import json
 import pytest
 
 from darkregulome.errors import InputError
+from darkregulome.report.sections import write_sections
 from darkregulome.report.training import read_trainings, training_sections
+from test_report import build_report
 
 CARD = {"steps": 4, "heldout_loss": 1.25, "markov_loss": {"0": 1.38, "5": 1.31}, "verdict": "beats <b>order 5</b>"}
 CURVE = [
@@ -62,3 +64,13 @@ def test_comparisons_of_seq2exp_are_a_table_of_their_own(tmp_path):
 def test_a_folder_without_a_card_is_named(tmp_path):
     with pytest.raises(InputError, match="model_card"):
         read_trainings([tmp_path])
+
+
+def test_lines_run_from_left_to_right_in_the_finished_report(tmp_path):
+    curve = [{"step": step, "progress": step / 1000, "loss": 2.0 - step / 1000} for step in (20, 100, 200, 1000)]
+    folder = checkpoint(tmp_path / "m", CARD, curve)
+    write_sections(training_sections(read_trainings([folder])), tmp_path / "sections")
+    build_report(tmp_path / "sections", tmp_path / "out")
+    drawn = json.loads((tmp_path / "out" / "report_data" / "multiqc_data.json").read_text())["report_plot_data"]
+    (line,) = drawn["darkregulome_training_curves_plot"]["datasets"][0]["lines"]
+    assert [step for step, _ in line["pairs"]] == [20, 100, 200, 1000]

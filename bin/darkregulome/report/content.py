@@ -14,8 +14,9 @@ class Section:
     ----------
     id : short name; `assets/multiqc_config.yml` orders the sections by it.
     title, description : plain text of ours.
-    plot_type : html, bargraph, heatmap or linegraph.
-    data : what MultiQC draws; HTML text, or nested numbers. Text from data is escaped before it comes here.
+    plot_type : html, bargraph, heatmap, scatter or linegraph.
+    data : what MultiQC draws; HTML text, or nested numbers, of a linegraph a list of {line: {x: y}}. Text from data is
+        escaped before it comes here.
     pconfig, extra : MultiQC's settings of the plot, and of the section.
     """
 
@@ -41,5 +42,10 @@ class Section:
             "plot_type": self.plot_type,
             **plot,
             **self.extra,
-            "data": self.data,
+            "data": _lines_as_pairs(self.data) if self.plot_type == "linegraph" else self.data,
         }
+
+
+def _lines_as_pairs(datasets: Any) -> Any:
+    """Lines of x to y as lists of pairs: MultiQC sorts keys of JSON objects as words, 1000 before 200."""
+    return [{name: sorted(map(list, line.items())) for name, line in lines.items()} for lines in datasets]
