@@ -136,7 +136,7 @@ def _check_caduceus(case):
 
 def _check_equivariance(network, inputs, key):
     tokens = torch.from_numpy(inputs[key.replace("_rc_", "_")])
-    complement = torch.tensor([letters.COMPLEMENT.get(i, i) for i in range(network.config.vocab_size)])
+    complement = torch.tensor([letters.CHARACTERS.complement.get(i, i) for i in range(network.config.vocab_size)])
     assert torch.equal(complement[tokens.flip(1)], torch.from_numpy(inputs[key]))
     forward, reverse = network(tokens), network(complement[tokens.flip(1)])
     assert (reverse - forward.flip(1)[..., complement]).abs().max() <= FLOOR

@@ -16,6 +16,7 @@ import pysam
 import pytest
 
 from darkregulome.errors import InputError
+from darkregulome.genome.bases import letters_of_codes
 from darkregulome.simulate import biology
 from darkregulome.simulate.genome import HORIZON, SimulatedGenome, decay, near_ccre_share, simulate, te_copy, word_tile
 from darkregulome.simulate.variation import eqtls
@@ -402,7 +403,7 @@ def test_coding_sequences_are_whole_codons(folder):
 def test_repeats_match_their_consensus_where_the_table_says(folder, fasta):
     repeats = pd.read_csv(folder / "rmsk.txt.gz", sep="\t", header=None)
     assert repeats.shape[1] == 17
-    consensus = {family.name: biology.decode(family.consensus) for family in biology.families()}
+    consensus = {family.name: letters_of_codes(family.consensus) for family in biology.families()}
     young = repeats[repeats[10] == "SimAluA"]
     identities = []
     for row in young.itertuples(index=False):

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from darkregulome.errors import InputError
+from darkregulome.genome.bases import N_CODE, base_codes, letters_of_codes, reverse_complement_codes
 from darkregulome.models.letters import MASK, A
 from darkregulome.training.build import language_of
 from darkregulome.training.lm import (
@@ -27,15 +28,7 @@ from darkregulome.training.lm import (
 )
 from darkregulome.training.markov import fit_markov, markov_loss
 from darkregulome.training.schedule import Budget
-from darkregulome.training.windows import (
-    N_CODE,
-    WindowSampler,
-    encode_bases,
-    evenly_spaced_windows,
-    read_repeats,
-    reverse_complement_codes,
-    split_contigs,
-)
+from darkregulome.training.windows import WindowSampler, evenly_spaced_windows, read_repeats, split_contigs
 
 BIN = Path(__file__).parents[1] / "bin"
 
@@ -43,7 +36,7 @@ BIN = Path(__file__).parents[1] / "bin"
 def repeated_genome(length: int = 20_000) -> dict[str, np.ndarray]:
     """Two contigs tiled with one 16-bp word between random bases: easy to predict, if one looks."""
     rng = np.random.default_rng(0)
-    word = encode_bases("ACGTTGCAAGGCTTAC")
+    word = base_codes("ACGTTGCAAGGCTTAC")
     contigs = {}
     for name in ("chr1", "chr2"):
         spacer = rng.integers(0, 4, (length // 20, 4), dtype=np.uint8)
@@ -52,12 +45,15 @@ def repeated_genome(length: int = 20_000) -> dict[str, np.ndarray]:
 
 
 def test_encoding_knows_case_and_turns_every_other_letter_into_n():
-    assert encode_bases("ACGTacgtNRx").tolist() == [0, 1, 2, 3, 0, 1, 2, 3, N_CODE, N_CODE, N_CODE]
+    assert base_codes("ACGTacgtNRx").tolist() == [0, 1, 2, 3, 0, 1, 2, 3, N_CODE, N_CODE, N_CODE]
+    assert base_codes("AUug").tolist() == [0, N_CODE, N_CODE, 2]
+    assert base_codes("AUug", rna=True).tolist() == [0, 3, 3, 2]
+    assert letters_of_codes(base_codes("acgtR")) == "ACGTN"
 
 
 def test_reverse_complement_is_an_involution_and_keeps_n():
-    codes = encode_bases("ACCGTN")
-    assert reverse_complement_codes(codes).tolist() == encode_bases("NACGGT").tolist()
+    codes = base_codes("ACCGTN")
+    assert reverse_complement_codes(codes).tolist() == base_codes("NACGGT").tolist()
     assert (reverse_complement_codes(reverse_complement_codes(codes)) == codes).all()
 
 
@@ -93,18 +89,18 @@ def test_masking_hides_eighty_percent_of_fifteen_percent_and_never_a_pad():
 
 
 def test_a_causal_target_is_the_next_base():
-    tokens = codes_to_tokens(encode_bases("ACGNT")[None])
+    tokens = codes_to_tokens(base_codes("ACGNT")[None])
     _, targets = next_tokens(tokens)
     assert targets.tolist() == [[8, 9, IGNORE, 10, IGNORE]]
 
 
 def test_markov_loss_agrees_with_counting_by_hand():
-    codes = {"chr1": encode_bases("ACACACAC")}
+    codes = {"chr1": base_codes("ACACACAC")}
     # Both strands: ACACACAC and GTGTGTGT; after A comes C 4 times, after C comes A 3 times, one pseudo-count each.
     log_probabilities = fit_markov(codes, 1)
     assert np.exp(log_probabilities[0]) == pytest.approx([1 / 8, 5 / 8, 1 / 8, 1 / 8])
     assert np.exp(log_probabilities[1]) == pytest.approx([4 / 7, 1 / 7, 1 / 7, 1 / 7])
-    assert markov_loss(log_probabilities, encode_bases("ACA")[None]) == pytest.approx(-np.log([5 / 8, 4 / 7]).mean())
+    assert markov_loss(log_probabilities, base_codes("ACA")[None]) == pytest.approx(-np.log([5 / 8, 4 / 7]).mean())
 
 
 def test_markov_model_of_order_two_finds_what_order_one_cannot():
@@ -257,7 +253,7 @@ def test_a_model_no_better_than_counting_is_called_of_no_use():
 
 def test_gpn_reads_its_own_letters():
     language = language_of("gpn")
-    tokens = codes_to_tokens(encode_bases("ACGTN")[None], language.alphabet)
+    tokens = codes_to_tokens(base_codes("ACGTN")[None], language.alphabet)
     assert tokens.tolist() == language.alphabet.tokenize(["acgtn"]).tolist()
     inputs, targets = mask_tokens(tokens.repeat(50, 40), torch.Generator().manual_seed(0), 1.0, 0.0, language.alphabet)
     assert (inputs[targets != IGNORE] == language.alphabet.mask).all()
@@ -299,16 +295,16 @@ def test_a_bert_that_was_trained_is_the_bert_that_is_loaded(tmp_path):
     registry.write_text(json.dumps({"models": {"mine": {"kind": "masked", "architecture": "bert", "context": 64}}}))
     loaded = load_model("mine", weights=tmp_path / "bert", registry=registry, device="cpu")
     alphabet = language_of("bert").alphabet
-    logits = trained(codes_to_tokens(encode_bases("ACGTTGCANA")[None], alphabet))[..., list(alphabet.bases)]
+    logits = trained(codes_to_tokens(base_codes("ACGTTGCANA")[None], alphabet))[..., list(alphabet.bases)]
     found = loaded.log_probs(loaded.encode(["ACGTTGCANA"]))
     torch.testing.assert_close(found, logits.log_softmax(-1), atol=1e-5, rtol=0)
 
 
 def test_windows_of_rna_are_not_turned_over():
-    codes = {"one": encode_bases("AACCAACCAC"), "two": encode_bases("UUACAUUACA")}
+    codes = {"one": base_codes("AACCAACCAC"), "two": base_codes("UUACAUUACA", rna=True)}
     windows = WindowSampler(codes, 10, np.random.default_rng(0), both_strands=False).draw(20)
     assert {window.tobytes() for window in windows} == {array.tobytes() for array in codes.values()}
-    assert codes["two"].tolist() == encode_bases("TTACATTACA").tolist()
+    assert codes["two"].tolist() == base_codes("TTACATTACA").tolist()
 
 
 def test_contigs_are_held_out_by_pattern_too():
@@ -327,7 +323,7 @@ def test_small_enformer_learns_that_a_word_makes_a_track():
 
     rng = np.random.default_rng(0)
     codes, tracks, sites = {}, {}, []
-    word = encode_bases("ACGTTGCAAGGCTTAC")
+    word = base_codes("ACGTTGCAAGGCTTAC")
     for name in ("chr1", "chr2"):
         sequence = rng.integers(0, 4, 8192, dtype=np.uint8)
         track = np.zeros((1, 8192), dtype=np.float32)

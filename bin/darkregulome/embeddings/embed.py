@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from darkregulome.embeddings.windows import Window
 from darkregulome.errors import InputError
+from darkregulome.genome.bases import BASES, N_CODE, base_codes
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import reverse_complement
 from darkregulome.ism.batches import Batches
-from darkregulome.ism.perturb import BASES, clean
+from darkregulome.ism.perturb import clean
 from darkregulome.models.protocol import LanguageModel, OutputModel
 
 BASES_PER_BATCH = {"cpu": 2**13, "cuda": 2**20}
@@ -145,7 +146,7 @@ def _sums(
 
 def _weights(sequence: str, tile: Tile) -> NDArray[np.float64]:
     """1 at the bases of the tile that are A, C, G or T; 0 elsewhere."""
-    weights = np.isin(np.frombuffer(sequence.encode(), np.uint8), np.frombuffer(BASES.encode(), np.uint8)).astype(float)
+    weights = (base_codes(sequence) != N_CODE).astype(float)
     weights[: tile.start - tile.seen] = 0
     weights[tile.end - tile.seen :] = 0
     return weights
@@ -188,15 +189,13 @@ def composition(windows: Sequence[Window], reference: Reference, k: int = 3) -> 
     column = {kmer: at for at, kmer in enumerate(dict.fromkeys(classes.values()))}
     index = np.array([column[classes[kmer]] for kmer in kmers])
     powers = 4 ** np.arange(k)[::-1]
-    code = np.full(256, -1)
-    code[list(BASES.encode())] = range(4)
     for window in windows:
         counts = np.zeros(len(column))
         if window.status == "ok":
-            letters = code[np.frombuffer(reference.fetch(window.chrom, window.start, window.end).encode(), np.uint8)]
+            letters = base_codes(reference.fetch(window.chrom, window.start, window.end)).astype(np.int64)
             if len(letters) >= k:
                 runs = np.lib.stride_tricks.sliding_window_view(letters, k)
-                runs = runs[(runs >= 0).all(axis=1)]
+                runs = runs[(runs != N_CODE).all(axis=1)]
                 np.add.at(counts, index[runs @ powers], 1)
         yield counts / max(1.0, counts.sum())
 

@@ -4,10 +4,10 @@ import re
 
 import numpy as np
 
+from darkregulome.genome.bases import BASES, N_CODE, base_codes
+
 _COMPLEMENT = str.maketrans("ACGTUNRYSWKMBDHVacgtunryswkmbdhv", "TGCAANYRSWMKVHDBtgcaanyrswmkvhdb")
 _BASES = re.compile("[ACGT]+")
-_CODES = np.full(256, 4, dtype=np.int64)
-_CODES[[ord(base) for base in "ACGT"]] = range(4)
 KMER = 3
 
 
@@ -49,11 +49,11 @@ def complexity(sequence: str) -> float:
     The largest possible is ``log(min(64, n))`` for n 3-mers; 3-mers with another letter than A, C, G, T are left out.
     NaN where fewer than two remain.
     """
-    codes = _CODES[np.frombuffer(sequence.encode("ascii"), dtype=np.uint8)]
+    codes = base_codes(sequence)
     if len(codes) < KMER:
         return float("nan")
     kmers = np.lib.stride_tricks.sliding_window_view(codes, KMER)
-    kmers = kmers[(kmers < 4).all(axis=1)]
+    kmers = kmers[(kmers < N_CODE).all(axis=1)]
     if len(kmers) < 2:
         return float("nan")
     counts = np.bincount(kmers @ np.array([16, 4, 1]), minlength=64)
@@ -85,7 +85,7 @@ def _shuffle_run(run: str, rng: np.random.Generator) -> str:
     """Shuffle a run of bases: a random Eulerian path through the multigraph of its dinucleotides."""
     if len(run) < 4:
         return run  # with the ends fixed, three bases have one arrangement
-    codes = _CODES[np.frombuffer(run.encode("ascii"), dtype=np.uint8)]
+    codes = base_codes(run).astype(np.int64)
     last = int(codes[-1])
     # successors[b]: the bases that follow b, each as often as it does.
     successors = [codes[1:][codes[:-1] == base] for base in range(4)]
@@ -105,7 +105,7 @@ def _shuffle_run(run: str, rng: np.random.Generator) -> str:
         base = path[-1]
         path.append(followers[base][used[base]])
         used[base] += 1
-    return "".join("ACGT"[base] for base in path)
+    return "".join(BASES[base] for base in path)
 
 
 def _random_last_exits(successors: list[np.ndarray], last: int, rng: np.random.Generator) -> dict[int, int]:
@@ -127,4 +127,4 @@ def _reaches(base: int, towards: dict[int, int], last: int) -> bool:
 
 
 def _n_bases(sequence: str) -> int:
-    return sum(sequence.count(base) for base in "ACGT")
+    return sum(sequence.count(base) for base in BASES)

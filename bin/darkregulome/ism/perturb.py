@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from darkregulome.genome.bases import BASES
 from darkregulome.genome.sequence import dinucleotide_shuffle
 
-BASES = "ACGT"
 SHUFFLE_TRIES = 5
 """How often a shuffle that came out as the reference is drawn again before it is given up."""
 

@@ -31,8 +31,8 @@ import numpy as np
 import torch
 
 from darkregulome.errors import InputError
+from darkregulome.genome.bases import N_CODE, base_codes
 from darkregulome.ism.batches import Batches
-from darkregulome.ism.perturb import BASES
 from darkregulome.ism.plan import LanguagePlan, OutputPlan, Window
 from darkregulome.models.protocol import LanguageModel, OutputModel, PrefixReuse
 
@@ -47,9 +47,6 @@ REUSE_FROM = 8
 Report = Callable[[float], None]
 Read = Callable[[np.ndarray, int, torch.Tensor], None]
 """Takes numbers of passes, a position, and log-probabilities from that position on, (passes, positions, 4)."""
-
-_CODE = np.full(256, -1, dtype=np.int64)
-_CODE[np.frombuffer(BASES.encode(), dtype=np.uint8)] = np.arange(4)
 
 
 class Runner:
@@ -353,7 +350,8 @@ def _pseudo(model: LanguageModel, plan: LanguagePlan, numbers: np.ndarray) -> to
 
 def codes(letters: str) -> np.ndarray:
     """0, 1, 2, 3 for A, C, G, T; -1 for anything else."""
-    return _CODE[np.frombuffer(letters.encode("ascii"), dtype=np.uint8)]
+    found = base_codes(letters).astype(np.int64)
+    return np.where(found == N_CODE, -1, found)
 
 
 def _divide(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:

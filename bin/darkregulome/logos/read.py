@@ -20,10 +20,11 @@ import torch
 from numpy.typing import NDArray
 
 from darkregulome.embeddings.windows import Window
+from darkregulome.genome.bases import BASES
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import reverse_complement
 from darkregulome.ism.batches import Batches
-from darkregulome.ism.perturb import BASES, clean
+from darkregulome.ism.perturb import clean
 from darkregulome.ism.readout import TOKENS_PER_BATCH
 from darkregulome.models.protocol import LanguageModel, OutputModel
 from darkregulome.variants.place import Judge

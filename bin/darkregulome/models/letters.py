@@ -12,8 +12,6 @@ CLS, SEP, BOS, MASK, PAD, RESERVED, UNK = range(7)
 A, C, G, T, N = range(7, 12)
 VOCABULARY_SIZE = 12
 BASE_IDS = (A, C, G, T)
-COMPLEMENT = {A: T, C: G, G: C, T: A}
-"""Complement of the base ids; every other id is its own."""
 
 _BASE_OF_BYTE = np.zeros((256, 4), dtype=np.float32)
 for _column, _letter in enumerate("ACGT"):

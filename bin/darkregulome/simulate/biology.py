@@ -9,7 +9,6 @@ from functools import lru_cache
 
 import numpy as np
 
-BASES = "ACGT"
 BIOLOGY_SEED = 20240229
 """Seed of the consensus sequences and of the background's trinucleotides; not an option."""
 
@@ -155,21 +154,6 @@ def draw_allowed(allowed: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return keys.argmax(-1).astype(np.uint8)
 
 
-def encode(sequence: str) -> np.ndarray:
-    """Base codes (uint8) of a string of A, C, G, T."""
-    return _CODES[np.frombuffer(sequence.encode("ascii"), np.uint8)]
-
-
-def decode(codes: np.ndarray) -> str:
-    """The string of an array of base codes."""
-    return _LETTERS[codes].tobytes().decode("ascii")
-
-
-def reverse_complement(codes: np.ndarray) -> np.ndarray:
-    """Reverse complement of base codes, along the last axis."""
-    return 3 - codes[..., ::-1]
-
-
 def sample_background(gc: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Background sequence from the order-2 Markov chain, `GC_BLOCK` bases for each value of `gc`.
 
@@ -235,8 +219,3 @@ def _triplets(weight: float, taste: np.ndarray) -> np.ndarray:
         pair = np.einsum("ab,abc->bc", pair, transition)
     forward = pair[:, :, None] * transition
     return (forward + forward[::-1, ::-1, ::-1].transpose(2, 1, 0)) / 2
-
-
-_LETTERS = np.frombuffer(BASES.encode("ascii"), np.uint8)
-_CODES = np.zeros(256, np.uint8)
-_CODES[_LETTERS] = np.arange(4)

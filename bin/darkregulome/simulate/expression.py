@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 
 from darkregulome.errors import InputError
+from darkregulome.genome.bases import base_codes, letters_of_codes, reverse_complement_codes
 from darkregulome.simulate import biology
 from darkregulome.simulate.genome import find_words, te_copy
 
@@ -80,7 +81,7 @@ class SimulatedExpression:
 
     def sequence(self, chrom: str, start: int = 0, end: int | None = None) -> str:
         """Sequence of an interval as a string."""
-        return biology.decode(self.contigs[chrom][start:end])
+        return letters_of_codes(self.contigs[chrom][start:end])
 
     @property
     def causal_fraction(self) -> float:
@@ -188,13 +189,13 @@ def _write_sequence(sequence: np.ndarray, elements: pd.DataFrame, rng: np.random
             place = te_copy(families[rng.integers(len(families))], end - start, rng)[0]
         else:
             place = _write_words(sequence[start:end], STRUCTURAL if kind == "silent_peak" else ACTIVATOR, rng)
-        sequence[start:end] = place if rng.random() < 0.5 else biology.reverse_complement(place)
+        sequence[start:end] = place if rng.random() < 0.5 else reverse_complement_codes(place)
 
 
 def _write_words(background: np.ndarray, word: str, rng: np.random.Generator) -> np.ndarray:
     """The background with the word in every slot, some of its bases left as they were."""
     made, share = background.copy(), rng.uniform(*KEPT)
-    letters = biology.encode(word)
+    letters = base_codes(word)
     for slot in range(0, len(made) - SLOT + 1, SLOT):
         first = slot + int(rng.integers(SLOT - len(word) + 1))
         kept = rng.random(len(word)) < share

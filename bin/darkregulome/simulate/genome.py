@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from darkregulome.errors import InputError
+from darkregulome.genome.bases import base_codes, letters_of_codes, reverse_complement_codes
 from darkregulome.simulate import biology
 from darkregulome.simulate.biology import ANY_BASE, HORIZON, MARGIN, PITCH, WORD_LENGTH
 
@@ -87,7 +88,7 @@ class SimulatedGenome:
 
     def sequence(self, chrom: str, start: int = 0, end: int | None = None) -> str:
         """Sequence of an interval as a string."""
-        return biology.decode(self.contigs[chrom][start:end])
+        return letters_of_codes(self.contigs[chrom][start:end])
 
 
 def each_locus(loci: pd.DataFrame) -> Iterator[Locus]:
@@ -286,10 +287,10 @@ def _background(loci: pd.DataFrame, rng: np.random.Generator) -> np.ndarray:
 
 
 def _write_core_promoter(sequence: np.ndarray, tss: int, strand: str) -> None:
-    promoter = biology.encode(biology.CORE_PROMOTER)
+    promoter = base_codes(biology.CORE_PROMOTER)
     offset = biology.CORE_PROMOTER_TSS
     if strand == "-":
-        promoter, offset = biology.reverse_complement(promoter), len(promoter) - 1 - offset
+        promoter, offset = reverse_complement_codes(promoter), len(promoter) - 1 - offset
     sequence[tss - offset : tss - offset + len(promoter)] = promoter
 
 
@@ -316,7 +317,7 @@ def _write_elements(
                 model = word_tile(biology.lexicon(active), len(place), rng)
                 is_kept = (model != ANY_BASE) & (rng.random(len(place)) < share)
                 place = np.where(is_kept, biology.draw_allowed(model, rng), place)
-        sequence[start:end] = place if strand == "+" else biology.reverse_complement(place)
+        sequence[start:end] = place if strand == "+" else reverse_complement_codes(place)
         template[start:end] = model if strand == "+" else biology.reverse_complement_bits(model)
         subclass.append(name)
         kept.append(share)

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from darkregulome.genome.bases import BASES
 from darkregulome.simulate import biology
-from darkregulome.simulate.biology import BASES, WORD_LENGTH
+from darkregulome.simulate.biology import WORD_LENGTH
 from darkregulome.simulate.genome import Element, Locus, SimulatedGenome, each_element, each_locus, find_words, stream
 
 N_PROTEINS = 60

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from darkregulome.training.windows import N_CODE, Codes, reverse_complement_codes
+from darkregulome.genome.bases import N_CODE, reverse_complement_codes
+from darkregulome.training.windows import Codes
 
 PSEUDO_COUNT = 1.0
 

@@ -8,9 +8,7 @@ import numpy as np
 import pysam
 
 from darkregulome.errors import InputError
-
-N_CODE = 4
-"""Code of every letter that is not A, C, G or T (0 to 3, so that 3 - code is the complement; U counts as T)."""
+from darkregulome.genome.bases import N_CODE, base_codes, reverse_complement_codes
 
 MAX_N_FRACTION = 0.1
 """Windows with more N than this teach nothing and are drawn again."""
@@ -18,14 +16,9 @@ MAX_N_FRACTION = 0.1
 Codes = Mapping[str, np.ndarray]
 """Contig name -> base codes, uint8, shape (length,)."""
 
-_CODE_OF_LETTER = np.full(256, N_CODE, dtype=np.uint8)
-for _code, _letters in enumerate(("Aa", "Cc", "Gg", "TtUu")):
-    for _letter in _letters:
-        _CODE_OF_LETTER[ord(_letter)] = _code
-
 
 def read_codes(fastas: Sequence[Path]) -> dict[str, np.ndarray]:
-    """Base codes of every contig of one or several FASTA files (plain or bgzipped)."""
+    """Base codes of every contig of one or several FASTA files (plain or bgzipped); U counts as T."""
     codes: dict[str, np.ndarray] = {}
     for path in fastas:
         try:
@@ -35,7 +28,7 @@ def read_codes(fastas: Sequence[Path]) -> dict[str, np.ndarray]:
                         raise InputError.at(
                             path, f"contig {record.name!r} is given twice", "rename or drop one of them"
                         )
-                    codes[str(record.name)] = encode_bases(record.sequence or "")
+                    codes[str(record.name)] = base_codes(record.sequence or "", rna=True)
         except OSError as error:
             raise InputError.at(path, f"cannot be read ({error})", "give a FASTA file, plain or gzipped") from error
     if not codes:
@@ -52,17 +45,6 @@ def read_repeats(fastas: Sequence[Path]) -> dict[str, np.ndarray]:
                 letters = np.frombuffer((record.sequence or "").encode("ascii", "replace"), dtype=np.uint8)
                 repeats[str(record.name)] = letters >= ord("a")
     return repeats
-
-
-def encode_bases(sequence: str) -> np.ndarray:
-    """Base codes of a sequence, uint8, any case."""
-    return _CODE_OF_LETTER[np.frombuffer(sequence.encode("ascii", "replace"), dtype=np.uint8)]
-
-
-def reverse_complement_codes(codes: np.ndarray) -> np.ndarray:
-    """Reverse complement along the last axis; N stays N."""
-    flipped = codes[..., ::-1]
-    return np.where(flipped == N_CODE, N_CODE, 3 - flipped).astype(np.uint8)
 
 
 def split_contigs(

@@ -45,7 +45,7 @@ from darkregulome.errors import InputError
 from darkregulome.ism.batches import Batches
 from darkregulome.ism.dependency import log2_odds
 from darkregulome.ism.plan import MASK_STRIDE
-from darkregulome.ism.readout import OUTPUT_BASES_PER_BATCH, PSEUDO_COUNT, TOKENS_PER_BATCH
+from darkregulome.ism.readout import OUTPUT_BASES_PER_BATCH, PSEUDO_COUNT, TOKENS_PER_BATCH, codes
 from darkregulome.models.protocol import BASES, LanguageModel, OutputModel
 from darkregulome.variants.place import Edit
 
@@ -58,9 +58,6 @@ SCORES_OF_KIND = {
 
 UNMASKED = ("influence", "influence_signed", "embedding")
 """Scores that compare unmasked passes."""
-
-_CODE = np.full(256, -1, dtype=np.int64)
-_CODE[np.frombuffer(BASES.encode(), dtype=np.uint8)] = np.arange(4)
 
 
 def choose_scores(names: Sequence[str], kind: str, option: str = "--scores") -> tuple[str, ...]:
@@ -233,26 +230,21 @@ def _ask(model: LanguageModel, passes: list[_Pass], hidden: bool) -> list[_Answe
     ]
 
 
-def _codes(sequence: str) -> NDArray[np.int64]:
-    """0 to 3 for A, C, G, T; -1 for the rest."""
-    return _CODE[np.frombuffer(sequence.encode("ascii", "replace"), dtype=np.uint8)]
-
-
 def _llr(edit: Edit, answers: _Answers) -> float:
     of_ref, of_alt = _masked(edit)
     ref_p, alt_p = answers[of_ref].log_p, answers[of_alt].log_p
-    ref = _codes("".join(edit.ref[at] for at in of_ref.sites))
-    alt = _codes("".join(edit.alt[at] for at in of_alt.sites))
+    ref = codes("".join(edit.ref[at] for at in of_ref.sites))
+    alt = codes("".join(edit.alt[at] for at in of_alt.sites))
     return _corrected(ref_p[np.arange(len(ref)), ref], alt_p[np.arange(len(alt)), alt])
 
 
 def _loglik(edit: Edit, answers: _Answers) -> float:
     def known(sequence: str) -> NDArray[np.float64]:
-        codes, log_p = _codes(sequence), np.empty((len(sequence), len(BASES)))
+        letters, log_p = codes(sequence), np.empty((len(sequence), len(BASES)))
         for item in _phases(sequence, answers.stride):
             log_p[list(item.sites) or slice(None)] = answers[item].log_p
-        at = np.flatnonzero(codes >= 0)
-        return log_p[at, codes[at]]
+        at = np.flatnonzero(letters >= 0)
+        return log_p[at, letters[at]]
 
     return _corrected(known(edit.ref), known(edit.alt))
 
