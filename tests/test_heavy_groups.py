@@ -61,17 +61,29 @@ def test_a_group_that_does_not_fit_or_lacks_something_is_left_out_with_the_reaso
 @pytest.mark.parametrize(("body", "status", "said"), [("pass", 0, "passed"), ("assert False", 1, "FAILED (exit 1)")])
 def test_a_group_that_fails_fails_the_whole(heavy, monkeypatch, capfd, tmp_path: Path, body, status, said):
     (tmp_path / "test_one.py").write_text(f"import pytest\n\n@pytest.mark.heavy\ndef test_it():\n    {body}\n")
-    words = (str(tmp_path), "-p", "no:cacheprovider")
+    words = (str(tmp_path), "-o", f"cache_dir={tmp_path / 'cache'}")
     monkeypatch.setattr(heavy, "GROUPS", (heavy.Group("one", 1, words), heavy.Group("two", 1, words)))
     assert run(heavy, monkeypatch, "--only", "one") == status
     assert f"heavy tests, one: {said} in" in capfd.readouterr().out
+
+
+def test_what_fails_once_is_tried_again_and_told(heavy, monkeypatch, capfd, tmp_path: Path):
+    (tmp_path / "test_one.py").write_text(
+        "from pathlib import Path\nimport pytest\n\n"
+        "@pytest.mark.heavy\ndef test_it():\n    seen = Path(__file__).with_name('seen')\n"
+        "    before, _ = seen.exists(), seen.touch()\n    assert before\n"
+    )
+    group = heavy.Group("one", 1, (str(tmp_path), "-o", f"cache_dir={tmp_path / 'cache'}"))
+    monkeypatch.setattr(heavy, "GROUPS", (group,))
+    assert run(heavy, monkeypatch) == 0
+    assert "some tests at the second attempt" in capfd.readouterr().out
 
 
 def test_a_group_that_hangs_is_ended(heavy, monkeypatch, capfd, tmp_path: Path):
     (tmp_path / "test_one.py").write_text(
         "import time\nimport pytest\n\n@pytest.mark.heavy\ndef test_it():\n    time.sleep(60)\n"
     )
-    group = heavy.Group("one", 2 / 180, (str(tmp_path), "-p", "no:cacheprovider"))  # two seconds at most
+    group = heavy.Group("one", 2 / 180, (str(tmp_path), "-o", f"cache_dir={tmp_path}"))  # two seconds at most
     monkeypatch.setattr(heavy, "GROUPS", (group,))
     assert run(heavy, monkeypatch) == 1
     assert "one: FAILED: not finished" in capfd.readouterr().out
