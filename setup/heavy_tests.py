@@ -118,9 +118,7 @@ def run(group: Group) -> tuple[str, bool]:
         words = [sys.executable, "-m", "pytest", "-p", "no:xdist", "-m", "heavy", "-rs", "--durations=5", *group.words]
         left = max(limit - (time.monotonic() - start), 1)
         # By timeout(1), which also ends what pytest has started in its group of processes.
-        ended = subprocess.run(
-            ["timeout", "--kill-after=30", f"{left:.0f}", *words, *more], cwd=ROOT, check=False
-        )
+        ended = subprocess.run(["timeout", "--kill-after=30", f"{left:.0f}", *words, *more], cwd=ROOT, check=False)
         took = f"{(time.monotonic() - start) / 60:.1f} of about {group.minutes:g} minutes"
         if ended.returncode == 124:
             return f"FAILED: not finished after {limit / 60:.0f} minutes", True
