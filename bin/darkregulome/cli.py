@@ -148,14 +148,14 @@ Tell = Callable[..., None]
 
 @contextmanager
 def progress_bar(shown: bool, title: str = "", unit: str = "", total: float | None = None) -> Iterator[Tell]:
-    """A bar on stderr that goes when it is done; yields what moves it.
+    """A bar on stderr that goes when it is done, none in a log; yields what moves it.
 
     Parameters
     ----------
     unit : what is counted, and then shown as a number; without it only the share is.
     total : of the whole, where it is known before the first step.
     """
-    if not shown:
+    if not shown or not console.is_terminal:
         yield lambda done, total=None, title=None: None
         return
     from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn

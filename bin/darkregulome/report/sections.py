@@ -120,7 +120,8 @@ def verdict_section(diagnosis: Diagnosis, layers: Sequence[Claim] = ()) -> Secti
         "Verdicts",
         "What each claim does when it is tested on the scores as they are (raw) and on what is left of them once the "
         "predictability of the sequence is taken out (residual): effect, [95 % interval], q. Only a survivor "
-        "may be news about regulation.",
+        "may be news about regulation. A residual effect that is below its floor, or turned over, has q 1 here; the "
+        "words then give its q whatever the size.",
         "html",
         str(
             STYLE
