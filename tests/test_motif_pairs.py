@@ -1,4 +1,4 @@
-"""Motif pairs: the law that draws them, and what it says of every base."""
+"""Motif pairs: the law that draws them, what it says of every base, and the shipped model that was trained on them."""
 
 from functools import cache
 from itertools import product
@@ -10,12 +10,13 @@ import torch
 from darkregulome.ism.dependency import dependency_map
 from darkregulome.maps.calls import Settings, call_map, symmetric
 from darkregulome.maps.evaluate import count_matches, f1
+from darkregulome.models.registry import load_model
 from darkregulome.simulate import motif_pairs
 from darkregulome.simulate.motif_pairs import BASES, COUPLING, IUPAC, UNITS, Unit, conditionals, motif_sequence
 from fake_models import FakeLanguageModel
 
-REPORTED_ON = (21, 22)
-"""Seeds of the sequences here; what had to be settled of law and caller was settled on seeds 1 and 11."""
+REPORTED_ON = (31, 32)
+"""Seeds of the sequences here; the model was trained on seed 1, law and caller were settled on seeds 1 and 11."""
 
 LEVEL = 0.5
 """log2 odds: a pair of motifs is planted where the mean dependency between its motifs is more by the law itself."""
@@ -37,6 +38,12 @@ def fresh():
 def true_maps(fresh):
     law = LawOfMotifPairs(context=96)
     return [dependency_map(law, item.bases) for item in fresh]
+
+
+@pytest.fixture(scope="module")
+def learnt_maps(fresh):
+    model = load_model("demo-pairs", device="cpu")
+    return [dependency_map(model, item.bases) for item in fresh]
 
 
 def called(maps, fresh):
@@ -69,6 +76,18 @@ def test_by_the_law_the_coupled_motifs_depend_on_each_other_and_nothing_else_doe
 
 def test_blocks_are_called_in_the_maps_of_the_law(fresh, true_maps):
     assert f1(*called(true_maps, fresh)) >= 0.95
+
+
+def test_blocks_are_called_in_the_maps_of_the_shipped_model(fresh, learnt_maps):
+    # 0.87 in 24 sequences (docs/dependencies.md): the goal, 0.9, is not met, and this only sees that it gets no worse.
+    assert f1(*called(learnt_maps, fresh)) >= 0.75
+
+
+def test_the_shipped_model_has_learnt_what_the_law_says(fresh, true_maps, learnt_maps):
+    coupled, free = (means(learnt_maps, fresh, kind) for kind in ("pairs", "free"))
+    assert coupled.mean() > 3 * free.max()
+    law, learnt = (np.concatenate([values.ravel() for values in maps]) for maps in (true_maps, learnt_maps))
+    assert np.corrcoef(law, learnt)[0, 1] > 0.5
 
 
 def weight_of(codes: tuple[int, ...]) -> float:

@@ -59,7 +59,7 @@ class Settings:
     fdr : largest expected share of false calls.
     permutations : rotated maps.
     min_effect : smallest mean dependency of a call, in the map's unit.
-    near : bases within which two bases lie in one block on the diagonal, a motif.
+    near : bases within which two bases, or the sides of a block, lie in one motif.
     """
 
     fdr: float = 0.05
@@ -398,12 +398,17 @@ def _blocks(
         patch = field[slice(*span), slice(*span)]
         motifs.append(Block(span, span, _mean(even[slice(*span), slice(*span)]), float(patch.max())))
     pairs = []
-    labels, count = ndimage.label(high & ~close)
-    for number, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
+    labels = _to_half_height(field, high & ~close)
+    for number, place in enumerate(ndimage.find_objects(labels), start=1):
+        if place is None:
+            continue
+        rows, columns = place
         inside = labels[rows, columns] == number
         narrow = min(rows.stop - rows.start, columns.stop - columns.start) < MIN_SIDE
         if narrow or inside.sum() < MIN_BLOCK or rows.stop > columns.start:
             continue
+        if columns.start - rows.stop <= settings.near:
+            continue  # of one motif
         if any(_share(motif.first, rows) > 0.5 and _share(motif.first, columns) > 0.5 for motif in motifs):
             continue  # the far corner of a motif's own triangle
         first, second = (rows.start, rows.stop), (columns.start, columns.stop)
@@ -411,6 +416,19 @@ def _blocks(
     return [block for block in motifs if block.effect >= settings.min_effect], [
         block for block in pairs if block.effect >= settings.min_effect
     ]
+
+
+def _to_half_height(field: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Of each patch what hangs together with its highest entry at half its height; as labels.
+
+    How far a patch is significant grows with the quality of the map. One of a patch: it was one that the null judged.
+    """
+    labels, count = ndimage.label(high)
+    numbers = range(1, count + 1)
+    heights = np.concatenate([[np.inf], ndimage.maximum(field, labels, numbers)])
+    pieces, _ = ndimage.label(field >= heights[labels] / 2)
+    peaks = [pieces[place] for place in ndimage.maximum_position(field, labels, numbers)]
+    return np.where(np.isin(pieces, peaks), pieces, 0)
 
 
 def _share(span: tuple[int, int], side: slice) -> float:
