@@ -74,7 +74,7 @@ OUT_OF_MEMORY = """
     def look_up_where_there_is_room(tokens, *given, **named):
         if {condition} and Path({full!r}).exists():
             with open({full!r}, "a") as handle:
-                handle.write(f"{{len(tokens)}}\\n")
+                print(len(tokens), file=handle)
             raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB.")
         return look_up(tokens, *given, **named)
     torch.nn.functional.embedding = look_up_where_there_is_room
