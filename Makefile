@@ -51,7 +51,7 @@ test-all: setup ## all tests
 	@pytest
 
 test-heavy: setup ## the heavy tests by groups, each if it fits into MINUTES=60 and the machine has what it needs
-	@python3 setup/heavy_tests.py --minutes $(or $(MINUTES),60) $(if $(SINCE),--since $(SINCE))
+	@python3 setup/heavy_tests.py --minutes $(or $(MINUTES),60) $(if $(SINCE),--since $(SINCE)) $(if $(ONLY),--only $(ONLY))
 
 lint: setup ## ruff, mypy, nextflow lint
 	@ruff check . && ruff format --check . && mypy

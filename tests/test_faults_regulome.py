@@ -126,7 +126,7 @@ def test_a_device_that_somebody_else_fills_fails_its_loci_and_room_lets_them_be_
     assert "Traceback" not in said
     assert f"locus3\t{MODEL}" in (run.outdir / "report" / "failed_scores.tsv").read_text()
     full.unlink()
-    # Into another folder: what was drawn of two loci stays in that of the first run.
+    # Into another folder: what was said of the lost locus stays in that of the first run.
     words = ["-c", str(faults.config), *options(project, "room")]
     words[-1] = str(work(project, "full"))
     again = resume(project, words, "room")

@@ -78,6 +78,10 @@ def test_a_run_leaves_the_files_of_the_contract(finished: Run):
         *(f"pipeline_info/{name}" for name in ("trace.txt", "timeline.html", "report.html", "dag.html", "cost.json")),
     ]
     assert [name for name in names if not (finished.outdir / name).exists()] == []
+    checks = [Path(task["workdir"]) for task in finished.trace() if task["process"] == "CROSS_CHECK"]
+    drawn = {path.name for check in checks for path in check.glob("cross_checks/figures/*/*")}
+    assert {path.name for path in (finished.outdir / "cross_checks" / "figures").glob("*/*")} == drawn
+    assert len({name.split(".")[0] for name in drawn}) > 1
     with gzip.open(finished.outdir / "ris" / "ris.tsv.gz", "rt") as handle:
         assert len(handle.readlines()) > 2
 

@@ -16,7 +16,8 @@ process CROSS_CHECK {
 
     output:
     path 'cross_checks/cross_check_*.json', emit: json
-    path 'cross_checks/figures', emit: figures, type: 'dir'
+    // A folder of its own: one that is published takes the place of one of the same name.
+    path "cross_checks/figures/${check}", emit: figures, type: 'dir'
     path 'cross_checks/*.tsv*', emit: tables
     tuple val("${task.process}"), val('darkregulome'), eval("cross_check.py --version | sed 's/.* //'"), topic: versions
 
@@ -41,12 +42,15 @@ process CROSS_CHECK {
         ${outside[check]} \\
         --outdir cross_checks \\
         ${args}
-    mkdir -p cross_checks/figures
+    mkdir -p cross_checks/figures/${check}
+    for figure in cross_checks/figures/*.*; do
+        [ ! -f "\$figure" ] || mv "\$figure" cross_checks/figures/${check}
+    done
     """
 
     stub:
     """
-    mkdir -p cross_checks/figures
+    mkdir -p cross_checks/figures/${check}
     touch cross_checks/cross_check_${check}.tsv
     echo '{"check": "${check}", "claims": []}' > cross_checks/cross_check_${check}.json
     """
