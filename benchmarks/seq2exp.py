@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Does a learnt mask find the elements that cause expression, and leave out those that only look like it?
 
-Simulates genes (`simulate_expression.py`), trains Seq2Exp, the predictor alone and the predictor under a mask of peaks,
-each with the same recipe, and compares on contigs left out of training: the errors of the predicted expression, and
-the AUROC of each method's score for planted causal elements against decoys. With `--retrain`, a fresh predictor learns
-from the top of the finished mask too. `docs/seq2exp.md` has the figures.
+Simulates genes (`simulate_expression.py`), trains Seq2Exp, the predictor alone (of the sequence, and of the sequence
+and the signals) and the predictor under a mask of peaks, each with the same recipe, and compares on contigs left out of
+training: the errors of the predicted expression, and the AUROC of each method's score for planted causal elements
+against decoys. `docs/seq2exp.md` has the figures. With `--retrain`, a fresh predictor learns
+from the top of the finished mask too.
 
     python benchmarks/seq2exp.py --first-seed 20 --seeds 20 --retrain 0.2 --out seq2exp.json
     python benchmarks/seq2exp.py --summarise a.json b.json
@@ -31,7 +32,7 @@ from darkregulome.seq2exp.folds import split
 from darkregulome.seq2exp.network import Seq2Exp
 from darkregulome.seq2exp.recipe import read_recipe
 from darkregulome.seq2exp.train import Trained, measures, predict, saliency, train_seq2exp
-from darkregulome.seq2exp.variants import retrained
+from darkregulome.seq2exp.variants import retrained, variant
 from darkregulome.simulate.expression import SimulatedExpression, simulate_expression
 from darkregulome.simulate.writing import write_expression
 
@@ -39,7 +40,15 @@ RECIPE = Path(__file__).with_suffix(".yaml")
 FOLDS = 5
 DECOYS = ("silent_peak", "closed_motif", "repeat")
 OURS, RETRAINED = "Seq2Exp: mask", "Seq2Exp: retrained"
-METHODS = {"Seq2Exp": "learnt", "predictor alone": "open", "peak mask": "given"}
+METHODS = {
+    "Seq2Exp": "config",
+    "sequence alone": "caduceus",
+    "sequence and signals": "caduceus-signals",
+    "peak mask": "peaks",
+}
+"""Each with its name among `variants.VARIANTS`."""
+OPEN = ("sequence alone", "sequence and signals")
+"""Predictors without a mask: what they attribute to an element is asked instead."""
 
 
 def main() -> None:
@@ -117,7 +126,7 @@ def run(
 ) -> list[dict]:
     """Train one method on one genome; one row for each score that it gives to elements."""
     config, recipe = read_recipe(recipe_file)
-    config = config.model_copy(update={"source": METHODS[method]})
+    config = variant(config, METHODS[method])
     with Reference(folder / "genome.fa.gz") as reference:
         genes = read_genes(folder / "expression.tsv", reference.contigs)
         signals = {name: folder / f"{name}.bw" for name in config.signals}
@@ -166,7 +175,7 @@ def scores_of(
 ) -> dict[str, np.ndarray]:
     """What a method says of every element: its mask, or what its predictor attributes to the element."""
     resolution = model.config.resolution
-    if method != "predictor alone":
+    if method not in OPEN:
         masks = [np.repeat(soft, resolution) for soft in predicted["soft"]]
         return {"mask": mean_within(elements, genes, masks)}
     return {
