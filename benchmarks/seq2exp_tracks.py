@@ -25,6 +25,7 @@ from sklearn.linear_model import LinearRegression
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))
 
+from darkregulome.genome.bases import N_CODE, letters_of_codes
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.textfile import numbered_lines
 from darkregulome.io.tables import write_json
@@ -178,13 +179,12 @@ def near(gene, data: TargetSet) -> np.ndarray:
 
 def write_genome(data: TargetSet, places: pd.DataFrame, path: Path) -> None:
     """The joined contigs as FASTA."""
-    letters = np.frombuffer(b"ACGTN", np.uint8)
     with path.open("w") as file:
         for chrom, length in lengths(places).items():
-            contig = np.full(length, ord("N"), np.uint8)
+            contig = np.full(length, N_CODE, np.uint8)
             for place in places[places["chrom"] == chrom].itertuples():
-                contig[place.offset : place.offset + place.end - place.start] = letters[data.codes[place.window]]
-            text = contig.tobytes().decode("ascii")
+                contig[place.offset : place.offset + place.end - place.start] = data.codes[place.window]
+            text = letters_of_codes(contig)
             lines = (text[first : first + 100] for first in range(0, len(text), 100))
             file.write(f">{chrom}\n" + "\n".join(lines) + "\n")
 

@@ -12,6 +12,7 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
+from darkregulome.genome.bases import base_codes
 from darkregulome.training.enformer import Windows, correlations
 
 WIDTHS = (1, 4, 16)
@@ -20,8 +21,7 @@ WIDTHS = (1, 4, 16)
 PENALTY = 0.2
 """Ridge penalty a bin of the training."""
 
-G, C = 2, 1
-"""Base codes."""
+C, G = base_codes("CG")
 
 
 def composition(codes: np.ndarray, bin_length: int) -> np.ndarray:
