@@ -12,6 +12,7 @@ from torch import Tensor
 
 from darkregulome.errors import InputError, Problem, raise_all
 from darkregulome.genome.annotation import read_bed
+from darkregulome.genome.bases import base_codes, letters_of_codes, reverse_complement_codes
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.reference import Reference
 from darkregulome.io.schemas import EXPRESSION
@@ -29,7 +30,7 @@ class Window:
 
     Attributes
     ----------
-    sequence : ASCII letters, uint8, (bases,).
+    sequence : base codes, uint8, (bases,).
     signals : float32, (signals, bases), not negative; log10(x + 1) already taken where the configuration asks for it.
     peaks : bool, (bases,), or None.
     """
@@ -127,13 +128,13 @@ class ExpressionWindows:
             return self._cache[key]
         start = tss - self.config.window // 2 - self.shift
         end = start + self.config.window + 2 * self.shift
-        letters = np.frombuffer(self._reference.fetch(chrom, start, end).encode("ascii", "replace"), np.uint8)
+        codes = base_codes(self._reference.fetch(chrom, start, end))
         values = [track.read(chrom, start, end) for track in self._tracks]
         for name, track in zip(self.config.signals, values, strict=True):
             if name in self.config.log10_signals:
                 np.log10(track + 1, out=track)
         signals = np.stack(values) if values else np.zeros((0, end - start), np.float32)
-        window = Window(letters, signals, None if self._peaks is None else _painted(self._peaks, chrom, start, end))
+        window = Window(codes, signals, None if self._peaks is None else _painted(self._peaks, chrom, start, end))
         if len(self._cache) < self._room:
             self._cache[key] = window
         return window
@@ -146,7 +147,7 @@ class ExpressionWindows:
         rows = [self._row(*row, rng) for row in zip(genes["chrom"], genes["tss"], genes["strand"], strict=True)]
         sequences, signals, peaks = zip(*rows, strict=True)
         return Batch(
-            bases=one_hot([letters.tobytes().decode("ascii") for letters in sequences]),
+            bases=one_hot([letters_of_codes(codes) for codes in sequences]),
             signals=torch.from_numpy(np.stack(signals).transpose(0, 2, 1).copy()),
             target=torch.tensor(genes["target"].to_numpy(), dtype=torch.float32),
             given=None if self._peaks is None else torch.from_numpy(np.stack(peaks).astype(np.float32)),
@@ -158,15 +159,11 @@ class ExpressionWindows:
         if rng is not None:
             offset, flip = int(rng.integers(0, 2 * self.shift + 1)), bool(rng.random() < 0.5)
         here = slice(offset, offset + self.config.window)
-        letters, signals = window.sequence[here], window.signals[:, here]
+        codes, signals = window.sequence[here], window.signals[:, here]
         peaks = None if window.peaks is None else window.peaks[here]
         if not flip:
-            return letters, signals, peaks
-        return _COMPLEMENT[letters][::-1], signals[:, ::-1], None if peaks is None else peaks[::-1]
-
-
-_COMPLEMENT = np.arange(256, dtype=np.uint8)
-_COMPLEMENT[np.frombuffer(b"ACGTacgt", np.uint8)] = np.frombuffer(b"TGCAtgca", np.uint8)
+            return codes, signals, peaks
+        return reverse_complement_codes(codes), signals[:, ::-1], None if peaks is None else peaks[::-1]
 
 
 class _Track:
