@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from darkregulome.errors import InputError
+from darkregulome.genome.bases import letters_of_codes
 from darkregulome.ism.dependency import dependency_map
 from darkregulome.maps.calls import Block, Settings, call_map, symmetric
 from darkregulome.maps.evaluate import contact_auc, count_matches, f1, read_dot_bracket
 from darkregulome.models.registry import load_model
-from darkregulome.simulate.dependencies import PAIRS, rna_family, spell
+from darkregulome.simulate.dependencies import PAIRS, rna_family
 from script_runner import run_script
 
 TRAINED_ON = 1
@@ -20,7 +21,7 @@ def members():
     rng = np.random.default_rng(TRAINED_ON)
     families = [rna_family(f"family{number + 1}", rng) for number in range(4)]
     fresh = np.random.default_rng(99)
-    return [(family, spell(codes)) for family in families for codes in family.draw(3, fresh)]
+    return [(family, letters_of_codes(codes)) for family in families for codes in family.draw(3, fresh)]
 
 
 @pytest.fixture(scope="module")

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from darkregulome.genome.bases import BASES
 from darkregulome.ism.dependency import dependency_map
 from darkregulome.maps.calls import Settings, call_map, symmetric
 from darkregulome.maps.evaluate import count_matches, f1
 from darkregulome.models.registry import load_model
 from darkregulome.simulate import motif_pairs
-from darkregulome.simulate.motif_pairs import BASES, COUPLING, IUPAC, UNITS, Unit, conditionals, motif_sequence
+from darkregulome.simulate.motif_pairs import COUPLING, IUPAC, UNITS, Unit, conditionals, motif_sequence
 from fake_models import FakeLanguageModel
 
 REPORTED_ON = (31, 32)

@@ -9,6 +9,7 @@ import pytest
 from scipy.stats import pearsonr
 
 from darkregulome.errors import InputError
+from darkregulome.genome.bases import letters_of_codes
 from darkregulome.models.checkpoint import read_config
 from darkregulome.models.enformer import load_enformer
 from darkregulome.models.registry import default_registry, load_model
@@ -66,14 +67,10 @@ def made(tmp_path):
     return Made(tmp_path)
 
 
-def letters(codes):
-    return "".join("ACGTN"[code] for code in codes)
-
-
 def test_a_window_is_cut_from_the_piece_that_holds_it(made):
     data = made.read()
     for (contig, start, end), piece in zip(made.windows, made.sequences.values(), strict=True):
-        assert letters(data.codes[f"{contig}:{start}-{end}"]) == piece[32:-32]
+        assert letters_of_codes(data.codes[f"{contig}:{start}-{end}"]) == piece[32:-32]
 
 
 def test_whole_contigs_do_as_well_as_pieces(made):
@@ -94,11 +91,11 @@ def test_bins_are_means_and_the_other_strand_swaps_pairs(made):
     name = "chr2:200500-201524"
     codes, bins = windows.cut(name, 96, 256, False)
     piece = made.sequences["chr2:200468-201556"][32:]
-    assert letters(codes) == piece[96 : 96 + 256]
+    assert letters_of_codes(codes) == piece[96 : 96 + 256]
     naive = [[made.targets[2, first : first + 4, track].astype(float).mean() for track in range(4)] for first in (3, 7)]
     np.testing.assert_allclose(bins, naive, rtol=1e-6)
     turned, swapped = windows.cut(name, 96, 256, True)
-    assert letters(turned) == letters(codes)[::-1].translate(str.maketrans("ACGT", "TGCA"))
+    assert letters_of_codes(turned) == letters_of_codes(codes)[::-1].translate(str.maketrans("ACGT", "TGCA"))
     np.testing.assert_allclose(swapped, np.array(naive)[::-1][:, [0, 2, 1, 3]], rtol=1e-6)
 
 

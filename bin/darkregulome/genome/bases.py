@@ -20,7 +20,7 @@ def base_codes(sequence: str, rna: bool = False) -> NDArray[np.uint8]:
     return (_RNA if rna else _DNA)[np.frombuffer(sequence.encode("ascii", "replace"), dtype=np.uint8)]
 
 
-def letters_of_codes(codes: NDArray[np.uint8]) -> str:
+def letters_of_codes(codes: NDArray[np.integer]) -> str:
     """The sequence of codes; what is no base is N."""
     return _LETTERS[codes].tobytes().decode("ascii")
 

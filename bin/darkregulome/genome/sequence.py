@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from darkregulome.genome.bases import BASES, N_CODE, base_codes
+from darkregulome.genome.bases import BASES, N_CODE, base_codes, letters_of_codes
 
 _COMPLEMENT = str.maketrans("ACGTUNRYSWKMBDHVacgtunryswkmbdhv", "TGCAANYRSWMKVHDBtgcaanyrswmkvhdb")
 _BASES = re.compile("[ACGT]+")
@@ -105,7 +105,7 @@ def _shuffle_run(run: str, rng: np.random.Generator) -> str:
         base = path[-1]
         path.append(followers[base][used[base]])
         used[base] += 1
-    return "".join(BASES[base] for base in path)
+    return letters_of_codes(np.array(path))
 
 
 def _random_last_exits(successors: list[np.ndarray], last: int, rng: np.random.Generator) -> dict[int, int]:

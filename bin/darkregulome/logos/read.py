@@ -160,7 +160,7 @@ def _effects(scorer: Scorer, region: Window, sequence: str, reference: Reference
     """Effects of all SNVs of the region, shape (length, 4)."""
     found = np.full((len(sequence), 4), np.nan)
     records = [
-        parse_record(at, f"{region.chrom}\t{region.start + at + 1}\t.\t{base}\t{_others(base)}\t.\t.\t.")
+        parse_record(at, f"{region.chrom}\t{region.start + at + 1}\t.\t{base}\t{','.join(BASES.replace(base, ''))}")
         for at, base in enumerate(sequence)
         if base in BASES
     ]
@@ -173,7 +173,3 @@ def _effects(scorer: Scorer, region: Window, sequence: str, reference: Reference
         if base in BASES:
             found[at, BASES.index(base)] = 0.0
     return found
-
-
-def _others(base: str) -> str:
-    return ",".join(other for other in BASES if other != base)

@@ -3,12 +3,10 @@
 A base of a stem is drawn together with its partner, so that only the partner says what it is.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-BASES = "ACGT"
 PAIRS = np.array([(0, 3), (3, 0), (1, 2), (2, 1), (2, 3), (3, 2)])
 """Base pairs, as codes: A-T (U), T-A, C-G, G-C, and the wobbles G-T, T-G."""
 
@@ -65,8 +63,3 @@ def rna_family(name: str, rng: np.random.Generator, length: int = 72) -> RnaFami
             letters[i], letters[j] = opening, closing
     shares = rng.dirichlet(np.full(len(PAIRS), 1.5), size=len(pairs))
     return RnaFamily(name, "".join(letters), pairs, rng.integers(0, 4, length), shares)
-
-
-def spell(codes: Sequence[int] | np.ndarray) -> str:
-    """Base codes as letters."""
-    return "".join(BASES[code] for code in codes)

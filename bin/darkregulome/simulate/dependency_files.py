@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from darkregulome.genome.bases import letters_of_codes
 from darkregulome.io.atomic import atomic_folder
 from darkregulome.io.tables import write_json, write_table
-from darkregulome.simulate.dependencies import rna_family, spell
+from darkregulome.simulate.dependencies import rna_family
 from darkregulome.simulate.motif_pairs import MotifSequence, motif_sequence
 
 
@@ -26,11 +27,11 @@ def write_families(
     train_records, test_records, rows = [], [], []
     for family in made:
         for number, codes in enumerate(family.draw(training, rng)):
-            train_records.append((f"train_{family.name}_{number}", spell(codes)))
+            train_records.append((f"train_{family.name}_{number}", letters_of_codes(codes)))
         for number, codes in enumerate(family.draw(test, rng)):
             name = f"test_{family.name}_{number}"
-            test_records.append((name, spell(codes)))
-            rows.append((name, family.name, spell(codes), family.dot_bracket))
+            test_records.append((name, letters_of_codes(codes)))
+            rows.append((name, family.name, letters_of_codes(codes), family.dot_bracket))
     with atomic_folder(folder) as partial:
         _write_fasta([*train_records, *test_records], partial / "sequences.fa")
         _write_fasta(test_records, partial / "test.fa")

@@ -20,7 +20,8 @@ from functools import cached_property
 
 import numpy as np
 
-BASES = "ACGT"
+from darkregulome.genome.bases import BASES, letters_of_codes
+
 IUPAC = {"R": "AG", "Y": "CT", "M": "AC", "K": "GT", "S": "CG", "W": "AT"}
 """Degenerate letters: the base of the first variant, and that of the second."""
 
@@ -99,7 +100,6 @@ class Unit:
     def draw(self, rng: np.random.Generator) -> np.ndarray:
         """Base codes of the unit, exactly from its law."""
         tilt = np.zeros(len(self.letters))
-        codes = np.zeros(len(self.letters), dtype=int)
         if self.coupling:
             first, second = (slice(*side) for side in self.sides)
             words, chances = self._first_words
@@ -155,7 +155,7 @@ def motif_sequence(rng: np.random.Generator, length: int = 96) -> MotifSequence:
         if len(unit.sides) == 2:
             one, other = ((end + first, end + last) for first, last in unit.sides)
             pairs[unit.coupling != 0].append((one, other))
-    return MotifSequence("".join(BASES[code] for code in codes), tuple(pairs[True][::-1]), tuple(pairs[False][::-1]))
+    return MotifSequence(letters_of_codes(codes), tuple(pairs[True][::-1]), tuple(pairs[False][::-1]))
 
 
 _STAY = 1 - sum(unit.rate for unit in UNITS)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pysam
 
 from darkregulome.errors import InputError
+from darkregulome.genome.bases import BASES
 from darkregulome.genome.contigs import Contigs, contig_aliases
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.textfile import compression, numbered_lines
@@ -222,7 +223,7 @@ def snvs_of_bed(path: str | Path, reference: Reference) -> Iterator[Record]:
         end = min(end, reference.length(chrom))
         for first in range(start, end, 10_000):  # long intervals piece by piece
             for at, base in enumerate(reference.fetch(chrom, first, min(end, first + 10_000)), start=first):
-                others = ",".join(other for other in "ACGT" if other != base) if base in "ACGT" else "."
+                others = ",".join(BASES.replace(base, "")) if base in BASES else "."
                 yield Record(number, [name, str(at + 1), ".", base, others, ".", ".", "."], at)
                 number += 1
 
