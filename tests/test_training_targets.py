@@ -159,6 +159,8 @@ def test_files_that_do_not_fit_each_other(made, fault, says):
         (TABLE.replace("CAGE:glia\t2", "CAGE:glia\t3"), "not a row that names it"),
         (TABLE.replace("CAGE:glia\t2", "CAGE:glia\tx"), "not a row that names it"),
         (TABLE.replace("RNA:brain\t0", "RNA:brain\t9"), "not a row that names it"),
+        (TABLE.replace("\t", ","), "separated by commas, not as its name says"),
+        ("", "is empty"),
     ],
 )
 def test_tables_of_tracks_that_do_not_do(made, table, says):

@@ -16,6 +16,7 @@ import pandas as pd
 
 from darkregulome.errors import InputError
 from darkregulome.genome.textfile import numbered_lines
+from darkregulome.io.tables import read_table
 from darkregulome.training.enformer import EnformerTraining, Site
 from darkregulome.training.windows import Codes, Place, read_codes, reverse_complement_codes, split_contigs
 
@@ -95,10 +96,7 @@ def _read_windows(path: Path) -> list[tuple[str, int, int]]:
 
 
 def _read_tracks(path: Path) -> pd.DataFrame:
-    try:
-        tracks = pd.read_csv(path, sep="\t")
-    except (OSError, ValueError) as error:
-        raise InputError.at(path, f"cannot be read ({error})", "give a table separated by tabs") from error
+    tracks = read_table(path)
     missing = [name for name in ("identifier", "description", "strand_pair") if name not in tracks]
     if missing:
         raise InputError.at(path, f"has no column {missing[0]!r}", "give the table of the data set's tracks")
