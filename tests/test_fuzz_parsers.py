@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -21,6 +22,7 @@ from darkregulome.errors import InputError
 from darkregulome.genome.annotation import read_bed, read_gtf, read_repeats
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.reference import Reference, compress_fasta
+from darkregulome.io.npz import open_npz
 from darkregulome.io.schemas import EFFECTS, ELEMENTS, LOCI, RIS
 from darkregulome.io.tables import read_table
 from darkregulome.models.checkpoint import read_config
@@ -160,6 +162,33 @@ def test_a_parser_takes_a_file_or_says_what_is_wrong(name: str, tmp_path: Path, 
                 assert problem.remedy
 
     try_one()
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_an_npz_is_read_or_refused_whichever_of_its_bytes_is_another(compressed: bool, tmp_path: Path):
+    path = tmp_path / "a.npz"
+    (np.savez_compressed if compressed else np.savez)(path, a=np.arange(6.0))
+    whole = path.read_bytes()
+    damaged = [whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :] for at in range(len(whole))]
+    refused: list[str] = []
+    for data in [*damaged, *(whole[:size] for size in range(0, len(whole), 9))]:
+        path.write_bytes(data)
+        try:
+            with open_npz(path, "give another") as arrays:
+                found = dict(arrays)
+        except InputError as error:
+            refused.append(str(error))
+        else:
+            assert not any(name == "a" and not np.array_equal(array, np.arange(6.0)) for name, array in found.items())
+    assert set(refused) == {f"{path}: is not an npz archive of plain arrays; give another."}
+    assert len(refused) > len(damaged) / 2
+
+
+def test_one_array_alone_is_no_npz(tmp_path: Path):
+    with open(tmp_path / "a.npz", "wb") as file:
+        np.save(file, np.arange(6.0))
+    with pytest.raises(InputError, match="is not an npz archive"), open_npz(tmp_path / "a.npz", "give another"):
+        pass
 
 
 @FUZZ

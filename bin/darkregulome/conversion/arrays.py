@@ -15,7 +15,6 @@ Row i is of the interval i of a BED; where its length is not L, the L bases arou
 
 from collections.abc import Mapping
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 from darkregulome.conversion.scored import Floats, WindowScores
 from darkregulome.errors import InputError
 from darkregulome.genome.textfile import numbered_lines
-from darkregulome.io.paths import require_file
+from darkregulome.io.npz import open_npz
 
 ONE_HOT = ("one_hot", "X", "sequences")
 KNOWN = ("attributions", "attr", "X_attr", "ism", "arr_0")
@@ -43,22 +42,13 @@ def read_arrays(
     InputError
         The file, the array or its shape is none of the layouts above, or does not fit the intervals.
     """
-    arrays = _load(path)
+    with open_npz(path, "write it with numpy.savez") as archive:
+        arrays = dict(archive)
     if intervals is None:
         raise InputError.at(path, "holds arrays without places", "give the BED of its sequences by --intervals")
     values, per_base = _effects(arrays, dataset, target, path)
     rows, length = values.shape
     return WindowScores(_windows(intervals, rows, length, path), values, per_base)
-
-
-def _load(path: Path) -> dict[str, NDArray]:
-    require_file(path)
-    try:
-        # Arrays of Python objects would run code on load.
-        with np.load(path, allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
-    except (ValueError, OSError, EOFError, BadZipFile, AttributeError) as error:
-        raise InputError.at(path, "is not an npz archive of plain arrays", "write it with numpy.savez") from error
 
 
 def _effects(arrays: Mapping[str, NDArray], dataset: str | None, target: int | None, path: Path) -> tuple[Floats, int]:

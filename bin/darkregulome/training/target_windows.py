@@ -6,7 +6,6 @@ windows that have targets; an npz with one array (windows, bins, tracks); and a 
 """
 
 import re
-import zipfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ import pandas as pd
 
 from darkregulome.errors import InputError
 from darkregulome.genome.textfile import numbered_lines
+from darkregulome.io.npz import open_npz
 from darkregulome.io.tables import read_table
 from darkregulome.training.enformer import EnformerTraining, Site
 from darkregulome.training.windows import Codes, Place, read_codes, reverse_complement_codes, split_contigs
@@ -114,11 +114,8 @@ def _read_tracks(path: Path) -> pd.DataFrame:
 
 
 def _read_targets(path: Path, windows: int, tracks: int) -> np.ndarray:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            values = archive[archive.files[0]]
-    except (OSError, ValueError, IndexError, AttributeError, zipfile.BadZipFile) as error:
-        raise InputError.at(path, "is not an npz with an array", "give windows x bins x tracks") from error
+    with open_npz(path, "give windows x bins x tracks") as archive:
+        values = next(iter(archive.values()), np.empty(0))
     if values.ndim != 3 or values.shape[::2] != (windows, tracks):
         raise InputError.at(
             path,

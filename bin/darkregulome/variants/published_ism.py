@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from darkregulome.errors import InputError
-from darkregulome.io.paths import require_file
+from darkregulome.io.npz import open_npz
 from darkregulome.io.tables import read_table
 from darkregulome.models.protocol import BASES
 
@@ -67,12 +67,11 @@ def read_published_ism(path: str | Path, index: str | Path) -> pd.DataFrame:
 
 
 def _read_array(path: Path) -> np.ndarray:
-    require_file(path)
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            effects = arrays[ARRAY]
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise InputError.at(path, f"holds no array {ARRAY!r}", "give the .npz of the published ISM") from error
+    remedy = "give the .npz of the published ISM"
+    with open_npz(path, remedy) as arrays:
+        if ARRAY not in arrays:
+            raise InputError.at(path, f"holds no array {ARRAY!r}", remedy)
+        effects = arrays[ARRAY]
     if effects.ndim != 3 or effects.shape[2] != len(BASES) or not effects.shape[1] % 2:
         raise InputError.at(path, f"has the shape {effects.shape}", "it must be (windows, an odd number of bases, 4)")
     return effects
