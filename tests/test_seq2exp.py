@@ -1,6 +1,7 @@
 """Seq2Exp: the mask's laws, its gradient, the data, the training."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
@@ -455,7 +456,8 @@ def test_kl_closes_a_mask_that_starts_open(simulated):
 def _shares(guard, losses, weighed=True):
     found = []
     for loss in losses:
-        guard.see(loss, weighed)
+        guard.see(loss, 1)
+        guard.end_step(weighed)
         found.append(guard.share)
     return np.array(found)
 
@@ -483,12 +485,27 @@ def test_the_guard_measures_against_the_least_loss_so_far():
 
 def test_a_restored_guard_goes_on_as_if_nothing_had_been():
     losses = np.random.default_rng(0).lognormal(0, 1, 60)
-    whole, first, second = KlGuard(0.2), KlGuard(0.2), KlGuard(0.2)
-    wanted = _shares(whole, losses)
-    _shares(first, losses[:30])
-    second.restore(json.loads(json.dumps(first.state())))
-    assert _shares(second, losses[30:]).tolist() == wanted[30:].tolist()
+    wanted = _shares(KlGuard(0.2), losses)
+    guard = KlGuard(0.2)
+    for number, loss in enumerate(losses):
+        guard.see(loss, 1)
+        guard = KlGuard(**json.loads(json.dumps(asdict(guard))))  # a state is written before a step is ended
+        guard.end_step(weighed=True)
+        assert guard.share == wanted[number]
     assert len(set(wanted)) > 10
+
+
+def test_the_genes_of_a_step_count_alike_however_they_are_parted():
+    whole, parted = KlGuard(0.2), KlGuard(0.2)
+    whole.see(2.0, 8)
+    for loss, genes in ((5.0, 1), (3.0, 2), (1.0, 5)):
+        parted.see(loss, genes)
+    for guard in (whole, parted):
+        guard.end_step(weighed=True)
+        guard.end_step(weighed=True)  # no step: nothing was seen
+    assert parted == whole
+    assert whole.running == 2.0
+    assert whole.share == pytest.approx(1.05 * FIRST)
 
 
 class SignalTells:

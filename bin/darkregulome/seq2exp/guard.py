@@ -6,7 +6,6 @@ constraint and the KL as what is lowered under it, with a multiplier that moves 
 in GECO (Rezende & Viola 2018, arXiv:1810.00597), the multiplier on the other term.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 MEMORY = 0.9
@@ -27,15 +26,27 @@ class KlGuard:
     tolerance : the running loss is too large when it is above (1 + tolerance) times the least so far.
     share : from `LEAST` to 1.
     running, least : the running prediction loss, and the least that it has been; None before the first step.
+    genes, total : genes of the step so far, and the sum of their prediction losses.
     """
 
     tolerance: float
     share: float = FIRST
     running: float | None = None
     least: float | None = None
+    genes: int = 0
+    total: float = 0.0
 
-    def see(self, loss: float, weighed: bool) -> None:
-        """Take the prediction loss of one step into account; `weighed`: did the recipe give the KL any weight?"""
+    def see(self, loss: float, genes: int) -> None:
+        """Note the mean prediction loss of some genes of a step."""
+        self.genes += genes
+        self.total += genes * loss
+
+    def end_step(self, weighed: bool) -> None:
+        """Take what was seen in a step into account; `weighed`: did the recipe give the KL any weight?"""
+        if not self.genes:
+            return
+        loss = self.total / self.genes
+        self.genes, self.total = 0, 0.0
         self.running = loss if self.running is None else MEMORY * self.running + (1 - MEMORY) * loss
         self.least = self.running if self.least is None else min(self.least, self.running)
         if weighed:
@@ -50,12 +61,3 @@ class KlGuard:
     def factor(self) -> float:
         """What the KL's weight is multiplied by: the share, or nothing while the prediction suffers."""
         return 0.0 if self.suffers else self.share
-
-    def state(self) -> dict[str, float | None]:
-        """What a restart needs, JSON."""
-        return {"share": self.share, "running": self.running, "least": self.least}
-
-    def restore(self, state: Mapping[str, float | None]) -> None:
-        """Go on from a `state`."""
-        assert state["share"] is not None
-        self.share, self.running, self.least = state["share"], state["running"], state["least"]

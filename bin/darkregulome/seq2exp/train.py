@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -126,14 +126,12 @@ class ExpressionTask(Task):
         self._order, self._next = np.zeros(0, int), 0
         tolerance = recipe.kl_guard if model.config.source == "learnt" else None
         self._guard = None if tolerance is None else KlGuard(tolerance)
-        self._genes_seen, self._loss_seen = 0, 0.0
 
     def begin(self, step: int) -> None:
         """Whether masks are drawn, and what the guard makes of the step before; and give the generator the predictor's
         weights, where the recipe says so."""
-        if self._guard is not None and self._genes_seen:
-            self._guard.see(self._loss_seen / self._genes_seen, self._recipe.kl_weight_at(step - 1) > 0)
-        self._genes_seen, self._loss_seen = 0, 0.0
+        if self._guard is not None:
+            self._guard.end_step(weighed=self._recipe.kl_weight_at(step - 1) > 0)
         learnt = self.model.config.source == "learnt"
         self.model.draws = learnt and step < self._recipe.draw_until * self._recipe.steps
         share = self._recipe.copy_predictor
@@ -164,8 +162,8 @@ class ExpressionTask(Task):
         """See `losses_of`."""
         share = 1.0 if self._guard is None else self._guard.factor
         loss, shown = losses_of(self.model, batch.to(device), self._recipe, step, share)
-        self._genes_seen += len(batch.target)
-        self._loss_seen += len(batch.target) * shown["prediction_loss"]
+        if self._guard is not None:
+            self._guard.see(shown["prediction_loss"], len(batch.target))
         return loss, shown
 
     def evaluate(self) -> dict[str, float]:
@@ -176,16 +174,14 @@ class ExpressionTask(Task):
 
     def position(self) -> dict[str, Any]:
         """The order of this epoch and how much of it is done, and what the guard knows."""
-        guard = {} if self._guard is None else {"guard": self._guard.state()}
-        seen = {"genes_seen": self._genes_seen, "loss_seen": self._loss_seen}
-        return {"order": self._order.tolist(), "next": self._next, **seen, **guard}
+        guard = {} if self._guard is None else {"guard": asdict(self._guard)}
+        return {"order": self._order.tolist(), "next": self._next, **guard}
 
     def seek(self, position: Mapping[str, Any]) -> None:
         """Go on in an epoch."""
         self._order, self._next = np.array(position["order"], int), int(position["next"])
-        self._genes_seen, self._loss_seen = int(position["genes_seen"]), float(position["loss_seen"])
         if self._guard is not None:
-            self._guard.restore(position["guard"])
+            self._guard = KlGuard(**position["guard"])
 
 
 def losses_of(model: Seq2Exp, batch: Batch, recipe: Recipe, step: int, kl_share: float = 1.0) -> Losses:
