@@ -6,7 +6,10 @@ import pytest
 import scipy.stats
 
 from darkregulome.errors import InputError
-from darkregulome.seq2exp.overlap import agreement, coverage, crossed, overlap_table, painted, turned
+from darkregulome.genome.contigs import Contigs
+from darkregulome.io.tables import write_table
+from darkregulome.seq2exp.overlap import agreement, coverage, crossed, overlap_table, painted, read_residuals, turned
+from simulated_tables import make_elements
 
 POSITIONS = 40
 PROFILE = np.exp(-0.5 * ((np.arange(POSITIONS) - 20) / 6) ** 2)
@@ -85,3 +88,27 @@ def test_a_mask_that_follows_residual_ris_agrees_more_with_it_than_with_raw():
 def test_masks_that_do_not_vary_are_refused():
     with pytest.raises(InputError, match="vary"):
         crossed(np.zeros((3, 5)), np.random.default_rng(0).random((3, 5)))
+
+
+def test_residuals_are_joined_to_their_elements_or_told(tmp_path):
+    elements = make_elements(0, loci=1, per_locus=6)
+    contigs = Contigs(dict.fromkeys(elements["chrom"].unique(), 10**6), "genome.fa")
+    places, path = tmp_path / "elements.parquet", tmp_path / "residuals.parquet"
+    write_table(elements, places)
+    scores = pd.DataFrame({"element": elements["element"], "model": "m", "ris": 1.0, "residual": np.arange(6.0)})
+    write_table(scores[::-1], path)
+    found = read_residuals(path, places, contigs).set_index("element").loc[elements["element"]]
+    assert found["residual"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert found["start"].tolist() == elements["start"].tolist()
+    write_table(scores.assign(element="none"), path)
+    with pytest.raises(InputError, match="has no element of"):
+        read_residuals(path, places, contigs)
+    write_table(scores.drop(columns="ris"), path)
+    with pytest.raises(InputError, match="has no column 'ris'"):
+        read_residuals(path, places, contigs)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(InputError, match="cannot be read"):
+        read_residuals(path, places, contigs)
+    path.unlink()
+    with pytest.raises(InputError, match="does not exist"):
+        read_residuals(path, places, contigs)

@@ -145,11 +145,11 @@ def read_residuals(residuals: str | Path, elements: str | Path, contigs: Contigs
 
     Raises
     ------
-    InputError : a column is missing, or no element is in both tables.
+    InputError : a table cannot be read or lacks a column, or no element is in both.
     """
     places = read_table(elements, ELEMENTS)[["element", "chrom", "start", "end"]]
     places = places.assign(chrom=places["chrom"].map(lambda name: contigs.resolve(str(name))))
-    scores = pd.read_parquet(residuals)
+    scores = read_table(residuals)
     missing = sorted({"element", "model", "ris", "residual"} - set(scores.columns))
     if missing:
         raise InputError.at(residuals, f"has no column {missing[0]!r}", "give residuals.parquet of diagnose.py")
