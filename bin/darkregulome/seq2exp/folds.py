@@ -170,7 +170,7 @@ def metrics_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def summarise(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Mean over all runs of a model and an evaluation, and standard deviation over seeds of the means over folds."""
+    """Of each model and evaluation, mean and standard deviation over seeds of the means over folds."""
     found = []
     for (model, name), group in rows.groupby(["model", "evaluation"], sort=False):
         by_seed = group.groupby("seed")[list(MEASURES)].mean()
@@ -183,9 +183,10 @@ def summarise(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def compare(rows: pd.DataFrame) -> list[dict[str, Any]]:
-    """Each model and evaluation against the first one, paired over folds and seeds: mean difference and paired t test.
+    """The first model and evaluation against each other one, paired over folds and seeds.
 
-    Folds share training genes and seeds share all of them, so that p is a guide and no proof.
+    `difference` is the mean of the first less the other, p that of a paired t test. Folds share training genes and
+    seeds share all of them, so that p is a guide and no proof.
     """
     by_run = rows.set_index(["fold", "seed"])
     names = list(dict.fromkeys(zip(rows["model"], rows["evaluation"], strict=True)))
