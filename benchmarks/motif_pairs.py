@@ -20,7 +20,7 @@ from darkregulome.maps.calls import Settings, call_map, symmetric  # noqa: E402
 from darkregulome.maps.evaluate import count_matches, f1  # noqa: E402
 from darkregulome.models.registry import load_model  # noqa: E402
 from darkregulome.simulate.motif_pairs import motif_sequence  # noqa: E402
-from test_motif_pairs import LawOfMotifPairs  # noqa: E402
+from fake_models import LawOfMotifPairs  # noqa: E402
 
 
 def main() -> None:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from darkregulome.simulate.motif_pairs import conditionals
+
 MASK = 4
 UNKNOWN = 5
 _LETTERS = "ACGT#N"
@@ -110,6 +112,13 @@ class MarkovCausal(FakeLanguageModel):
     def distribution(self, sequence, position):
         before = sequence[max(0, position - self.order) : position]
         return self.table.get(before, np.full(4, 0.25)).tolist()
+
+
+class LawOfMotifPairs(FakeLanguageModel):
+    """The model that cannot be bettered: the law that sequences with motif pairs are drawn from."""
+
+    def log_probs(self, tokens):
+        return torch.from_numpy(np.log(conditionals(tokens.numpy())))
 
 
 class LinearOutput:

@@ -5,7 +5,6 @@ from itertools import product
 
 import numpy as np
 import pytest
-import torch
 
 from darkregulome.genome.bases import BASES
 from darkregulome.ism.dependency import dependency_map
@@ -14,20 +13,13 @@ from darkregulome.maps.evaluate import count_matches, f1
 from darkregulome.models.registry import load_model
 from darkregulome.simulate import motif_pairs
 from darkregulome.simulate.motif_pairs import COUPLING, IUPAC, UNITS, Unit, conditionals, motif_sequence
-from fake_models import FakeLanguageModel
+from fake_models import LawOfMotifPairs
 
 REPORTED_ON = (31, 32)
 """Seeds of the sequences here; the model was trained on seed 1, law and caller were settled on seeds 1 and 11."""
 
 LEVEL = 0.5
 """log2 odds: a pair of motifs is planted where the mean dependency between its motifs is more by the law itself."""
-
-
-class LawOfMotifPairs(FakeLanguageModel):
-    """The model that cannot be bettered: the law that the sequences are drawn from."""
-
-    def log_probs(self, tokens):
-        return torch.from_numpy(np.log(conditionals(tokens.numpy())))
 
 
 @pytest.fixture(scope="module")
