@@ -467,7 +467,15 @@ def test_every_base_of_a_long_element_has_context_on_both_sides(genome):
     assert len(plan.edits) == 50
 
 
-@pytest.mark.parametrize("error", [RuntimeError("CUDA out of memory. Tried to allocate"), MemoryError()])
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("CUDA out of memory. Tried to allocate"),
+        RuntimeError("cuFFT error: CUFFT_ALLOC_FAILED"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        MemoryError(),
+    ],
+)
 @pytest.mark.parametrize("make", [MarkovMasked, MarkovCausal])
 def test_a_batch_that_does_not_fit_is_halved(genome, make, error):
     class Small(make):

@@ -109,6 +109,20 @@ def test_weights_in_several_files_load_too(saved, kind):
         load_model("mine", weights=saved)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_saved_in_another_precision_are_read_as_they_are(saved, dtype):
+    wanted = load_model("mine", weights=saved).network.state_dict()
+    change_weights(saved, lambda tensors: tensors.update({name: x.to(dtype) for name, x in tensors.items()}))
+    for name, found in load_model("mine", weights=saved).network.state_dict().items():
+        assert torch.equal(found, wanted[name].to(dtype).to(wanted[name].dtype)), name
+
+
+def test_the_published_vocabulary_beside_the_weights_is_welcome(saved):
+    tokens = ["[CLS]", "[SEP]", "[BOS]", "[MASK]", "[PAD]", "[RESERVED]", "[UNK]", *"ACGTN"]
+    (saved / "vocab.txt").write_text("\n".join(tokens))
+    load_model("mine", weights=saved)
+
+
 def test_misfit_is_one_problem_that_names_keys_and_shapes(saved):
     def spoil(tensors):
         tensors["caduceus.backbone.norm_f.weight"] = torch.ones(17)
@@ -148,6 +162,34 @@ def hold_code(folder):
     torch.save({"a": Path("/")}, folder / "pytorch_model.bin")
 
 
+def be_a_pointer(folder):
+    (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+
+
+def have_an_index(weight_map):
+    def spoil(folder):
+        (folder / "model.safetensors").unlink()
+        (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+
+    return spoil
+
+
+def hold_integers(folder):
+    def quantise(tensors):
+        name = "caduceus.backbone.norm_f.weight"
+        tensors[name] = tensors[name].to(torch.int8)
+
+    change_weights(folder, quantise)
+
+
+def number_the_tokens_otherwise(folder):
+    (folder / "vocab.txt").write_text("\n".join(["[CLS]", "[MASK]", "A", "C", "G", "T", "N"]))
+
+
+def have_tokens_of_several_letters(folder):
+    (folder / "vocab.json").write_text(json.dumps({"[MASK]": 3, "GATTACA": 7}))
+
+
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
@@ -162,6 +204,12 @@ def hold_code(folder):
         (lambda folder: (folder / "model.safetensors").unlink(), r"holds none of model.safetensors"),
         (cut_short, r"model.safetensors: cannot be read as tensors"),
         (hold_code, r"pytorch_model.bin: holds more than tensors"),
+        (be_a_pointer, r"model.safetensors: is a pointer of git-lfs .*git lfs pull"),
+        (have_an_index([]), r"index.json: has no `weight_map`"),
+        (have_an_index({"a": 1}), r"index.json: has no `weight_map`"),
+        (hold_integers, r"model.safetensors: caduceus.backbone.norm_f.weight holds int8, not floating-point numbers"),
+        (number_the_tokens_otherwise, r"A is 2, C is 3, G is 4, T is 5, \[MASK\] is 1\) than .* \(A is 7, C is 8"),
+        (have_tokens_of_several_letters, r"has a vocabulary without A, C, G and T"),
     ],
 )
 def test_broken_folder_is_told_in_one_sentence(saved, spoil, told):

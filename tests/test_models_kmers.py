@@ -231,6 +231,8 @@ def test_first_bases_that_make_no_kmer_are_not_read(folder):
         ({"model_type": "bert", "auto_map": {"AutoModel": "x.y"}}, r"names code of its own \(`auto_map`\)"),
         ({"model_type": "llama", "auto_map": {"AutoModel": "x.y"}}, r"names code of its own \(`auto_map`\)"),
         ({"model_type": "bert", "position_embedding_type": "relative_key"}, "has relative positions"),
+        ({"model_type": "bert", "is_decoder": True}, r"is a decoder \(`is_decoder`\)"),
+        ({"model_type": "esm", "is_decoder": True}, r"is a decoder \(`is_decoder`\)"),
     ],
 )
 def test_lookalikes_are_refused_by_name(tmp_path, fields, told):
@@ -244,6 +246,14 @@ def test_byte_pair_tokens_are_refused_with_the_reason(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "bert"}')
     write_words(tmp_path, "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"ACGT", "AC", "GATTACA")
     with pytest.raises(InputError, match=r"has tokens of 3 lengths.*GROVER"):
+        load_model("mine", weights=tmp_path)
+
+
+@pytest.mark.parametrize("model_type", ["bert", "esm"])
+def test_models_of_proteins_are_refused_although_they_know_a_c_g_and_t(tmp_path, model_type):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": model_type, "vocab_size": 33}))
+    write_words(tmp_path, "<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO", "<mask>")
+    with pytest.raises(InputError, match="has a vocabulary of amino acids: it is a model of proteins"):
         load_model("mine", weights=tmp_path)
 
 

@@ -7,6 +7,9 @@ import torch
 
 from darkregulome.errors import InputError
 
+OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "_alloc_failed")
+"""What errors say that are no `torch.OutOfMemoryError`; the last are those of cuBLAS, cuFFT and cuDNN."""
+
 
 class Batches:
     """Runs numbered jobs in batches, and reports the share that is done.
@@ -78,4 +81,4 @@ def _out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     text = str(error).lower()
-    return "out of memory" in text or "not enough memory" in text or "can't allocate memory" in text
+    return any(sign in text for sign in OUT_OF_MEMORY)

@@ -71,6 +71,8 @@ class Architecture:
         config.json.
     model_types : `model_type` of the config.json files that it reads; none if its folders hold no config.json.
     files : patterns of the files that it reads beside config.json and the weights.
+    n_reads_as : of its published models, as in the registry; those that were trained here (and have a model card)
+        read N as ``pad``.
     size : of the published model, assumed for the cost where no checkpoint is at hand.
     flops : operations of an output model for (size, window, references, edits); without it every parameter is taken to
         be used at every base, as in a language model.
@@ -81,6 +83,7 @@ class Architecture:
     size: ModelSize
     model_types: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
+    n_reads_as: Literal["pad", "n"] = "pad"
     flops: Callable[[ModelSize, int, int, int], float] | None = None
 
 

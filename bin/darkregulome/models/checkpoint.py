@@ -22,6 +22,9 @@ INDEX = ".index.json"
 WEIGHT_FILES = (WEIGHTS, WEIGHTS + INDEX, "pytorch_model.bin", "pytorch_model.bin" + INDEX)
 """Names of a checkpoint's weights, in order of preference."""
 
+LFS_POINTER = b"version https://git-lfs"
+"""How a file begins that stands for a large one where git has not fetched that."""
+
 KEYS_SHOWN = 4
 
 
@@ -77,8 +80,15 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     path = Path(path)
     require_file(path)
     if path.name.endswith(INDEX):
-        parts = sorted(set(_read_object(path).get("weight_map", {}).values()))
+        weight_map = _read_object(path).get("weight_map")
+        if not (isinstance(weight_map, dict) and all(isinstance(part, str) for part in weight_map.values())):
+            raise InputError.at(path, "has no `weight_map` from tensors to files", "fetch the checkpoint again")
+        parts = sorted(set(weight_map.values()))
         return {name: tensor for part in parts for name, tensor in read_tensors(path.parent / Path(part).name).items()}
+    with path.open("rb") as opened:
+        beginning = opened.read(len(LFS_POINTER))
+    if beginning == LFS_POINTER:
+        raise InputError.at(path, "is a pointer of git-lfs and not the weights", "run `git lfs pull` in its folder")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -129,6 +139,11 @@ def load_weights(module: nn.Module, path: str | Path, ignore: tuple[str, ...] = 
     found = {name: tensor for name, tensor in found.items() if name not in aliases}
     expected = {name: tensor for name, tensor in expected.items() if name not in aliases}
     complaints += _compare(found, expected)
+    complaints += [
+        f"{name} holds {str(found[name].dtype).removeprefix('torch.')}, not floating-point numbers"
+        for name in sorted(found.keys() & expected.keys())
+        if expected[name].is_floating_point() and not found[name].is_floating_point()
+    ][:KEYS_SHOWN]
     if complaints:
         raise InputError(Problem(str(path), "; ".join(complaints), "give the weights that belong to its config.json"))
     module.load_state_dict(found, strict=False)

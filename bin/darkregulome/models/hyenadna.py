@@ -26,6 +26,9 @@ DECAY_TARGET, DECAY_FAST, DECAY_SLOW, DECAY_SHIFT = 1e-2, 0.3, 1.5, 0.05
 """Modulation of the filters: what a decay reaches, at which fraction of the window, and the floor added to it."""
 
 
+OFFICIAL_EPSILON = 1e-5
+
+
 def fast_length(length: int) -> int:
     """The next of 4, 5, 6, 7 times a power of two: lengths that are quick to transform, and few."""
     step = 2 ** max(0, (length - 1).bit_length() - 3)
@@ -53,7 +56,7 @@ class HyenaConfig(BaseModel):
     activation_freq: float = 1
     train_freq: bool = True
     use_bias: bool = True
-    layer_norm_epsilon: float = 1e-5
+    layer_norm_epsilon: float = OFFICIAL_EPSILON
     initializer_range: float = 0.02
     embed_dropout: float = 0.1
     hyena_dropout: float = 0.0
@@ -66,6 +69,13 @@ class HyenaConfig(BaseModel):
         self.d_inner = self.d_inner or 4 * self.d_model
         if self.hyena_order < 2:
             raise ValueError("hyena_order must be 2 or more")
+        # Fields of the official config.json whose other values its code ignores, or takes for another function.
+        if self.short_filter_order != 3:
+            raise ValueError("short_filter_order is not 3, the only one with which the official code is causal")
+        if not self.use_bias:
+            raise ValueError("use_bias is false, which the official code ignores")
+        if self.layer_norm_epsilon != OFFICIAL_EPSILON:
+            raise ValueError("layer_norm_epsilon is not 1e-5, which the official blocks have in any case")
         if self.emb_dim < 3 or self.emb_dim % 2 == 0:
             raise ValueError("emb_dim must be odd and at least 3")
         return self
@@ -221,8 +231,8 @@ class HyenaOperator(nn.Module):
         self.order, width = config.hyena_order, config.d_model * (config.hyena_order + 1)
         self.d_model, self.taps = config.d_model, config.short_filter_order
         self.dropout = nn.Dropout(config.hyena_dropout)
-        self.in_proj = nn.Linear(config.d_model, width, bias=config.use_bias)
-        self.out_proj = nn.Linear(config.d_model, config.d_model, bias=config.use_bias)
+        self.in_proj = nn.Linear(config.d_model, width)
+        self.out_proj = nn.Linear(config.d_model, config.d_model)
         self.short_filter = nn.Conv1d(width, width, self.taps, groups=width, padding=self.taps - 1)
         self.filter_fn = HyenaFilter(config)
 
@@ -454,4 +464,4 @@ def _build(checkpoint: Checkpoint) -> LetterLanguageModel:
     )
 
 
-ARCHITECTURE = Architecture("causal", _build, ModelSize(256, 8, 6_600_000), model_types=("hyenadna",))
+ARCHITECTURE = Architecture("causal", _build, ModelSize(256, 8, 6_600_000), model_types=("hyenadna",), n_reads_as="n")

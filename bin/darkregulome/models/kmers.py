@@ -30,6 +30,9 @@ EPSILON = 1e-10
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "added_tokens.json", "tokenizer_config.json")
 """Files that hold a vocabulary: data only."""
 
+AMINO_ACIDS = "EFILPQ"
+"""Those letters that stand for no nucleotide, not even an ambiguous one."""
+
 _SPECIAL = {
     "unknown": ("[UNK]", "<unk>", "<oov>"),
     "pad": ("[PAD]", "<pad>"),
@@ -128,6 +131,8 @@ def vocabulary_of(tokens: Mapping[str, int], where: Path) -> KmerVocabulary:
             f"has {found}, not every k-mer of one length: no distribution over single bases can be read from it",
             "use a model over bases or k-mers (GROVER, GENA-LM and DNABERT-2 have byte-pair tokens)",
         )
+    if k == 1 and set(AMINO_ACIDS) <= tokens.keys():
+        raise InputError.at(where, "has a vocabulary of amino acids: it is a model of proteins", "use a model of DNA")
     special = {name: tokens[word] for name, words in _SPECIAL.items() for word in reversed(words) if word in tokens}
     known = {*dna, "N", *(word for words in _SPECIAL.values() for word in words)}
     words = {word: number for word, number in tokens.items() if word not in known and word[:1] not in "[<"}
@@ -139,6 +144,24 @@ def vocabulary_of(tokens: Mapping[str, int], where: Path) -> KmerVocabulary:
         tokens.get("N", special.get("unknown", 0)),
         words,
     )
+
+
+def require_letters(folder: str | Path, alphabet: Alphabet) -> None:
+    """Raise an `InputError` where a checkpoint folder has a vocabulary, and its ids are not those of `alphabet`."""
+    tokens = read_tokens(folder) if Path(folder).is_dir() else {}
+    wanted = {letter: (letter, letter.lower()) for letter in BASES} | {"[MASK]": _SPECIAL["mask"]}
+    ids = dict(zip(wanted, (*alphabet.bases, alphabet.mask), strict=True))
+    found = {name: {tokens[word] for word in words if word in tokens} for name, words in wanted.items()}
+    other = [name for name in wanted if found[name] and found[name] != {ids[name]}]
+    if tokens and not any(found[base] for base in BASES):
+        raise InputError.at(folder, "has a vocabulary without A, C, G and T", "use a model over single bases")
+    if other:
+        raise InputError.at(
+            folder,
+            f"numbers its tokens in another way ({', '.join(f'{name} is {min(found[name])}' for name in other)}) than "
+            f"this architecture ({', '.join(f'{name} is {ids[name]}' for name in other)})",
+            "use a checkpoint with the published vocabulary",
+        )
 
 
 def check_size(vocabulary: KmerVocabulary, config: Mapping[str, Any], where: Path) -> None:

@@ -26,6 +26,10 @@ _LOOKALIKES: tuple[tuple[Callable[[Config], bool], str], ...] = (
         "has relative positions, which are not supported",
     ),
     (
+        lambda config: bool(config.get("is_decoder")) and config.get("model_type") in ("bert", "esm"),
+        "is a decoder (`is_decoder`), whose attention sees no base to the right: no masked language model",
+    ),
+    (
         lambda config: "auto_map" in config,
         "names code of its own (`auto_map`), which is never run, and without which it may be another function",
     ),

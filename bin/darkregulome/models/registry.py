@@ -21,6 +21,8 @@ from darkregulome.models.architecture import (
     known_model_types,
 )
 from darkregulome.models.checkpoint import read_card, read_config
+from darkregulome.models.kmers import require_letters
+from darkregulome.models.letters import Alphabet
 from darkregulome.models.numerics import check_precision, keep_freed_memory, resolve_device
 
 REGISTRY_VARIABLE = "DARKREGULOME_MODELS"
@@ -115,12 +117,12 @@ def read_registry(registry: str | Path | None = None) -> dict[str, ModelEntry]:
     return entries
 
 
-def _problems_of(error: ValidationError, where: str) -> list[Problem]:
+def _problems_of(error: ValidationError, where: str, remedy: str = "mend this field") -> list[Problem]:
     return [
         Problem(
             f"{where}.{'.'.join(str(part) for part in item['loc'])}".rstrip("."),
             f"{item['msg'][:1].lower()}{item['msg'][1:]} (found {str(item['input'])[:60]!r})",
-            "mend this field",
+            remedy,
         )
         for item in error.errors()
     ]
@@ -152,11 +154,13 @@ def _entry_of_folder(folder: Path) -> ModelEntry:
             f"`model_type` is {declared!r}, which is none of {', '.join(known_model_types())}",
             "give a checkpoint of a supported architecture",
         )
-    window = read_card(folder).get("window")
+    card, declares = read_card(folder), find_architecture(architecture)
+    window = card.get("window")
     return ModelEntry(
-        kind=find_architecture(architecture).kind,
+        kind=declares.kind,
         architecture=architecture,
         window=window if isinstance(window, int) else None,
+        n_reads_as="pad" if card else declares.n_reads_as,
     )
 
 
@@ -204,9 +208,13 @@ def load_model(
     revision = entry.revision if weights is None else None
     checkpoint = Checkpoint(name, entry, folder, place, precision, revision, None if tracks is None else dict(tracks))
     try:
-        return architecture.build(checkpoint)
+        model = architecture.build(checkpoint)
     except ValidationError as error:
-        raise InputError(*_problems_of(error, str(folder / "config.json"))) from error
+        remedy = "use a checkpoint that is supported natively (docs/models.md)"
+        raise InputError(*_problems_of(error, str(folder / "config.json"), remedy)) from error
+    if isinstance(alphabet := getattr(model, "alphabet", None), Alphabet):
+        require_letters(folder, alphabet)
+    return model
 
 
 def model_problems(name: str, weights: str | Path | None = None, registry: str | Path | None = None) -> list[Problem]:

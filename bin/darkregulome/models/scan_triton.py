@@ -2,6 +2,9 @@
 
 A program holds the states of a block of channels of one sequence in registers and walks along the sequence, in either
 direction. The parallelism is that of sequences and channels: large batches fill a GPU, one short sequence does not.
+
+Triton needs a C compiler and Python's headers when it starts a kernel. So where there is a GPU the kernel is run once
+as this module is imported; where that fails the import does, and another kernel is taken.
 """
 
 import torch
@@ -84,19 +87,34 @@ def scan_rows(
     given = (u, delta, A, B, C, u if D is None else D, u if z is None else z, u if bias is None else bias, y, last)
     rows = (u, delta, B, C, u if z is None else z, y)
     strides = [stride for x in rows for stride in x.stride()[:2]]
-    _scan[(batch, triton.cdiv(channels, BLOCK))](
-        *given,
-        *strides,
-        length,
-        channels,
-        states,
-        SOFTPLUS=delta_softplus,
-        SKIP=D is not None,
-        GATED=z is not None,
-        BIASED=bias is not None,
-        REVERSE=reverse,
-        BLOCK=BLOCK,
-        STATES=triton.next_power_of_2(states),
-        num_warps=1,
-    )
+    # Triton starts kernels on the current GPU, wherever the tensors are.
+    with torch.cuda.device_of(u):
+        _scan[(batch, triton.cdiv(channels, BLOCK))](
+            *given,
+            *strides,
+            length,
+            channels,
+            states,
+            SOFTPLUS=delta_softplus,
+            SKIP=D is not None,
+            GATED=z is not None,
+            BIASED=bias is not None,
+            REVERSE=reverse,
+            BLOCK=BLOCK,
+            STATES=triton.next_power_of_2(states),
+            num_warps=1,
+        )
     return y, last
+
+
+def _try(device: str) -> None:
+    """Run the kernel once; an `ImportError` where it cannot be made or started."""
+    one = torch.ones(1, 1, 1, device=device)
+    try:
+        scan_rows(one, one, -one[0], one, one, None, None, None, False, False)
+    except Exception as error:
+        raise ImportError(f"Triton cannot make kernels here: {error}") from error
+
+
+if torch.cuda.is_available():
+    _try("cuda")
