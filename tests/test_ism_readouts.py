@@ -92,9 +92,13 @@ def shared_loglik(model, reference, edited, log_p=log_p_of_bases):
 @pytest.mark.parametrize("name", EDITS)
 @pytest.mark.parametrize("make", [MarkovCausal, tiny_hyena])
 def test_loglik_of_causal_models_equals_a_naive_loop(name, make):
+    check_against_a_naive_loop(make, ELEMENTS, EDITS[name])
+
+
+def check_against_a_naive_loop(make, elements, settings):
     model = make()
-    plan = make_plan(model, ELEMENTS, GENOME, EDITS[name])
-    scores = score_loci(make(), ELEMENTS, None, GENOME, EDITS[name])
+    plan = make_plan(model, elements, GENOME, settings)
+    scores = score_loci(make(), elements, None, GENOME, settings)
     assert len(plan.edits) == len(scores.effects) >= 3
     for edit, effect in zip(plan.edits, scores.effects["effect"], strict=True):
         expected = []
@@ -107,6 +111,28 @@ def test_loglik_of_causal_models_equals_a_naive_loop(name, make):
             expected.append(shared_loglik(model, read(reference), read(edited)))
         assert len(expected) == 2
         assert effect == pytest.approx(np.mean(expected), abs=2e-4, rel=1e-4)
+    return scores
+
+
+def test_edits_that_read_alike_are_not_compared_alike(monkeypatch):
+    """Wherever in a run of A one more is put, the letters are the same; which of them is not compared, is not."""
+    bases = random_dna(LENGTH, 5)
+    monkeypatch.setitem(globals(), "GENOME", MemoryGenome(chr1=bases[:185] + "A" * 10 + "C" + bases[196:]))
+    settings = Settings(perturbation="insertion", sites=20, insert="A")
+    effects = check_against_a_naive_loop(tiny_hyena, element_table((185, 195)), settings).effects["effect"]
+    assert len(effects) == 10
+    assert effects.std() > 1e-2
+
+
+def test_windows_that_read_alike_are_read_where_the_region_lies():
+    genome = MemoryGenome(chr1="AC" * (LENGTH // 2))
+    table, locus = element_table((210, 218), (212, 220)), locus_table(208)
+    settings = Settings(readout="dependency", perturbation="saturation", target=(12, 8))
+    both = score_loci(tiny_hyena(), table, locus, genome, settings).effects["effect"]
+    alone = [score_loci(tiny_hyena(), table[row : row + 1], locus, genome, settings).effects for row in (0, 1)]
+    wanted = pd.concat(alone)["effect"].to_numpy()
+    assert np.isfinite(wanted).all()
+    np.testing.assert_allclose(both, wanted, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("readout", ["loglik", "dependency"])

@@ -127,6 +127,14 @@ def test_causal_prediction_depends_on_earlier_bases_alone(language_model, site):
     torch.testing.assert_close(before[0], torch.full((4,), math.log(0.25)))
 
 
+@pytest.mark.parametrize("length", [60, LENGTH])
+def test_nothing_is_known_of_the_first_base_of_a_causal_model(language_model, length):
+    if language_model.kind != "causal":
+        pytest.skip("a masked model")
+    first = read(language_model, SEQUENCE[:length])[0, 0]
+    torch.testing.assert_close(first, torch.full((4,), math.log(0.25)))
+
+
 def test_equivariance_is_claimed_where_it_holds(language_model):
     forward = read(language_model, SEQUENCE)
     reverse = read(language_model, reverse_complement(SEQUENCE)).flip((1, 2))

@@ -67,6 +67,16 @@ def test_tracks_at_the_tss_are_those_of_the_whole_forward():
     torch.testing.assert_close(model.tss_tracks(sequence.lower()), model.tss_tracks(sequence))
 
 
+def test_what_is_kept_in_one_precision_is_not_used_in_another():
+    model, sequence = model_of(), random_sequence()
+    wanted = model.tss_tracks(sequence)
+    model.precision = "bf16"
+    rough = model.tss_tracks(sequence)
+    model.precision = "fp32"
+    assert torch.equal(model.tss_tracks(sequence), wanted)
+    assert not torch.allclose(rough, wanted, rtol=1e-4)
+
+
 @pytest.mark.parametrize("at_once", [1, 7, 16, 40])
 def test_blocks_of_queries_give_the_whole_attention(monkeypatch, at_once):
     monkeypatch.setattr(enformer, "QUERIES_AT_ONCE", at_once)
