@@ -12,6 +12,7 @@ from darkregulome.maps.calls import (
     Patches,
     Scale,
     Settings,
+    Thresholds,
     block_field,
     call_map,
     choose_patches,
@@ -111,6 +112,11 @@ def test_controls_know_that_neighbouring_entries_are_alike():
     null = Controls.of(lambda: planted, lambda: bare, settings)
     found = [call_map(values, settings, controls=null).blocks for values in planted]
     assert [len(blocks) for blocks in found] == [2, 2, 2, 2]
+
+
+def test_controls_of_no_map_call_nothing():
+    null = Controls.of(lambda: [], lambda: [noise(0, 40)], Settings())
+    assert null.thresholds == Thresholds(None, None)
 
 
 def test_pairs_that_can_pair_are_counted():

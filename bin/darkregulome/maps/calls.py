@@ -309,27 +309,30 @@ class Controls:
         What the controls give is brought to the size of the maps by the number of their entries.
         """
         scale = Scale.of([symmetric(values) for values in islice(controls(), MOST_CONTROLS)])
-        known = [sum(int(np.isfinite(values).sum()) for values in source()) for source in (maps, controls)]
-        share = known[0] / max(known[1], 1)
 
-        def read(field: Field, source: Callable[[], Iterable[np.ndarray]]) -> Iterable[np.ndarray]:
-            return (field(scale.standardise(symmetric(values))) for values in source())
+        def read(field: Field, values: np.ndarray) -> np.ndarray:
+            return field(scale.standardise(symmetric(values)))
 
-        tried = thresholds_of(read(block_field, maps))[::-1].tolist()
-        sizes: list[list[list[np.ndarray]]] = [[[] for _ in tried] for _ in known]
-        for source, found in zip((maps, controls), sizes, strict=True):
-            for field in read(block_field, source):
-                for threshold, so_far in zip(tried, found, strict=True):
+        tried = thresholds_of(read(block_field, values) for values in maps())[::-1].tolist()
+        sizes: list[list[list[np.ndarray]]] = [[[] for _ in tried] for _ in range(2)]
+        entries = [0, 0]
+        for number, source in enumerate((maps, controls)):
+            for values in source():
+                field = read(block_field, values)
+                for threshold, so_far in zip(tried, sizes[number], strict=True):
                     so_far.append(block_sizes(field, threshold))
+                entries[number] += int(np.isfinite(values).sum())
+        share = entries[0] / max(entries[1], 1)
         joined = ((np.concatenate(here), np.concatenate(there)) for here, there in zip(*sizes, strict=True))
         patches = choose_patches(((t, *both) for t, both in zip(tried, joined, strict=True)), share, settings.fdr)
 
-        tried = thresholds_of(read(stem_field, maps))[::-1].tolist()
-        here, there = (
-            np.sum([[count_stems(field, t) for t in tried] for field in read(stem_field, source)], axis=0)
-            for source in (maps, controls)
-        )
-        stems = choose_threshold(zip(tried, here, share * there, strict=True), settings.fdr)
+        tried = thresholds_of(read(stem_field, values) for values in maps())[::-1].tolist()
+        counts = np.zeros((2, len(tried)))
+        for number, source in enumerate((maps, controls)):
+            for values in source():
+                field = read(stem_field, values)
+                counts[number] += [count_stems(field, threshold) for threshold in tried]
+        stems = choose_threshold(zip(tried, counts[0], share * counts[1], strict=True), settings.fdr)
         return cls(scale, Thresholds(patches, stems))
 
 
