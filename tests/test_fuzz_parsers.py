@@ -12,12 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import toy
-from darkregulome.conversion.convert import read_any_scores
+from darkregulome.conversion.convert import read_any_scores, read_own_elements
+from darkregulome.conversion.tables import read_bed_scores
 from darkregulome.diagnosis.cross_check import read_blocks, read_eqtls
 from darkregulome.diagnosis.string_network import read_network, read_pairs
 from darkregulome.elements.class_map import default_class_map, read_class_map
 from darkregulome.elements.loci import read_locus_rows
 from darkregulome.elements.own import Around
+from darkregulome.embeddings.windows import read_windows
 from darkregulome.errors import InputError
 from darkregulome.genome.annotation import read_bed, read_gtf, read_repeats
 from darkregulome.genome.contigs import Contigs
@@ -25,11 +27,13 @@ from darkregulome.genome.reference import Reference, compress_fasta
 from darkregulome.io.npz import open_npz
 from darkregulome.io.schemas import EFFECTS, ELEMENTS, LOCI, RIS
 from darkregulome.io.tables import read_table
+from darkregulome.maps.sequences import sequences_of_bed
 from darkregulome.models.checkpoint import read_config
 from darkregulome.models.registry import read_registry
 from darkregulome.report.records import Diagnosis, read_record
 from darkregulome.seq2exp.recipe import read_recipe
-from darkregulome.variants.records import VcfFile, parse_region, parse_shard
+from darkregulome.training.enformer import read_sites
+from darkregulome.variants.records import VcfFile, parse_region, parse_shard, snvs_of_bed
 
 FUZZ = settings(
     derandomize=True,
@@ -54,8 +58,31 @@ FASTA = ">chr1 first\nACGTNACGT\nACGT\n>chr2\nacgtRYK\n"
 DIAGNOSIS = '{"parameters": {"alpha": 0.05}, "models": {"m": {"kind": "masked"}}, "claims": []}\n'
 CONFIG = '{"model_type": "caduceus", "d_model": 16, "n_layer": 1}\n'
 
+BED6 = "track name=x\nchr1\t10\t30\tname\t0.5\t-\nchr2 5 9 . 1 +\n"
+
+
+def read_with_genome(read: Callable[[Path, Reference], object]) -> Callable[[Path], object]:
+    """A parser that reads beside a genome, which is written once."""
+
+    def parse(path: Path) -> object:
+        fasta = path.parent / "genome" / "genome.fa"
+        if not fasta.exists():
+            fasta.parent.mkdir()
+            toy.write_fasta(fasta, SEQUENCES)
+        with Reference(fasta) as genome:
+            return read(path, genome)
+
+    return parse
+
+
 PARSERS: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     "bed": ("a.bed", toy._lines(toy.REGULATORY), lambda path: read_bed(path, CONTIGS)),
+    "own_bed": ("own.bed", BED6, read_own_elements),
+    "bed_scores": ("s.bed", BED6, read_bed_scores),
+    "bed_of_maps": ("m.bed", BED6, read_with_genome(lambda path, genome: list(sequences_of_bed(path, genome)))),
+    "bed_of_windows": ("w.bed", BED6, read_with_genome(read_windows)),
+    "bed_of_snvs": ("v.bed", BED6, read_with_genome(lambda path, genome: list(snvs_of_bed(path, genome)))),
+    "bed_of_tss": ("tss.bed", BED6, read_sites),
     "gtf": ("a.gtf", toy.gtf_text(), lambda path: read_gtf(path, CONTIGS)),
     "rmsk": ("rmsk.txt", toy.rmsk_text(), lambda path: read_repeats(path, CONTIGS)),
     "repeats_bed": ("r.bed", "chr1\t10\t90\tAluY#SINE/Alu\t0\t+\n", lambda path: read_repeats(path, CONTIGS)),
@@ -162,6 +189,19 @@ def test_a_parser_takes_a_file_or_says_what_is_wrong(name: str, tmp_path: Path, 
                 assert problem.remedy
 
     try_one()
+
+
+@pytest.mark.parametrize("name", [name for name in PARSERS if "bed" in name])
+def test_a_digit_that_is_no_number_is_told(name: str, tmp_path: Path):
+    file, _, read = PARSERS[name]
+    (tmp_path / file).write_text("chr1\t²\t9\tx\t0.5\t-\n")
+    if name == "own_bed":  # what is no number is told when the elements are made
+        read(tmp_path / file)
+    elif name == "bed_of_windows":
+        assert [window.status for window in read(tmp_path / file)] == ["malformed"]
+    else:
+        with pytest.raises(InputError, match=rf"{file}:1: "):
+            read(tmp_path / file)
 
 
 @pytest.mark.parametrize("compressed", [False, True])

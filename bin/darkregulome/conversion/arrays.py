@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from darkregulome.conversion.scored import Floats, WindowScores
 from darkregulome.errors import InputError
-from darkregulome.genome.textfile import numbered_lines
+from darkregulome.genome.textfile import bed_lines
 from darkregulome.io.npz import open_npz
 
 ONE_HOT = ("one_hot", "X", "sequences")
@@ -115,14 +115,12 @@ def substitution_effects(changes: Floats, path: Path) -> Floats:
 
 def _windows(intervals: Path, rows: int, length: int, path: Path) -> pd.DataFrame:
     places = []
-    for number, line in numbered_lines(intervals):
-        fields = line.split("\t") if "\t" in line else line.split()
-        if fields[0] in ("track", "browser"):
-            continue
+    for number, fields in bed_lines(intervals):
         try:
             places.append((fields[0], int(fields[1]), int(fields[2])))
         except (IndexError, ValueError) as error:
-            raise InputError.at(f"{intervals}:{number}", f"is no interval ({line[:60]!r})", "give BED") from error
+            what = f"is no interval ({' '.join(fields)[:60]!r})"
+            raise InputError.at(f"{intervals}:{number}", what, "give BED") from error
     if len(places) != rows:
         raise InputError.at(
             intervals, f"has {len(places)} intervals, where {path} has {rows} sequences", "give its BED, in its order"

@@ -17,7 +17,7 @@ from darkregulome.elements.own import Around, OwnElements, complete_elements
 from darkregulome.errors import InputError
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.intervals import KEYS
-from darkregulome.genome.textfile import numbered_lines
+from darkregulome.genome.textfile import bed_lines
 from darkregulome.io.schemas import ELEMENTS, KINDS, READOUTS, RIS
 from darkregulome.io.tables import check_table, read_provenance, read_table
 
@@ -132,8 +132,7 @@ def read_own_elements(path: Path) -> pd.DataFrame:
         if "element" in table.columns and table["element"].notna().all():
             return table
         return table.drop(columns="element", errors="ignore")
-    rows = [line.split("\t") if "\t" in line else line.split() for _, line in numbered_lines(path)]
-    rows = [fields for fields in rows if fields[0] not in ("track", "browser")]
+    rows = [fields for _, fields in bed_lines(path)]
     if not rows or min(map(len, rows)) < 3:
         raise InputError.at(path, "has a line with fewer than three columns" if rows else "is empty", "give BED")
     table = pd.DataFrame({name: [fields[at] for fields in rows] for at, name in enumerate(KEYS)})

@@ -9,7 +9,7 @@ from darkregulome.conversion.scored import IntervalScores
 from darkregulome.errors import InputError
 from darkregulome.genome.bigwig import bigwig_means
 from darkregulome.genome.contigs import Contigs
-from darkregulome.genome.textfile import numbered_lines
+from darkregulome.genome.textfile import bed_lines
 from darkregulome.io.tables import read_table
 
 _ALIASES = {"chr": "chrom", "#chrom": "chrom", "chromosome": "chrom", "#chr": "chrom", "chromstart": "start"}
@@ -62,24 +62,18 @@ def read_score_table(path: Path, name: str, score_column: str | None = None) -> 
 def read_bed_scores(path: Path, score_column: str | None = None) -> IntervalScores:
     """Scores of a BED: column 5 (BED), 4 (bedGraph), 7 (narrowPeak, broadPeak), or the number `score_column`."""
     suffix = next((one.lower() for one in reversed(path.suffixes) if one.lower() != ".gz"), "")
-    try:
-        column = int(score_column) if score_column is not None else _BED_SCORE.get(suffix, 5)
-    except ValueError as error:
-        raise InputError.at(
-            "--score-column", f"is {score_column!r}", "give the number of a column of the BED"
-        ) from error
+    if score_column is not None and not (score_column.isdecimal() and int(score_column) > 3):
+        raise InputError.at("--score-column", f"is {score_column!r}", "give the number of a column, 4 or more")
+    column = _BED_SCORE.get(suffix, 5) if score_column is None else int(score_column)
     rows = []
-    for number, line in numbered_lines(path):
-        fields = line.split("\t") if "\t" in line else line.split()
-        if fields[0] in ("track", "browser"):
-            continue
+    for number, fields in bed_lines(path):
         try:
             score = np.nan if fields[column - 1] in (".", "NA", "nan") else float(fields[column - 1])
             rows.append((fields[0], int(fields[1]), int(fields[2]), score))
         except (IndexError, ValueError) as error:
             raise InputError.at(
                 f"{path}:{number}",
-                f"has no interval with a number in column {column} ({line[:60]!r})",
+                f"has no interval with a number in column {column} ({' '.join(fields)[:60]!r})",
                 "give BED with the score in column 5, bedGraph, or --score-column NUMBER",
             ) from error
     if not rows:

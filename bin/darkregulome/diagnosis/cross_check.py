@@ -19,7 +19,7 @@ from darkregulome.diagnosis.entries import ClaimResult, entries, power_warnings,
 from darkregulome.diagnosis.scores import ModelScores, join_scores
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
-from darkregulome.genome.textfile import numbered_lines
+from darkregulome.genome.textfile import bed_lines
 from darkregulome.stats import claims
 from darkregulome.stats.claims import NotTestable, Tested
 from darkregulome.stats.loci import Bools, Floats
@@ -191,12 +191,11 @@ def block_of_elements(elements: pd.DataFrame, blocks: pd.DataFrame | None) -> pd
 def read_blocks(path: Path) -> pd.DataFrame:
     """Blocks of linkage disequilibrium: chrom, start, end of a BED (a header line is skipped)."""
     rows: list[tuple[str, int, int]] = []
-    for number, line in numbered_lines(path):
-        fields = line.split()
-        if len(fields) < 3 or not (fields[1].isdigit() and fields[2].isdigit()):
+    for number, fields in bed_lines(path):
+        if len(fields) < 3 or not (fields[1].isdecimal() and fields[2].isdecimal()):
             if not rows and number == 1:
                 continue
-            raise InputError.at(f"{path}:{number}", f"is no interval ({line[:60]!r})", "give BED")
+            raise InputError.at(f"{path}:{number}", f"is no interval ({' '.join(fields)[:60]!r})", "give BED")
         rows.append((fields[0], int(fields[1]), int(fields[2])))
     if not rows:
         raise InputError.at(path, "has no block", "give BED, or leave it out")

@@ -12,7 +12,7 @@ from darkregulome.errors import InputError
 from darkregulome.genome.annotation import read_bed
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import n_fraction
-from darkregulome.genome.textfile import numbered_lines
+from darkregulome.genome.textfile import bed_lines
 from darkregulome.io.tables import read_table, table_format
 
 UNCLASSED = "none"
@@ -63,16 +63,13 @@ def read_windows(path: str | Path, reference: Reference, label: str | None = Non
 
 
 def _bed_rows(path: Path) -> Iterator[Window]:
-    for number, line in numbered_lines(path):
-        fields = line.split("\t") if "\t" in line else line.split()
-        if fields[0] in ("track", "browser"):
-            continue
-        name = fields[3] if len(fields) > 3 and fields[3] else UNCLASSED
-        if len(fields) < 3 or not (fields[1].isdigit() and fields[2].isdigit()):
-            yield Window(f"line {number}", fields[0], 0, 0, name, "malformed", "the line has no start and end")
+    for number, fields in bed_lines(path):
+        label = fields[3] if len(fields) > 3 and fields[3] else UNCLASSED
+        if len(fields) < 3 or not (fields[1].isdecimal() and fields[2].isdecimal()):
+            yield Window(f"line {number}", fields[0], 0, 0, label, "malformed", "the line has no start and end")
             continue
         start, end = int(fields[1]), int(fields[2])
-        yield Window(f"{fields[0]}:{start}-{end}", fields[0], start, end, name)
+        yield Window(f"{fields[0]}:{start}-{end}", fields[0], start, end, label)
 
 
 def _table_rows(path: Path, label: str | None) -> Iterator[Window]:

@@ -15,7 +15,7 @@ import pandas as pd
 
 from darkregulome.errors import InputError, Problem
 from darkregulome.genome.contigs import Contigs
-from darkregulome.genome.textfile import numbered_lines
+from darkregulome.genome.textfile import bed_lines, numbered_lines
 
 MAX_PROBLEMS = 5
 
@@ -112,10 +112,7 @@ def read_bed(path: str | Path, contigs: Contigs, windows: Windows | None = None)
     they stand: column4, column5, ... A table of UCSC's database is BED after its first column, the bin.
     """
     reader = _Reader(path, contigs, windows)
-    for number, line in numbered_lines(path):
-        fields = line.split("\t") if "\t" in line else line.split()
-        if fields[0] in ("track", "browser"):
-            continue
+    for number, fields in bed_lines(path):
         if _has_bin(fields):
             fields = fields[1:]
         if len(fields) < 3:
@@ -135,10 +132,10 @@ def _has_bin(fields: list[str]) -> bool:
     """True for ``585 chr1 10 20 ...``: UCSC's bin, then a contig that is no number, then an interval."""
     return (
         len(fields) >= 4
-        and fields[0].isdigit()
-        and not fields[1].isdigit()
-        and fields[2].isdigit()
-        and fields[3].isdigit()
+        and fields[0].isdecimal()
+        and not fields[1].isdecimal()
+        and fields[2].isdecimal()
+        and fields[3].isdecimal()
     )
 
 
@@ -196,7 +193,7 @@ def read_gtf(path: str | Path, contigs: Contigs, windows: Windows | None = None,
                     continue
             except ValueError:
                 pass  # told below
-        start = str(int(fields[3]) - 1) if fields[3].isdigit() else fields[3]
+        start = str(int(fields[3]) - 1) if fields[3].isdecimal() else fields[3]
         reader.add(number, fields[0], start, fields[4], [feature, fields[6], fields[8]])
     rows = _gtf_rows(reader)
     notes = reader.done(rows).notes
@@ -280,9 +277,9 @@ def _repeat_layout(path: str | Path) -> str:
         if fields[:2] == ["SW", "perc"] or fields[:2] == ["SW", "score"] or fields[:1] == ["score"]:
             return "out"
         tabs = line.split("\t")
-        if len(tabs) == _RMSK_COLUMNS and tabs[0].isdigit() and tabs[9] in "+-C":
+        if len(tabs) == _RMSK_COLUMNS and tabs[0].isdecimal() and tabs[9] in "+-C":
             return "rmsk"
-        if len(fields) >= 14 and fields[0].isdigit() and fields[8] in ("+", "C"):
+        if len(fields) >= 14 and fields[0].isdecimal() and fields[8] in ("+", "C"):
             return "out"
         return "bed"
     return "bed"
@@ -303,7 +300,7 @@ def _repeatmasker_out_fields(line: str) -> list[str] | None:
         return None
     if len(fields) < 14:
         return [f"has {len(fields)} columns, where RepeatMasker's .out has 15"]
-    start = str(int(fields[5]) - 1) if fields[5].isdigit() else fields[5]
+    start = str(int(fields[5]) - 1) if fields[5].isdecimal() else fields[5]
     repeat_class, _, family = fields[10].partition("/")
     return [fields[4], start, fields[6], "-" if fields[8] == "C" else "+", fields[9], repeat_class, family or "."]
 

@@ -11,7 +11,7 @@ import pysam
 from darkregulome.errors import InputError, Problem, raise_all
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import dinucleotide_shuffle, n_fraction, reverse_complement
-from darkregulome.genome.textfile import compression, numbered_lines
+from darkregulome.genome.textfile import bed_lines, compression
 
 MOST_PROBLEMS = 5
 _RNA = str.maketrans("Uu", "TT")
@@ -60,11 +60,8 @@ def sequences_of_bed(path: str | Path, reference: Reference) -> Iterator[Sequenc
     InputError : the file is absent, holds nothing, or a line is not BED.
     """
     problems, count = [], 0
-    for number, line in numbered_lines(path):
-        fields = line.split("\t") if "\t" in line else line.split()
-        if fields[0] in ("track", "browser"):
-            continue
-        if len(fields) < 3 or not (fields[1].isdigit() and fields[2].isdigit()) or int(fields[1]) > int(fields[2]):
+    for number, fields in bed_lines(path):
+        if len(fields) < 3 or not (fields[1].isdecimal() and fields[2].isdecimal()) or int(fields[1]) > int(fields[2]):
             problems.append(Problem(f"{path}:{number}", "is not BED", "give chrom, start and end, separated by tabs"))
             if len(problems) == MOST_PROBLEMS:
                 break

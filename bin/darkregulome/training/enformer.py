@@ -19,7 +19,7 @@ import pyBigWig
 import torch
 
 from darkregulome.errors import InputError, Problem, raise_all
-from darkregulome.genome.textfile import numbered_lines
+from darkregulome.genome.textfile import bed_lines
 from darkregulome.training.loop import Losses, Plan, Report, Task, train
 from darkregulome.training.schedule import Budget, cosine_rate
 from darkregulome.training.state import StateFile, fingerprint
@@ -108,10 +108,7 @@ def read_tracks(paths: Sequence[Path], contigs: Mapping[str, np.ndarray]) -> dic
 def read_sites(path: Path) -> list[Site]:
     """TSSs of a BED file: its first column and the middle of its interval."""
     sites: list[Site] = []
-    for number, line in numbered_lines(path):
-        fields = line.split("\t")
-        if line.startswith(("track", "browser")):
-            continue
+    for number, fields in bed_lines(path):
         try:
             sites.append((fields[0], (int(fields[1]) + int(fields[2]) - 1) // 2))
         except (IndexError, ValueError) as error:

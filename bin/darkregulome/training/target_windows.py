@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from darkregulome.errors import InputError
-from darkregulome.genome.textfile import numbered_lines
+from darkregulome.genome.textfile import bed_lines
 from darkregulome.io.npz import open_npz
 from darkregulome.io.tables import read_table
 from darkregulome.training.enformer import EnformerTraining, Site
@@ -80,8 +80,7 @@ def read_target_set(fastas: Sequence[Path], windows: Path, targets: Path, table:
 
 def _read_windows(path: Path) -> list[tuple[str, int, int]]:
     places: list[tuple[str, int, int]] = []
-    for number, line in numbered_lines(path):
-        fields = line.split("\t")
+    for number, fields in bed_lines(path):
         try:
             places.append((fields[0], int(fields[1]), int(fields[2])))
         except (IndexError, ValueError) as error:

@@ -18,7 +18,7 @@ from darkregulome.errors import InputError
 from darkregulome.genome.bases import BASES
 from darkregulome.genome.contigs import Contigs, contig_aliases
 from darkregulome.genome.reference import Reference
-from darkregulome.genome.textfile import compression, numbered_lines
+from darkregulome.genome.textfile import bed_lines, compression
 
 COLUMNS = ("CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
 """The fixed columns of VCF (specification 4.3, section 1.5)."""
@@ -208,10 +208,7 @@ def snvs_of_bed(path: str | Path, reference: Reference) -> Iterator[Record]:
     InputError : a line is no interval.
     """
     number = 0
-    for line_number, line in numbered_lines(path):
-        columns = line.split("\t") if "\t" in line else line.split()
-        if columns[0] in ("track", "browser"):
-            continue
+    for line_number, columns in bed_lines(path):
         if len(columns) < 3 or not all(_POSITION.fullmatch(text) for text in columns[1:3]):
             raise InputError.at(f"{path}:{line_number}", "is no interval", "write chrom, start and end")
         name, start, end = columns[0], int(columns[1]), int(columns[2])
@@ -254,7 +251,7 @@ def parse_shard(text: str) -> Shard:
     InputError : the text is no shard.
     """
     index, slash, count = text.partition("/")
-    if not (slash and index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
+    if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
         raise InputError.at("--shard", f"{text!r} is no shard", "write 2/8 for the second of eight")
     return Shard(int(index), int(count))
 
