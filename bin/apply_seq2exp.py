@@ -25,8 +25,8 @@ class Genes(StrEnum):
 @app.command()
 def main(
     model: Annotated[list[Path], typer.Option(help="Checkpoint folder of train_seq2exp.py; may be repeated.")],
-    fasta: Annotated[Path, typer.Option(help="FASTA of the genome, plain or bgzipped.")],
-    expression: Annotated[Path, typer.Option(help="Table of genes: gene, chrom, tss, strand, expression.")],
+    fasta: cli.Fasta,
+    expression: cli.Expression,
     outdir: Annotated[Path, typer.Option(help="Folder for mask.bw, elements.bed.gz and predictions.tsv.")],
     signal: Annotated[
         list[str] | None, typer.Option(help="NAME=FILE: bigWig of a signal of the models; repeat it for each.")

@@ -19,20 +19,18 @@ app = cli.script(
 @app.command()
 def main(
     loci: Annotated[Path, typer.Option(help="Loci, as prepare_loci.py writes them.")],
-    fasta: Annotated[Path, typer.Option(help="Reference (FASTA, plain or bgzipped).")],
-    gtf: Annotated[Path, typer.Option(help="Genes (GTF, gzip allowed).")],
+    fasta: cli.Fasta,
+    gtf: cli.Gtf,
     outdir: Annotated[Path, typer.Option(help="Folder for elements.parquet and elements.bed.gz.")],
-    regulatory: Annotated[Path | None, typer.Option(help="Regulatory annotation (BED with a class word).")] = None,
-    repeats: Annotated[Path | None, typer.Option(help="RepeatMasker: UCSC rmsk table, .out, or BED.")] = None,
-    conserved: Annotated[Path | None, typer.Option(help="Conserved elements (BED).")] = None,
-    class_map: Annotated[
-        Path | None, typer.Option(help="CSV pattern,class,subclass; by default the shipped one.")
-    ] = None,
+    regulatory: cli.Regulatory = None,
+    repeats: cli.Repeats = None,
+    conserved: cli.Conserved = None,
+    class_map: cli.ClassMap = None,
     class_column: Annotated[
         int | None, typer.Option(min=4, help="Column of the class word in --regulatory; by default found.")
     ] = None,
-    min_length: Annotated[int, typer.Option(help="Shorter elements are dropped.")] = 50,
-    max_length: Annotated[int, typer.Option(help="Longer elements are split into nearly equal parts.")] = 1000,
+    min_length: cli.MinLength = 50,
+    max_length: cli.MaxLength = 1000,
     promoter_exclusion: Annotated[
         int, typer.Option(help="Bases to either side of a TSS that belong to no element.")
     ] = 0,

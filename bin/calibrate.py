@@ -34,7 +34,7 @@ def main(
     effect: Annotated[float, typer.Option(min=0.0, help="Planted effect, SD of what predictability leaves.")] = 0.25,
     tables: Annotated[int, typer.Option(min=1, help="Planted tables of a condition.")] = 400,
     permutations: cli.Permutations = 199,
-    horizon: Annotated[int, typer.Option(min=1, help="Bases from the TSS that count as near.")] = 10_000,
+    horizon: cli.Horizon = 10_000,
     alpha: Annotated[float, typer.Option(min=1e-9, max=0.999, help="Nominal level.")] = 0.05,
     seed: cli.Seed = 0,
     threads: cli.Threads = 1,

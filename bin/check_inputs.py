@@ -19,16 +19,14 @@ app = cli.script(
 
 @app.command()
 def main(
-    fasta: Annotated[Path, typer.Option(help="Reference (FASTA, plain or bgzipped).")],
-    gtf: Annotated[Path, typer.Option(help="Genes (GTF, gzip allowed).")],
-    loci: Annotated[Path, typer.Option(help="CSV, TSV or list: locus, gene[, chrom, tss, strand], or a gene a line.")],
+    fasta: cli.Fasta,
+    gtf: cli.Gtf,
+    loci: cli.LocusList,
     out: Annotated[Path, typer.Option(help="JSON to write where all is well.")],
-    regulatory: Annotated[Path | None, typer.Option(help="Regulatory annotation (BED with a class word).")] = None,
-    repeats: Annotated[Path | None, typer.Option(help="RepeatMasker: UCSC rmsk table, .out, or BED.")] = None,
-    conserved: Annotated[Path | None, typer.Option(help="Conserved elements (BED).")] = None,
-    class_map: Annotated[
-        Path | None, typer.Option(help="CSV pattern,class,subclass; by default the shipped one.")
-    ] = None,
+    regulatory: cli.Regulatory = None,
+    repeats: cli.Repeats = None,
+    conserved: cli.Conserved = None,
+    class_map: cli.ClassMap = None,
     conservation: Annotated[Path | None, typer.Option(help="Conservation scores (bigWig).")] = None,
     eqtl: Annotated[Path | None, typer.Option(help="eQTLs (TSV): chrom, pos, ref, gene_id.")] = None,
     variants: Annotated[Path | None, typer.Option(help="Variants (VCF).")] = None,
@@ -37,9 +35,9 @@ def main(
     registry: Annotated[
         Path | None, typer.Option(help="Registry of models (YAML); by default the shipped one.")
     ] = None,
-    flank: Annotated[int, typer.Option(min=1, help="Bases to either side of the TSS.")] = 100_000,
-    min_length: Annotated[int, typer.Option(help="Shorter elements are dropped.")] = 50,
-    max_length: Annotated[int, typer.Option(help="Longer elements are split.")] = 1000,
+    flank: cli.Flank = 100_000,
+    min_length: cli.MinLength = 50,
+    max_length: cli.MaxLength = 1000,
     allow_failed_loci: Annotated[
         bool, typer.Option("--allow-failed-loci", help="Loci that cannot be placed are notes, as long as one is left.")
     ] = False,

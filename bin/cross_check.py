@@ -14,8 +14,6 @@ app = cli.script(
     "--outdir cross_checks",
 )
 
-Elements = Annotated[Path, typer.Option(help="Element table (parquet, TSV or CSV).")]
-Ris = Annotated[Path, typer.Option(help="Score table: element, model, ris[, predictability, kind, readout].")]
 Outdir = Annotated[Path, typer.Option(help="Folder for the JSON, the table and the figure.")]
 Loci = Annotated[Path, typer.Option(help="Locus table: whose gene an element belongs to.")]
 NetworkInfo = Annotated[
@@ -23,7 +21,6 @@ NetworkInfo = Annotated[
 ]
 MinScore = Annotated[int, typer.Option(min=0, max=1000, help="Least score of a link.")]
 Evidence = Annotated[str, typer.Option(help="Column of the score: combined_score, experimental, coexpression, ...")]
-TrackFloor = Annotated[float, typer.Option(min=0.0, help="Least effect of an output model that counts, log2 units.")]
 
 
 @app.callback()
@@ -38,8 +35,8 @@ def common(version: cli.Version = False) -> None:
     )
 )
 def eqtl(
-    elements: Elements,
-    ris: Ris,
+    elements: cli.Elements,
+    ris: cli.Ris,
     loci: Loci,
     eqtl: Annotated[
         Path, typer.Option(help="eQTLs: chrom and pos (1-based), or pos0, or variant_id; gene, gene_id or gene_name.")
@@ -51,7 +48,7 @@ def eqtl(
     ] = None,
     permutations: cli.Permutations = 10_000,
     alpha: cli.Alpha = 0.05,
-    track_floor: TrackFloor = 0.01,
+    track_floor: cli.TrackFloor = 0.01,
     model_cards: cli.ModelCards = None,
     seed: cli.Seed = 0,
     threads: cli.Threads = 1,
@@ -85,8 +82,8 @@ def eqtl(
     )
 )
 def conservation(
-    elements: Elements,
-    ris: Ris,
+    elements: cli.Elements,
+    ris: cli.Ris,
     bigwig: Annotated[Path, typer.Option(help="Conservation, base by base (phyloP, phastCons).")],
     outdir: Outdir,
     permutations: cli.Permutations = 10_000,
@@ -120,8 +117,8 @@ def conservation(
     )
 )
 def network(
-    elements: Elements,
-    ris: Ris,
+    elements: cli.Elements,
+    ris: cli.Ris,
     loci: Loci,
     network: Annotated[
         Path, typer.Option(help="STRING: protein.links, protein.links.detailed, or an exported network.")
@@ -162,8 +159,8 @@ def network(
     epilog=cli.shown("cross_check.py families --elements elements.parquet --ris ris.parquet --outdir cross_checks")
 )
 def families(
-    elements: Elements,
-    ris: Ris,
+    elements: cli.Elements,
+    ris: cli.Ris,
     outdir: Outdir,
     level: Annotated[
         str, typer.Option(help="Column of the families: family (SINE/Alu) or subclass (AluY).")
@@ -171,7 +168,7 @@ def families(
     min_members: Annotated[int, typer.Option(min=5, help="A family with fewer elements is not tested.")] = 20,
     permutations: cli.Permutations = 10_000,
     alpha: cli.Alpha = 0.05,
-    track_floor: TrackFloor = 0.01,
+    track_floor: cli.TrackFloor = 0.01,
     model_cards: cli.ModelCards = None,
     seed: cli.Seed = 0,
     threads: cli.Threads = 1,
@@ -199,8 +196,8 @@ def families(
     )
 )
 def pairs(
-    elements: Elements,
-    ris: Ris,
+    elements: cli.Elements,
+    ris: cli.Ris,
     loci: Loci,
     outdir: Outdir,
     pairs: Annotated[Path | None, typer.Option(help="Pairs of genes: two columns with a header.")] = None,

@@ -17,17 +17,15 @@ app = cli.script(
 
 @app.command()
 def main(
-    elements: Annotated[Path, typer.Option(help="Element table (parquet, TSV or CSV).")],
-    ris: Annotated[Path, typer.Option(help="Score table: element, model, ris[, predictability, kind, readout].")],
+    elements: cli.Elements,
+    ris: cli.Ris,
     outdir: Annotated[Path, typer.Option(help="Folder for decomposition.json, tables and figures.")],
-    top: Annotated[float, typer.Option(min=1e-6, max=0.499, help="Share of elements in a top list.")] = 0.1,
+    top: cli.TopFraction = 0.1,
     alpha: cli.Alpha = 0.05,
     permutations: cli.Permutations = 10_000,
-    null: Annotated[str, typer.Option(help="rotation, free or stratified.")] = "rotation",
-    bootstrap: Annotated[int, typer.Option(min=100, help="Bootstrap samples over loci.")] = 1000,
-    residualize: Annotated[
-        str, typer.Option(help="How features are taken out: linear, quadratic, splines or boosting.")
-    ] = "linear",
+    null: cli.Null = "rotation",
+    bootstrap: cli.Bootstrap = 1000,
+    residualize: cli.Residualize = "linear",
     model_cards: cli.ModelCards = None,
     seed: cli.Seed = 0,
     threads: cli.Threads = 1,

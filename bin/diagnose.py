@@ -34,21 +34,17 @@ def main(
     repeats: Annotated[
         Path | None, typer.Option(help="Repeats: give the repeat fraction that the elements lack.")
     ] = None,
-    horizon: Annotated[int, typer.Option(min=1, help="Bases from the TSS that count as near.")] = 10_000,
+    horizon: cli.Horizon = 10_000,
     permutations: cli.Permutations = 10_000,
     sequential: Annotated[
         int, typer.Option(min=0, help="Stop drawing after so many draws as extreme as the claim (20, say); 0: never.")
     ] = 0,
-    null: Annotated[str, typer.Option(help="rotation, free or stratified.")] = "rotation",
+    null: cli.Null = "rotation",
     alpha: cli.Alpha = 0.05,
-    top_fraction: Annotated[float, typer.Option(min=1e-6, max=0.499, help="Share of elements in a top list.")] = 0.1,
-    bootstrap: Annotated[int, typer.Option(min=100, help="Bootstrap samples over loci.")] = 1000,
-    track_floor: Annotated[
-        float, typer.Option(min=0.0, help="Least effect of an output model that counts, log2 units of its tracks.")
-    ] = 0.01,
-    residualize: Annotated[
-        str, typer.Option(help="How features are taken out: linear, quadratic, splines or boosting.")
-    ] = "linear",
+    top_fraction: cli.TopFraction = 0.1,
+    bootstrap: cli.Bootstrap = 1000,
+    track_floor: cli.TrackFloor = 0.01,
+    residualize: cli.Residualize = "linear",
     beyond_location: Annotated[
         bool, typer.Option(help="Test the class hierarchy after location is taken out too.")
     ] = False,

@@ -19,8 +19,8 @@ app = cli.script(
 @app.command()
 def main(
     bed: Annotated[Path, typer.Option(help="Regions: BED, or a table with chrom, start, end; 500 bases each at most.")],
-    fasta: Annotated[Path, typer.Option(help="Reference sequence, plain or bgzipped FASTA.")],
-    model: Annotated[str, typer.Option(help="Name of the model in the registry.")],
+    fasta: cli.Fasta,
+    model: cli.Model,
     outdir: Annotated[Path, typer.Option(help="Folder of the results.")],
     weights: cli.Weights = None,
     registry: cli.Registry = None,

@@ -21,8 +21,8 @@ def main(
         Path,
         typer.Option(help="Windows: a BED with the class in column 4, or a table of elements (chrom, start, end)."),
     ],
-    fasta: Annotated[Path, typer.Option(help="Reference sequence, plain or bgzipped FASTA.")],
-    model: Annotated[str, typer.Option(help="Name of the model in the registry.")],
+    fasta: cli.Fasta,
+    model: cli.Model,
     outdir: Annotated[Path, typer.Option(help="Folder of the results.")],
     label: Annotated[
         str | None, typer.Option(help="Column of the table that holds the class; class by default.")
@@ -34,7 +34,7 @@ def main(
     registry: cli.Registry = None,
     window: cli.Window = "auto",
     strands: cli.Strands = "both",
-    max_n: Annotated[float, typer.Option(min=0, max=1, help="Largest fraction of a window that may be N.")] = 0.5,
+    max_n: cli.MaxN = 0.5,
     neighbours: Annotated[int, typer.Option(min=2, help="Nearest neighbours of a window in the map.")] = 15,
     min_distance: Annotated[float, typer.Option(min=0, max=1, help="UMAP: least distance of points in the map.")] = 0.1,
     resolution: Annotated[float, typer.Option(min=0.01, help="Leiden: higher gives more clusters.")] = 1.0,

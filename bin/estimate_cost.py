@@ -18,22 +18,20 @@ app = cli.script(
 
 @app.command()
 def main(
-    elements: Annotated[Path, typer.Option(help="Table of elements.")],
-    models: Annotated[list[str], typer.Option(help="Models by name, repeated or comma-separated.")],
+    elements: cli.Elements,
+    models: cli.Models,
     out: Annotated[Path, typer.Option(help="Where to write the estimate (JSON).")],
     registry: cli.Registry = None,
-    sites: Annotated[
-        int | None, typer.Option(min=1, help="Sites substituted in an element; by default each model's own number.")
-    ] = None,
-    replicates: Annotated[int, typer.Option(min=1, help="Draws of each random edit.")] = 1,
-    readout: Annotated[str, typer.Option(help="As of score_elements.py, and so are the next seven.")] = "auto",
-    perturbation: Annotated[str, typer.Option()] = "auto",
-    alternatives: Annotated[int | None, typer.Option()] = None,
-    block: Annotated[int | None, typer.Option(min=1)] = None,
-    insert: Annotated[str, typer.Option()] = "10",
-    target: Annotated[str, typer.Option()] = "200,50",
-    window: Annotated[str, typer.Option()] = "auto",
-    placement: Annotated[str, typer.Option()] = "centre",
+    sites: cli.Sites = None,
+    replicates: cli.Replicates = 1,
+    readout: cli.Readout = "auto",
+    perturbation: cli.Perturbation = "auto",
+    alternatives: cli.Alternatives = None,
+    block: cli.Block = None,
+    insert: cli.Insert = "10",
+    target: cli.Target = "200,50",
+    window: cli.Window = "auto",
+    placement: cli.Placement = "centre",
     device: Annotated[
         str,
         typer.Option(help="cpu (2 cores), cuda (one H100), or auto: both are shown. With --calibrate: this machine's."),

@@ -19,7 +19,7 @@ app = cli.script(
 
 @app.command()
 def main(
-    models: Annotated[list[str], typer.Option(help="Models by name, repeated or comma-separated.")],
+    models: cli.Models,
     outdir: Annotated[Path, typer.Option(help="Folder that gets one folder a model, for --weights MODEL=FOLDER.")],
     registry: cli.Registry = None,
     cache: Annotated[Path | None, typer.Option(help="Cache of downloads; by default that of the hub's client.")] = None,

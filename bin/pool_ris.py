@@ -19,7 +19,7 @@ app = cli.script(
 
 @app.command()
 def main(
-    elements: Annotated[Path, typer.Option(help="Table of elements.")],
+    elements: cli.Elements,
     effects: Annotated[list[Path], typer.Option(help="Effects, one or more files.")],
     reference: Annotated[list[Path], typer.Option(help="Their reference tables, one or more files.")],
     outdir: Annotated[Path, typer.Option(help="Folder to write to.")],

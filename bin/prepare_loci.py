@@ -18,11 +18,11 @@ app = cli.script(
 
 @app.command()
 def main(
-    loci: Annotated[Path, typer.Option(help="CSV, TSV or list: locus, gene[, chrom, tss, strand], or a gene a line.")],
-    gtf: Annotated[Path, typer.Option(help="Genes (GTF, gzip allowed).")],
-    fasta: Annotated[Path, typer.Option(help="Reference (FASTA, plain or bgzipped).")],
+    loci: cli.LocusList,
+    gtf: cli.Gtf,
+    fasta: cli.Fasta,
     out: Annotated[Path, typer.Option(help="Table of loci to write.")],
-    flank: Annotated[int, typer.Option(min=1, help="Bases to either side of the TSS.")] = 100_000,
+    flank: cli.Flank = 100_000,
     failed: Annotated[
         Path | None,
         typer.Option(help="Write loci that cannot be placed here, with the reason, and go on with the others."),

@@ -20,9 +20,9 @@ app = cli.script(
 
 @app.command()
 def main(
-    elements: Annotated[Path, typer.Option(help="Table of elements.")],
-    fasta: Annotated[Path, typer.Option(help="Reference sequence, plain or bgzipped FASTA.")],
-    model: Annotated[str, typer.Option(help="Name of the model in the registry.")],
+    elements: cli.Elements,
+    fasta: cli.Fasta,
+    model: cli.Model,
     out: Annotated[Path, typer.Option(help="Where to write the effects.")],
     reference_out: Annotated[Path, typer.Option(help="Where to write statuses and predictability.")],
     loci: Annotated[Path | None, typer.Option(help="Table of loci; output models need it.")] = None,
@@ -31,37 +31,16 @@ def main(
     locus: Annotated[
         list[str] | None, typer.Option(help="Score the elements of these loci only; repeated or comma-separated.")
     ] = None,
-    readout: Annotated[
-        str, typer.Option(help="llr, loglik, dependency, track, or auto: the model's own, or what reads the edits.")
-    ] = "auto",
-    perturbation: Annotated[
-        str,
-        typer.Option(
-            help="substitution, saturation (every site, every base), shuffle, deletion, mask (N), insertion, "
-            "or auto: the model's own."
-        ),
-    ] = "auto",
-    sites: Annotated[
-        int | None, typer.Option(min=1, help="Sites substituted in an element; by default the model's own number.")
-    ] = None,
-    alternatives: Annotated[
-        int | None, typer.Option(help="Bases tried at a site, 1 or 3; by default 3 for masked models, else 1.")
-    ] = None,
-    replicates: Annotated[int, typer.Option(min=1, help="Draws of each random edit.")] = 1,
-    block: Annotated[
-        int | None,
-        typer.Option(min=1, help="Edit an element in blocks of so many bases, one by one; by default whole."),
-    ] = None,
-    insert: Annotated[
-        str, typer.Option(help="What an insertion puts in: letters, or a number of bases to draw.")
-    ] = "10",
-    target: Annotated[
-        str, typer.Option(help="Bases upstream and downstream of the TSS that the readout dependency reads.")
-    ] = "200,50",
+    readout: cli.Readout = "auto",
+    perturbation: cli.Perturbation = "auto",
+    sites: cli.Sites = None,
+    alternatives: cli.Alternatives = None,
+    replicates: cli.Replicates = 1,
+    block: cli.Block = None,
+    insert: cli.Insert = "10",
+    target: cli.Target = "200,50",
     window: cli.Window = "auto",
-    placement: Annotated[
-        str, typer.Option(help="Where a causal model's window holds the element: centre, or end, which is quicker.")
-    ] = "centre",
+    placement: cli.Placement = "centre",
     tracks: cli.Tracks = None,
     chunks_dir: Annotated[
         Path | None,

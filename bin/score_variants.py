@@ -18,8 +18,8 @@ app = cli.script(
 
 @app.command()
 def main(
-    fasta: Annotated[Path, typer.Option(help="Reference sequence, plain or bgzipped FASTA.")],
-    model: Annotated[str, typer.Option(help="Name of the model in the registry.")],
+    fasta: cli.Fasta,
+    model: cli.Model,
     out: Annotated[Path, typer.Option(help="Where to write: .vcf.gz, .parquet, .tsv, .csv, the last two also .gz.")],
     vcf: Annotated[Path | None, typer.Option(help="Variants: VCF, plain or compressed, or BCF.")] = None,
     bed: Annotated[Path | None, typer.Option(help="Instead of --vcf: score every SNV of these intervals.")] = None,
@@ -41,7 +41,7 @@ def main(
     max_allele: Annotated[
         int | None, typer.Option(min=1, help="Longest allele scored, in bases; by default a quarter of the window.")
     ] = None,
-    max_n: Annotated[float, typer.Option(min=0, max=1, help="Largest fraction of the window that may be N.")] = 0.5,
+    max_n: cli.MaxN = 0.5,
     tracks: cli.Tracks = None,
     prefix: Annotated[str, typer.Option(help="Prefix of the INFO fields; another one for a second model.")] = "DR",
     batch_size: cli.BatchSize = "auto",

@@ -43,19 +43,17 @@ def main(
     patience: Annotated[
         int | None, typer.Option(min=1, help="Evaluations without a better validation after which a part ends.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps to train: exactly repeatable.")] = None,
-    minutes: Annotated[float | None, typer.Option(min=0, help="Minutes to train, instead of steps.")] = None,
+    steps: cli.Steps = None,
+    minutes: cli.Minutes = None,
     window: Annotated[int, typer.Option(help="Bases a window.")] = 49_152,
     shift: Annotated[int, typer.Option(min=0, help="Bases by which a window may move to either side.")] = 4_096,
     tower_window: Annotated[int, typer.Option(help="Bases a window while the convolution tower learns.")] = 4_096,
     tower_batch: Annotated[int, typer.Option(min=1, help="Windows a step while the tower learns.")] = 16,
     tower_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the steps for the tower.")] = 0.5,
-    learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 2e-3,
+    learning_rate: cli.LearningRate = 2e-3,
     weight_decay: Annotated[float, typer.Option(min=0, help="Weight decay.")] = 0.01,
     evaluate_every: Annotated[int, typer.Option(min=1, help="Steps between two evaluations.")] = 100,
-    accumulate: Annotated[
-        int, typer.Option(min=1, help="Parts into which a step is cut, so that less memory is enough.")
-    ] = 1,
+    accumulate: cli.Accumulate = 1,
     state: Annotated[
         Path | None, typer.Option(help="Begin of the names of two files that keep what a restart needs.")
     ] = None,

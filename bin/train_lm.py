@@ -28,14 +28,12 @@ def main(
         str, typer.Option(help="Contigs left out of training, comma-separated; patterns too: 'test_*'.")
     ],
     exclude: Annotated[str, typer.Option(help="Contigs left out altogether, comma-separated.")] = "",
-    steps: Annotated[int | None, typer.Option(min=1, help="Steps to train: exactly repeatable.")] = None,
-    minutes: Annotated[float | None, typer.Option(min=0, help="Minutes to train, instead of steps.")] = None,
+    steps: cli.Steps = None,
+    minutes: cli.Minutes = None,
     window: Annotated[int, typer.Option(min=16, help="Bases a training window.")] = 256,
     batch: Annotated[int, typer.Option(min=1, help="Windows a step.")] = 64,
-    accumulate: Annotated[
-        int, typer.Option(min=1, help="Parts into which a step is cut, so that less memory is enough.")
-    ] = 1,
-    learning_rate: Annotated[float, typer.Option(min=0, help="Peak learning rate.")] = 3e-3,
+    accumulate: cli.Accumulate = 1,
+    learning_rate: cli.LearningRate = 3e-3,
     strands: Annotated[str, typer.Option(help="both, or forward: windows as they stand, for RNA.")] = "both",
     repeat_weight: Annotated[
         float, typer.Option(min=0, max=1, help="Weight of soft-masked bases in the loss; GPN's is 0.1.")

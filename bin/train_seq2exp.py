@@ -20,8 +20,8 @@ app = cli.script(
 
 @app.command()
 def main(
-    fasta: Annotated[Path, typer.Option(help="FASTA of the genome, plain or bgzipped.")],
-    expression: Annotated[Path, typer.Option(help="Table of genes: gene, chrom, tss, strand, expression.")],
+    fasta: cli.Fasta,
+    expression: cli.Expression,
     out: Annotated[Path, typer.Option(help="Folder for the checkpoints and measures.")],
     signal: Annotated[
         list[str] | None, typer.Option(help="NAME=FILE: bigWig of a signal of the config; repeat it for each.")

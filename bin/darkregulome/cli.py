@@ -52,16 +52,54 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random d
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:INDEX.")]
 Precision = Annotated[str, typer.Option("--precision", help="fp32, tf32 or bf16; effects need fp32 or tf32.")]
 
-# What every script that judges scores asks of its tests. Many more than ten million draws would not fit into memory.
+# The genome and what is known of it.
+Fasta = Annotated[Path, typer.Option("--fasta", help="Reference (FASTA, plain or bgzipped).")]
+Gtf = Annotated[Path, typer.Option("--gtf", help="Genes (GTF, gzip allowed).")]
+LocusList = Annotated[
+    Path,
+    typer.Option("--loci", help="CSV, TSV or list: locus, gene[, chrom, tss, strand], or a gene a line."),
+]
+Flank = Annotated[int, typer.Option("--flank", min=1, help="Bases to either side of the TSS.")]
+Regulatory = Annotated[Path | None, typer.Option("--regulatory", help="Regulatory annotation (BED with a class word).")]
+Repeats = Annotated[Path | None, typer.Option("--repeats", help="RepeatMasker: UCSC rmsk table, .out, or BED.")]
+Conserved = Annotated[Path | None, typer.Option("--conserved", help="Conserved elements (BED).")]
+ClassMap = Annotated[
+    Path | None, typer.Option("--class-map", help="CSV pattern,class,subclass; by default the shipped one.")
+]
+MinLength = Annotated[int, typer.Option("--min-length", help="Shorter elements are dropped.")]
+MaxLength = Annotated[int, typer.Option("--max-length", help="Longer elements are split into nearly equal parts.")]
+Expression = Annotated[Path, typer.Option("--expression", help="Table of genes: gene, chrom, tss, strand, expression.")]
+
+# Elements and their scores, and what every script that judges scores asks of its tests.
+Elements = Annotated[Path, typer.Option("--elements", help="Element table (parquet, TSV or CSV).")]
+Ris = Annotated[Path, typer.Option("--ris", help="Score table: element, model, ris[, predictability, kind, readout].")]
+# Many more than ten million draws would not fit into memory.
 Permutations = Annotated[int, typer.Option("--permutations", min=99, max=10_000_000, help="Draws of each null.")]
 Alpha = Annotated[float, typer.Option("--alpha", min=1e-9, max=0.999, help="Level of the verdicts, on q.")]
+Null = Annotated[str, typer.Option("--null", help="rotation, free or stratified.")]
+Bootstrap = Annotated[int, typer.Option("--bootstrap", min=100, help="Bootstrap samples over loci.")]
+Residualize = Annotated[
+    str, typer.Option("--residualize", help="How features are taken out: linear, quadratic, splines or boosting.")
+]
+Horizon = Annotated[int, typer.Option("--horizon", min=1, help="Bases from the TSS that count as near.")]
+TrackFloor = Annotated[
+    float,
+    typer.Option(
+        "--track-floor", min=0.0, help="Least effect of an output model that counts, log2 units of its tracks."
+    ),
+]
+# Its name is that of the parameter: --top or --top-fraction.
+TopFraction = Annotated[float, typer.Option(min=1e-6, max=0.499, help="Share of elements in a top list.")]
 
 # What every script that runs a model asks of it.
+Model = Annotated[str, typer.Option("--model", help="Name of the model in the registry.")]
+Models = Annotated[list[str], typer.Option("--models", help="Models by name, repeated or comma-separated.")]
 Weights = Annotated[Path | None, typer.Option("--weights", help="Checkpoint folder instead of the registry's.")]
 Registry = Annotated[Path | None, typer.Option("--registry", help="Another registry of models (YAML).")]
 BatchSize = Annotated[str, typer.Option("--batch-size", help="Sequences a batch, or auto.")]
 Window = Annotated[str, typer.Option("--window", help="Bases that a language model sees, or auto: the model's own.")]
 Strands = Annotated[str, typer.Option("--strands", help="both (averaged), or forward, for a language model.")]
+MaxN = Annotated[float, typer.Option("--max-n", min=0, max=1, help="Largest fraction of a window that may be N.")]
 NearestTss = Annotated[
     Path | None,
     typer.Option("--loci", help="Table of loci: an output model's window is placed by the nearest TSS."),
@@ -71,6 +109,55 @@ Tracks = Annotated[
     typer.Option(
         "--tracks", help="Tracks of an output model: names of the registry's, or NAME=INDEX in the model's head."
     ),
+]
+
+# What an edit is and how its effect is read.
+Readout = Annotated[
+    str,
+    typer.Option(
+        "--readout", help="llr, loglik, dependency, track, or auto: the model's own, or what reads the edits."
+    ),
+]
+Perturbation = Annotated[
+    str,
+    typer.Option(
+        "--perturbation",
+        help="substitution, saturation (every site, every base), shuffle, deletion, mask (N), insertion, "
+        "or auto: the model's own.",
+    ),
+]
+Sites = Annotated[
+    int | None,
+    typer.Option("--sites", min=1, help="Sites substituted in an element; by default the model's own number."),
+]
+Alternatives = Annotated[
+    int | None,
+    typer.Option("--alternatives", help="Bases tried at a site, 1 or 3; by default 3 for masked models, else 1."),
+]
+Replicates = Annotated[int, typer.Option("--replicates", min=1, help="Draws of each random edit.")]
+Block = Annotated[
+    int | None,
+    typer.Option("--block", min=1, help="Edit an element in blocks of so many bases, one by one; by default whole."),
+]
+Insert = Annotated[
+    str, typer.Option("--insert", help="What an insertion puts in: letters, or a number of bases to draw.")
+]
+Target = Annotated[
+    str, typer.Option("--target", help="Bases upstream and downstream of the TSS that the readout dependency reads.")
+]
+Placement = Annotated[
+    str,
+    typer.Option(
+        "--placement", help="Where a causal model's window holds the element: centre, or end, which is quicker."
+    ),
+]
+
+# What every trainer of one model asks of its training.
+Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Steps to train: exactly repeatable.")]
+Minutes = Annotated[float | None, typer.Option("--minutes", min=0, help="Minutes to train, instead of steps.")]
+LearningRate = Annotated[float, typer.Option("--learning-rate", min=0, help="Peak learning rate.")]
+Accumulate = Annotated[
+    int, typer.Option("--accumulate", min=1, help="Parts into which a step is cut, so that less memory is enough.")
 ]
 
 
