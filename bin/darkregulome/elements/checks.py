@@ -1,14 +1,11 @@
 """Everything that a run was given, checked before any model loads; all problems at once."""
 
-import os
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pandas as pd
-import pyBigWig
 import pysam
 
 from darkregulome.elements.build import ElementSettings, build_elements, read_sources
@@ -16,19 +13,14 @@ from darkregulome.elements.class_map import ClassMap, default_class_map, read_cl
 from darkregulome.elements.loci import place_loci, read_locus_rows
 from darkregulome.errors import InputError, Problem, raise_all
 from darkregulome.genome.annotation import MAX_PROBLEMS, Windows, read_gtf
+from darkregulome.genome.bigwig import BigWig
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.textfile import compression
-from darkregulome.io.paths import require_file
 from darkregulome.io.schemas import LOCI
 from darkregulome.io.tables import read_table
 
 Found = TypeVar("Found")
-# Kent et al., Bioinformatics 2010, supplement: magic, version, zoom levels, offsets of contigs, data and index;
-# from byte 64 on, for each zoom level its reduction, a reserved word, and the offsets of its data and index.
-_BIGWIG_HEADER = struct.Struct("<IHHQQQ")
-_BIGWIG_ZOOMS = 64
-_BIGWIG_ZOOM = struct.Struct("<IIQQ")
 CHROM_COLUMNS = ("chrom", "chr", "chromosome")
 POSITION_COLUMNS = ("pos", "position", "pos_grch38")
 GENE_COLUMNS = ("gene_id", "gene_name", "gene", "gene_symbol", "molecular_trait_object_id")
@@ -135,34 +127,17 @@ def check_bigwig(path: Path, contigs: Contigs, windows: pd.DataFrame) -> list[st
     InputError
         It is absent, damaged, or of another assembly.
     """
-    require_file(path)
-    damaged = InputError.at(path, "is not a bigWig, or is a damaged one", "copy it again")
-    try:
-        bigwig = pyBigWig.open(str(path))
-    except RuntimeError as error:
-        raise damaged from error
-    notes = [] if _bigwig_end(path, damaged) else [f"{path}: does not end as a bigWig should; it may be truncated"]
-    with bigwig:
-        if not bigwig.isBigWig():
-            raise damaged
-        lengths = bigwig.chroms()
-        names = {ours: name for name in lengths if (ours := contigs.resolve(name)) is not None}
-        if not names:
-            raise InputError.at(
-                path, f"has none of the contigs of {contigs.where}", "use a bigWig of the same assembly"
-            )
-        for ours, theirs in names.items():
-            if lengths[theirs] != contigs.lengths[ours]:
-                what = (
-                    f"says that {theirs} has {lengths[theirs]} bases, where {contigs.where} has {contigs.lengths[ours]}"
-                )
+    with BigWig(path) as bigwig:
+        notes = [] if bigwig.ends_well else [f"{path}: does not end as a bigWig should; it may be truncated"]
+        bigwig.require_contigs(contigs.lengths, contigs.where)
+        lengths = bigwig.contigs.lengths
+        for theirs, length in lengths.items():
+            ours = contigs.resolve(theirs)
+            if ours is not None and contigs.lengths[ours] != length:
+                what = f"says that {theirs} has {length} bases, where {contigs.where} has {contigs.lengths[ours]}"
                 raise InputError.at(path, what, "use a bigWig of the same assembly")
         for chrom, start, end in windows[["chrom", "start", "end"]].itertuples(index=False, name=None):
-            if chrom in names:
-                try:
-                    bigwig.stats(names[chrom], start, end, exact=True)
-                except RuntimeError as error:
-                    raise damaged from error
+            bigwig.values(chrom, start, end)
     note = contigs.mapping_note(lengths, path)
     return [*notes, note] if note else notes
 
@@ -240,20 +215,6 @@ def check_variants(path: Path, reference: Reference, loci: pd.DataFrame) -> list
     notes = [] if indexed else [f"{path}: has no index and will be read whole"]
     note = reference.contigs.mapping_note(sites["chrom"].unique(), path)
     return notes + ([note] if note else [])
-
-
-def _bigwig_end(path: Path, damaged: InputError) -> bool:
-    """Whether a bigWig ends with its magic number; raises `damaged` if an index would lie past the file's end."""
-    size = path.stat().st_size
-    with open(path, "rb") as handle:
-        header = handle.read(_BIGWIG_HEADER.size)
-        magic, _, n_zooms, chromosomes, data, index = _BIGWIG_HEADER.unpack(header)
-        handle.seek(_BIGWIG_ZOOMS)
-        zooms = [_BIGWIG_ZOOM.unpack(handle.read(_BIGWIG_ZOOM.size)) for _ in range(n_zooms)]
-        if max(chromosomes, data, index, *(offset for zoom in zooms for offset in zoom[2:])) >= size:
-            raise damaged
-        handle.seek(-4, os.SEEK_END)
-        return handle.read() == magic.to_bytes(4, "little")
 
 
 def _check_placed(

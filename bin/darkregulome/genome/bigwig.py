@@ -1,5 +1,8 @@
-"""Values of a bigWig over intervals."""
+"""bigWig files: opened and checked in one way, and their values over intervals."""
 
+import os
+import struct
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,93 @@ from numpy.typing import NDArray
 
 from darkregulome.errors import InputError
 from darkregulome.genome.contigs import Contigs
+from darkregulome.io.paths import require_file
+
+# Kent et al., Bioinformatics 2010, supplement: magic, version, zoom levels, offsets of contigs, data and index;
+# from byte 64 on, for each zoom level its reduction, a reserved word, and the offsets of its data and index.
+_HEADER = struct.Struct("<IHHQQQ")
+_ZOOMS_AT = 64
+_ZOOM = struct.Struct("<IIQQ")
+_BIGWIG_MAGIC = (0x888FFC26).to_bytes(4, "little")
+_BIGBED_MAGIC = (0x8789F2EB).to_bytes(4, "little")
+
+
+class BigWig:
+    """A bigWig, opened for reading; contigs may be asked for as ``chr1`` or ``1``.
+
+    Attributes
+    ----------
+    contigs : names and lengths, the file's own.
+    ends_well : whether it ends with its magic number, as every writer but a killed one lets it.
+
+    Raises
+    ------
+    InputError
+        The file is absent, no bigWig, or damaged; damage of the data shows when they are read.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        require_file(self.path)
+        self.ends_well = self._check_header()
+        try:
+            self._file = pyBigWig.open(str(self.path))
+        except RuntimeError as error:
+            raise self._damaged() from error
+        self.contigs = Contigs(self._file.chroms(), self.path)
+
+    def __enter__(self) -> "BigWig":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._file.close()
+
+    def require_contigs(self, names: Iterable[str], where: object) -> None:
+        """Refuse a file that has none of the contigs that `where` has."""
+        names = list(dict.fromkeys(names))
+        if not any(self.contigs.resolve(name) for name in names):
+            shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+            raise InputError.at(
+                self.path, f"has none of the contigs of {where} ({shown})", "give a bigWig of the same assembly"
+            )
+
+    def values(self, chrom: str, start: int, end: int) -> NDArray[np.float32]:
+        """The values of ``[start, end)``, shape (end - start,); NaN where the file has none, or not the contig."""
+        values = np.full(max(end - start, 0), np.nan, dtype=np.float32)
+        name = self.contigs.resolve(chrom)
+        low, high = max(start, 0), min(end, self.contigs.lengths.get(name or "", 0))
+        if name is not None and low < high:
+            try:
+                values[low - start : high - start] = self._file.values(name, low, high, numpy=True)
+            except RuntimeError as error:
+                raise self._damaged() from error
+        return values
+
+    def _check_header(self) -> bool:
+        """Whether the file ends as it should; refuses another format, and an index that would lie past the end."""
+        size = self.path.stat().st_size
+        with open(self.path, "rb") as handle:
+            header = handle.read(_HEADER.size)
+            if header[:4] == _BIGBED_MAGIC:
+                raise InputError.at(self.path, "is a bigBed, not a bigWig", "give a bigWig")
+            if header[:4] != _BIGWIG_MAGIC:
+                raise InputError.at(self.path, "is not a bigWig", "give one (bedGraphToBigWig makes it)")
+            try:
+                _, _, n_zooms, chromosomes, data, index = _HEADER.unpack(header)
+                handle.seek(_ZOOMS_AT)
+                zooms = [_ZOOM.unpack(handle.read(_ZOOM.size)) for _ in range(n_zooms)]
+            except struct.error as error:
+                raise self._damaged() from error
+            if max(chromosomes, data, index, *(offset for zoom in zooms for offset in zoom[2:])) >= size:
+                raise self._damaged()
+            handle.seek(-4, os.SEEK_END)
+            return handle.read() == _BIGWIG_MAGIC
+
+    def _damaged(self) -> InputError:
+        return InputError.at(self.path, "is a damaged or truncated bigWig", "copy it again")
 
 
 def bigwig_means(
@@ -31,39 +121,17 @@ def bigwig_means(
     InputError
         The file is no bigWig, is damaged, or shares no contig with the intervals.
     """
-    try:
-        track = pyBigWig.open(str(bigwig))
-    except RuntimeError as error:
-        raise InputError.at(bigwig, "cannot be opened as a bigWig", "check the path and the format") from error
-    if track is None or not track.isBigWig():
-        raise InputError.at(bigwig, "is not a bigWig", "convert it with bedGraphToBigWig")
-    contigs = Contigs(track.chroms(), bigwig)
     means, counts = np.full(len(intervals), np.nan), np.zeros(len(intervals), dtype=np.int64)
-    missing: dict[str, int] = {}
-    columns = zip(intervals["chrom"], intervals["start"], intervals["end"], strict=True)
-    try:
-        for i, (chrom, start, end) in enumerate(columns):
-            name = contigs.resolve(str(chrom))
-            if name is None:
-                missing[str(chrom)] = missing.get(str(chrom), 0) + 1
-                continue
-            end = min(int(end), contigs.lengths[name])
-            if start >= end:
-                continue
-            values = np.asarray(track.values(name, int(start), end), dtype=np.float64)
+    chroms = intervals["chrom"].astype(str)
+    with BigWig(bigwig) as track:
+        if len(intervals):
+            track.require_contigs(chroms, "the elements")
+        missing = chroms[[track.contigs.resolve(chrom) is None for chrom in chroms]].value_counts()
+        for i, (chrom, start, end) in enumerate(zip(chroms, intervals["start"], intervals["end"], strict=True)):
+            values = track.values(chrom, int(start), int(end)).astype(np.float64)
             values = values[np.isfinite(values)]
             if len(values):
                 means[i] = (np.abs(values) if absolute else values).mean()
                 counts[i] = len(values)
-    except RuntimeError as error:
-        raise InputError.at(bigwig, "is damaged or truncated", "copy it again") from error
-    finally:
-        track.close()
-    if len(intervals) and sum(missing.values()) == len(intervals):
-        raise InputError.at(
-            bigwig,
-            f"has none of the elements' contigs ({', '.join(sorted(missing)[:3])})",
-            "give a bigWig of the same assembly",
-        )
     notes = [f"The bigWig lacks {chrom}: {count} elements without a value." for chrom, count in sorted(missing.items())]
     return means, counts, notes
