@@ -6,6 +6,7 @@ import pickle
 import re
 import shutil
 
+import pysam
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -144,3 +145,42 @@ def test_a_damaged_gzipped_genome_leaves_nothing_behind(tmp_path, genome, damage
     assert ran.code == 2
     assert "truncated" in ran.err or "not FASTA" in ran.err
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("index", ["none", "samtools", "of both"])
+@pytest.mark.parametrize(
+    "order", [["a", "a", "b"], ["a", "b", "a"], ["b", "c", "a", "a"], ["c", "a", "b", "a", "c", "b"]], ids="".join
+)
+def test_a_contig_twice_is_refused_whoever_made_the_index(tmp_path, order, index, compressed):
+    records = "".join(f">{name} of some length\n{'ACGT' * 15}\n{'CA' * 10}\n" for name in order)
+    path = toy.write_text(tmp_path / "g.fa", records)
+    if compressed:
+        pysam.tabix_compress(str(path), f"{path}.gz")
+        path = tmp_path / "g.fa.gz"
+    if index != "none":
+        pysam.faidx(str(path))
+    if index == "of both":
+        size = len(records) // len(order)
+        header = size - 60 - 20 - 2
+        rows = [f"{name}\t80\t{i * size + header}\t60\t61\n" for i, name in enumerate(order)]
+        (tmp_path / f"{path.name}.fai").write_text("".join(rows))
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(InputError, match=rf"{path.name}: holds the contig '[abc]' twice"):
+        Reference(path)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_descriptions_blank_lines_and_empty_contigs_are_no_contigs_twice(tmp_path, end, compressed):
+    lines = [">a b", "ACGT", "AC", ">empty", ">b a chromosome > of old", "A" * 70_000, "", ">c", "ACGT", ""]
+    path = tmp_path / "g.fa"
+    path.write_bytes(end.join(lines).encode())
+    if compressed:
+        pysam.tabix_compress(str(path), f"{path}.gz")
+        path = tmp_path / "g.fa.gz"
+    for _ in range(2):
+        with Reference(path) as opened:
+            # htslib leaves out what has no base.
+            assert opened.lengths == {"a": 6, "b": 70_000, "c": 4}

@@ -11,6 +11,7 @@ import pysam
 
 from darkregulome.errors import InputError
 from darkregulome.genome.contigs import Contigs
+from darkregulome.genome.fasta_index import index_paths, refuse_contigs_twice
 from darkregulome.genome.textfile import compression
 from darkregulome.io.atomic import atomic_path
 
@@ -26,7 +27,8 @@ class Reference:
     Raises
     ------
     InputError
-        The file is absent, truncated, gzipped but not bgzipped, not FASTA, or has no index and cannot get one.
+        The file is absent, truncated, gzipped but not bgzipped, not FASTA, holds a contig twice, or has no index and
+        cannot get one.
     """
 
     def __init__(self, path: str | Path):
@@ -35,6 +37,8 @@ class Reference:
         kind = _check_compression(self.path)
         if _make_missing_index(self.path, compressed=kind == "bgzip"):
             self.notes.append(f"{self.path}: had no index; made one")
+        else:
+            refuse_contigs_twice(self.path, *index_paths(self.path, compressed=kind == "bgzip"), self.path)
         try:
             self._fasta = pysam.FastaFile(str(self.path))
         except (OSError, ValueError) as error:
@@ -121,9 +125,8 @@ def compress_fasta(path: str | Path, out: str | Path) -> None:
     """
     path, out = Path(path), Path(out)
     kind = compression(path)
-    index, block_index = Path(f"{out}.fai"), Path(f"{out}.gzi")
     try:
-        with atomic_path(out) as partial, atomic_path(index) as fai, atomic_path(block_index) as gzi:
+        with atomic_path(out) as partial, atomic_path(f"{out}.fai") as fai, atomic_path(f"{out}.gzi") as gzi:
             with (
                 open(path, "rb") if kind == "none" else gzip.open(path, "rb") as reader,
                 pysam.BGZFile(str(partial), "wb", index=None) as writer,
@@ -149,6 +152,7 @@ def _index(fasta: Path, fai: Path, gzi: Path | None, where: Path) -> None:
             "cannot be indexed: the lines of a sequence differ in length, or it is damaged",
             "write it again with lines of one length (seqkit seq)",
         ) from error
+    refuse_contigs_twice(fasta, fai, gzi, where)
 
 
 def _check_compression(path: Path) -> str:
@@ -171,8 +175,8 @@ def _check_compression(path: Path) -> str:
 
 def _make_missing_index(path: Path, compressed: bool) -> bool:
     """Write .fai (and .gzi) beside a FASTA that lacks them, whole or not at all; True if anything was written."""
-    index, block_index = Path(f"{path}.fai"), Path(f"{path}.gzi")
-    if index.is_file() and (block_index.is_file() or not compressed):
+    index, block_index = index_paths(path, compressed)
+    if index.is_file() and (block_index is None or block_index.is_file()):
         return False
     command = f"samtools faidx {path}"
     if not os.access(path.parent, os.W_OK):
@@ -185,7 +189,7 @@ def _make_missing_index(path: Path, compressed: bool) -> bool:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".partial-index-") as folder:
             partial, partial_blocks = Path(folder, "index.fai"), Path(folder, "index.gzi")
             _index(path, partial, partial_blocks if compressed else None, path)
-            if compressed:
+            if block_index is not None:
                 os.replace(partial_blocks, block_index)
             os.replace(partial, index)
     except OSError as error:
