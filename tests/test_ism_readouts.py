@@ -160,6 +160,14 @@ def test_reuse_is_exact_at_the_ends_of_a_contig(span, name):
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * expected.abs().max())
 
 
+def test_at_the_end_of_a_window_a_sixteenth_of_it_follows_the_tile_on_either_strand():
+    plan = make_plan(tiny_hyena(), ELEMENTS, GENOME, Settings(placement="end", window=64))
+    assert {window.reverse for window in plan.windows} == {False, True}
+    for window in plan.windows:
+        assert window.end - window.start == 64
+        assert 64 - window.position(window.tile)[1] == 64 // 16
+
+
 def test_reuse_runs_fewer_bases():
     class Counting(LetterLanguageModel):
         bases = 0
