@@ -295,18 +295,25 @@ ENFORMER_TOLERANCE = 6e-5
 """Twice the README's distance from float64, 2.7e-5; its own noise between batch sizes is up to 3e-5."""
 
 
+def _enformer_tolerance(values):
+    """The same share of larger tracks: the case's are up to 13."""
+    return max(ENFORMER_TOLERANCE, 5e-6 * float(np.abs(values).max()))
+
+
 def _check_enformer(case):
     inputs, expected = _arrays(case)
     sequences = [str(sequence) for sequence in inputs["seqs"]]
     for key in (key for key in expected.files if "tracks_" in key):
         wrong, _, head = key.rpartition("tracks_")
         model = _enformer(case, len(sequences[0]), head, use_tf_gamma=False if wrong else None)
-        _assert_close(full_tracks(model.network, sequences, head), expected, key, ENFORMER_TOLERANCE)
+        tolerance = _enformer_tolerance(expected[key])
+        _assert_close(full_tracks(model.network, sequences, head), expected, key, tolerance)
         for sequence, tracks in zip(sequences, expected[key], strict=True):
             wanted = _at_tss(tracks[None], model, model.network.config.target_length)[0]
-            assert np.abs(model.tss_tracks(sequence).numpy() - wanted).max() <= ENFORMER_TOLERANCE
+            assert np.abs(model.tss_tracks(sequence).numpy() - wanted).max() <= tolerance
     if "conv_tower" in expected.files:
-        _assert_close(model.conv_tower(sequences), expected, "conv_tower", ENFORMER_TOLERANCE)
+        tolerance = _enformer_tolerance(expected["conv_tower"])
+        _assert_close(model.conv_tower(sequences), expected, "conv_tower", tolerance)
 
 
 def _check_enformer_edits(case):
@@ -317,11 +324,11 @@ def _check_enformer_edits(case):
     state = model.reference_state(sequences[0])
     wanted = _at_tss(expected["tracks_human"], model, model.network.config.target_length)
     found = model.edited_tss_tracks(state, sequences[1:], spans).numpy()
-    assert np.abs(model.tss_tracks(sequences[0], state).numpy() - wanted[0]).max() <= ENFORMER_TOLERANCE
-    assert np.abs(found - wanted[1:]).max() <= ENFORMER_TOLERANCE
-    _assert_close(
-        model._splice(state.tower, sequences[1:], spans), {"t": expected["conv_tower"][1:]}, "t", ENFORMER_TOLERANCE
-    )
+    tolerance = _enformer_tolerance(expected["tracks_human"])
+    assert np.abs(model.tss_tracks(sequences[0], state).numpy() - wanted[0]).max() <= tolerance
+    assert np.abs(found - wanted[1:]).max() <= tolerance
+    spliced = model._splice(state.tower, sequences[1:], spans)
+    _assert_close(spliced, {"t": expected["conv_tower"][1:]}, "t", _enformer_tolerance(expected["conv_tower"]))
     for row, span in enumerate(spans, start=1):
         low, high = model.changed_bins(span)
         changed = expected[f"changed_bins_{row}"]

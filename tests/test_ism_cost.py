@@ -25,6 +25,12 @@ def described(*spans, tss=200):
     return table.assign(length=table["end"] - table["start"], n_fraction=0.0, distance=distance)
 
 
+class OverThreeBases(MarkovMasked):
+    """As if its tokens covered three bases."""
+
+    k = 3
+
+
 TABLE = described((172, 188), (198, 229), (300, 395), (232, 260), (20, 49))
 OUTPUT = LinearOutput(tss_offset=32, stranded=False)
 EDITS = [
@@ -48,6 +54,8 @@ EDITS = [
         (MarkovMasked(), "llr"),
         (MarkovMasked(), "loglik"),
         (MarkovMasked(), "dependency"),
+        (OverThreeBases("k-mers"), "loglik"),
+        (OverThreeBases("k-mers"), "dependency"),
         (MarkovCausal(), "loglik"),
         (MarkovCausal(), "dependency"),
         (OUTPUT, "track"),
@@ -65,7 +73,9 @@ def test_estimated_forwards_are_those_of_the_plan(model, readout, edits):
     # One strand of one locus; nothing is N, so that no two sequences and no edit and its reference are alike.
     genome, locus = MemoryGenome(chr1=random_dna(2000)), locus_table().iloc[0]
     plan = make_plan(model, TABLE, genome, settings, locus)
-    counted = sum(count_forwards(TABLE, model.kind, settings, getattr(model, "equivariant", False)))
+    counted = sum(
+        count_forwards(TABLE, model.kind, settings, getattr(model, "equivariant", False), getattr(model, "k", 1))
+    )
     # Sequences that happen to be alike are run once; an edit of the whole region leaves nothing to read.
     assert 0.8 * counted <= plan.forwards <= counted
 
