@@ -1,5 +1,7 @@
 """The splice against enformer-pytorch's own forward, wherever an edit lies."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ import torch
 from darkregulome.errors import InputError
 from darkregulome.models import enformer
 from darkregulome.models.enformer import EnformerModel, build_enformer, full_tracks
+from darkregulome.models.registry import load_model
 
 DOWNSAMPLES, BINS = 4, 40
 BIN = 2**DOWNSAMPLES
@@ -187,3 +190,10 @@ def test_tensorflow_gammas_are_used_only_where_they_fit():
 def test_window_of_another_length_is_refused():
     with pytest.raises(ValueError, match="reads 640 bases, not 10"):
         model_of().tss_tracks("ACGTACGTAC")
+
+
+@pytest.mark.parametrize("changes", [{"heads": 0}, {"heads": 5}, {"dim": "x"}, {"attn_dim_key": 0}])
+def test_a_config_of_no_network_is_one_sentence(tmp_path, changes):
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG | {"model_type": "enformer"} | changes))
+    with pytest.raises(InputError, match=r"config.json: describes no network that can be built"):
+        load_model("mine", weights=tmp_path)

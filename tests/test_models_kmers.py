@@ -2,11 +2,13 @@
 
 import itertools
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from transformers import EsmTokenizer
 
 from darkregulome.errors import InputError
@@ -231,6 +233,7 @@ def test_first_bases_that_make_no_kmer_are_not_read(folder):
         ({"model_type": "bert", "auto_map": {"AutoModel": "x.y"}}, r"names code of its own \(`auto_map`\)"),
         ({"model_type": "llama", "auto_map": {"AutoModel": "x.y"}}, r"names code of its own \(`auto_map`\)"),
         ({"model_type": "bert", "position_embedding_type": "relative_key"}, "has relative positions"),
+        ({"model_type": "bert", "position_embedding_type": "rotary"}, "has a `position_embedding_type` other than"),
         ({"model_type": "bert", "is_decoder": True}, r"is a decoder \(`is_decoder`\)"),
         ({"model_type": "esm", "is_decoder": True}, r"is a decoder \(`is_decoder`\)"),
     ],
@@ -247,6 +250,50 @@ def test_byte_pair_tokens_are_refused_with_the_reason(tmp_path):
     write_words(tmp_path, "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"ACGT", "AC", "GATTACA")
     with pytest.raises(InputError, match=r"has tokens of 3 lengths.*GROVER"):
         load_model("mine", weights=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "told"),
+    [
+        ("bert_k3", {"hidden_act": "nonsense"}, "nonsense"),
+        ("bert_k3", {"num_attention_heads": 5}, "multiple of the number of attention heads"),
+        ("esm", {"hidden_size": "x"}, "hidden_size"),
+        ("llama", {"rope_scaling": {"rope_type": "nonsense"}}, "nonsense"),
+        ("gpn_bytenet", {"depthwise": True, "slim": True}, "divisible by groups"),
+    ],
+)
+def test_a_config_of_no_network_is_one_sentence(folder, tmp_path, name, fields, told):
+    make_model(name, folder)
+    shutil.copytree(folder / name, tmp_path / name)
+    config = json.loads((tmp_path / name / "config.json").read_text()) | fields
+    (tmp_path / name / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match=rf"config.json: describes no network that can be built .*{told}") as raised:
+        load_model("mine", weights=tmp_path / name)
+    assert len(raised.value.problems) == 1
+
+
+def test_the_bias_of_an_untied_bert_is_that_of_the_file_which_has_it_once(folder, tmp_path):
+    make_model("bert_k3", folder)
+    shutil.copytree(folder / "bert_k3", tmp_path / "m")
+    config = json.loads((tmp_path / "m" / "config.json").read_text()) | {"tie_word_embeddings": False}
+    (tmp_path / "m" / "config.json").write_text(json.dumps(config))
+    tensors = load_file(tmp_path / "m" / "model.safetensors")
+    tensors["cls.predictions.decoder.weight"] = tensors["bert.embeddings.word_embeddings.weight"] + 1
+    bias = tensors["cls.predictions.bias"] = torch.arange(float(config["vocab_size"]))
+    assert "cls.predictions.decoder.bias" not in tensors
+    save_file(tensors, tmp_path / "m" / "model.safetensors")
+    decoder = load_model("mine", weights=tmp_path / "m").network.cls.predictions.decoder
+    assert torch.equal(decoder.bias, bias)
+    assert torch.equal(decoder.weight, tensors["cls.predictions.decoder.weight"])
+
+
+def test_a_layer_in_pieces_is_the_whole_layer(folder, tmp_path):
+    whole = make_model("bert_k3", folder)
+    shutil.copytree(folder / "bert_k3", tmp_path / "m")
+    config = json.loads((tmp_path / "m" / "config.json").read_text()) | {"chunk_size_feed_forward": 4}
+    (tmp_path / "m" / "config.json").write_text(json.dumps(config))
+    tokens = whole.encode([SEQUENCES[0][:31]])
+    assert torch.equal(load_model("mine", weights=tmp_path / "m").log_probs(tokens), whole.log_probs(tokens))
 
 
 @pytest.mark.parametrize("model_type", ["bert", "esm"])

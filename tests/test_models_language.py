@@ -7,6 +7,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch.nn import functional as F
 
+from darkregulome.errors import InputError
 from darkregulome.models import letters
 from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, RcpsEmbedding
 from darkregulome.models.checkpoint import save_checkpoint
@@ -223,3 +224,17 @@ def test_bf16_is_near_fp32_but_not_it():
     tokens = exact.encode([SEQUENCE])
     difference = (exact.log_probs(tokens) - rounded.log_probs(tokens)).abs().max()
     assert 0 < difference < 0.5
+
+
+@pytest.mark.parametrize("change", [{7: 7, 10: 10}, {7: 99}])
+def test_an_equivariant_model_whose_complement_is_not_that_of_dna_is_refused(tmp_path, change):
+    config = CaduceusConfig(d_model=8, n_layer=1, rcps=True)
+    save_checkpoint(CaduceusForMaskedLM(config), config, tmp_path / "m")
+    tensors = load_file(tmp_path / "m" / "model.safetensors")
+    for name in tensors:
+        if name.endswith("complement_map"):
+            for token, complement in change.items():
+                tensors[name][token] = complement
+    save_file(tensors, tmp_path / "m" / "model.safetensors")
+    with pytest.raises(InputError, match=r"has a `complement_map` .* does not exchange A with T and C with G"):
+        load_model("mine", weights=tmp_path / "m")

@@ -17,7 +17,7 @@ from darkregulome.errors import InputError
 from darkregulome.models import kmers
 from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
 from darkregulome.models.checkpoint import find_weights, load_weights, read_config
-from darkregulome.models.lookalikes import refuse_lookalikes
+from darkregulome.models.lookalikes import build_network, refuse_lookalikes
 from darkregulome.models.numerics import numerics
 
 UNUSED = ("bert.pooler.", "cls.seq_relationship.", "bert.embeddings.position_ids")
@@ -130,7 +130,7 @@ def _build(checkpoint: Checkpoint) -> OverlappingKmerModel:
     vocabulary.require(folder, "unknown", "mask", "start", "end")
     species = _species(vocabulary, entry.species, checkpoint.name)
     kmers.check_size(vocabulary, config, folder)
-    network = KmerBert(BertConfig(**config))
+    network = build_network(lambda: KmerBert(BertConfig(**config | {"chunk_size_feed_forward": 0})), folder)
     load_weights(network, find_weights(folder), ignore=UNUSED)
     return OverlappingKmerModel(
         checkpoint.name, network, vocabulary, context=entry.context, species=species, **checkpoint.settings

@@ -146,6 +146,8 @@ def load_weights(module: nn.Module, path: str | Path, ignore: tuple[str, ...] = 
     ][:KEYS_SHOWN]
     if complaints:
         raise InputError(Problem(str(path), "; ".join(complaints), "give the weights that belong to its config.json"))
+    # Whether a library shares the tensors of a pair depends on its release.
+    found |= {name: found[repeated] for name, repeated in aliases.items() if repeated in found}
     module.load_state_dict(found, strict=False)
 
 

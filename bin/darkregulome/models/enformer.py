@@ -22,10 +22,14 @@ from darkregulome.errors import InputError
 from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
 from darkregulome.models.checkpoint import find_weights, load_weights, read_card, read_config
 from darkregulome.models.letters import one_hot
+from darkregulome.models.lookalikes import build_network
 from darkregulome.models.numerics import linear, numerics
 
 ALIASES = ("_trunk.",)
 """enformer-pytorch registers its trunk twice; the files keep the names without this prefix."""
+
+POSITION_BASES = 6
+"""Kinds of bases of the relative positions, which the width of a head is shared among."""
 
 QUERIES_AT_ONCE = 256
 """Bins whose attention is computed at once on a CPU: 256 x 1,536 weights stay in its second cache."""
@@ -45,6 +49,8 @@ def build_enformer(config: Mapping[str, Any], use_tf_gamma: bool | None = None) 
         official = settings.output_heads.get("human") == OFFICIAL_HUMAN_TRACKS
         use_tf_gamma = config.get("use_tf_gamma", official)
     settings.use_tf_gamma = bool(use_tf_gamma)
+    if settings.dim // settings.heads % POSITION_BASES:
+        raise ValueError(f"dim / heads is {settings.dim // settings.heads}, no multiple of {POSITION_BASES}")
     return Enformer(settings)
 
 
@@ -306,7 +312,8 @@ def full_tracks(network: nn.Module, sequences: Sequence[str], head: str) -> Tens
 
 def _build(checkpoint: Checkpoint) -> EnformerModel:
     config, entry, folder = read_config(checkpoint.folder), checkpoint.entry, checkpoint.folder
-    network = load_enformer(config, find_weights(folder), entry.use_tf_gamma)
+    network = build_network(lambda: build_enformer(config, entry.use_tf_gamma), folder)
+    load_weights(network, find_weights(folder), ignore=ALIASES)
     settled = network.config
     tracks = checkpoint.tracks or entry.tracks or _tracks_of_card(folder, settled.output_heads.get(entry.head, 0))
     context = entry.context or int(config.get("context") or settled.target_length * 2**settled.num_downsamples)

@@ -21,7 +21,7 @@ from darkregulome.models import kmers
 from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
 from darkregulome.models.checkpoint import find_weights, load_weights, read_config
 from darkregulome.models.language import UNIFORM
-from darkregulome.models.lookalikes import refuse_lookalikes
+from darkregulome.models.lookalikes import build_network, refuse_lookalikes
 from darkregulome.models.numerics import numerics
 
 UNUSED = (
@@ -156,7 +156,7 @@ def _build(checkpoint: Checkpoint) -> SeparateKmerModel:
     if vocabulary.bases is None:
         raise InputError.at(folder, "has a vocabulary without single bases", "fetch the tokenizer's files again")
     kmers.check_size(vocabulary, config, folder)
-    network = KmerEsm(EsmConfig(**config))
+    network = build_network(lambda: KmerEsm(EsmConfig(**config | {"chunk_size_feed_forward": 0})), folder)
     load_weights(network, find_weights(folder), ignore=UNUSED)
     context = checkpoint.entry.context
     return SeparateKmerModel(checkpoint.name, network, vocabulary, context=context, **checkpoint.settings)

@@ -16,6 +16,7 @@ from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
 from darkregulome.models.checkpoint import find_weights, load_weights, read_config
 from darkregulome.models.language import LetterLanguageModel
 from darkregulome.models.letters import LOWER_CASE
+from darkregulome.models.lookalikes import build_network
 
 CONTEXT = 512
 """Window of the published models, in training and in scoring. The networks themselves have no limit."""
@@ -260,7 +261,8 @@ def read_gpn_config(config: dict[str, Any]) -> ConvNetConfig | GPNConfig:
 
 
 def _build(checkpoint: Checkpoint) -> LetterLanguageModel:
-    network = GPNForMaskedLM(read_gpn_config(read_config(checkpoint.folder)))
+    config = read_gpn_config(read_config(checkpoint.folder))
+    network = build_network(lambda: GPNForMaskedLM(config), checkpoint.folder)
     load_weights(network, find_weights(checkpoint.folder))
     return LetterLanguageModel(
         checkpoint.name,

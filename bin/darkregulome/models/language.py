@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from darkregulome.errors import InputError
 from darkregulome.models import letters
 from darkregulome.models.numerics import for_inference, numerics
 
@@ -50,6 +51,18 @@ class LetterLanguageModel:
         self.network = for_inference(network, device)
         self.alphabet = alphabet
         self._bases = torch.tensor(alphabet.bases, device=device)
+        if equivariant:
+            self._check_complement()
+
+    def _check_complement(self) -> None:
+        """One strand is enough only where the complement that the network was trained with is that of DNA."""
+        for name, found in self.network.named_buffers():
+            if name.endswith("complement_map") and found[self._bases].tolist() != [*reversed(self.alphabet.bases)]:
+                raise InputError.at(
+                    f"model {self.name}",
+                    f"has a `complement_map` ({name}) that does not exchange A with T and C with G",
+                    "fetch the checkpoint again",
+                )
 
     def encode(self, sequences: Sequence[str]) -> Tensor:
         """Token ids of equally long sequences: int64, shape (batch, length)."""

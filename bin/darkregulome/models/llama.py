@@ -19,7 +19,7 @@ from darkregulome.models import kmers
 from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
 from darkregulome.models.checkpoint import find_weights, load_weights, read_config
 from darkregulome.models.language import UNIFORM
-from darkregulome.models.lookalikes import refuse_lookalikes
+from darkregulome.models.lookalikes import build_network, refuse_lookalikes
 from darkregulome.models.numerics import numerics
 
 K = 6
@@ -120,7 +120,7 @@ def _build(checkpoint: Checkpoint) -> CausalKmerModel:
     vocabulary = _vocabulary(folder, int(config.get("vocab_size", 0)))
     vocabulary.require(folder, "unknown", "start")
     kmers.check_size(vocabulary, config, folder)
-    network = KmerLlama(LlamaConfig(**config))
+    network = build_network(lambda: KmerLlama(LlamaConfig(**config)), folder)
     load_weights(network, find_weights(folder))
     context = checkpoint.entry.context
     return CausalKmerModel(checkpoint.name, network, vocabulary, context=context, **checkpoint.settings)

@@ -1,12 +1,16 @@
-"""Configurations that `transformers` would load without a word, and compute another function than the one trained."""
+"""Networks out of libraries, from the config.json of a checkpoint.
+
+Some configurations `transformers` would load without a word, and compute another function than the one trained.
+"""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from darkregulome.errors import InputError
 
 Config = Mapping[str, Any]
+Network = TypeVar("Network")
 
 _LOOKALIKES: tuple[tuple[Callable[[Config], bool], str], ...] = (
     (
@@ -26,6 +30,12 @@ _LOOKALIKES: tuple[tuple[Callable[[Config], bool], str], ...] = (
         "has relative positions, which are not supported",
     ),
     (
+        lambda config: (
+            config.get("model_type") == "bert" and config.get("position_embedding_type", "absolute") != "absolute"
+        ),
+        "has a `position_embedding_type` other than absolute, which plain BERT has not",
+    ),
+    (
         lambda config: bool(config.get("is_decoder")) and config.get("model_type") in ("bert", "esm"),
         "is a decoder (`is_decoder`), whose attention sees no base to the right: no masked language model",
     ),
@@ -43,3 +53,14 @@ def refuse_lookalikes(config: Config, folder: Path) -> None:
             raise InputError.at(
                 folder / "config.json", reason, "use a model that is supported natively (docs/models.md)"
             )
+
+
+def build_network(make: Callable[[], Network], folder: Path) -> Network:
+    """What `make` makes of a config.json; an `InputError` where a library cannot make a network of it."""
+    try:
+        return make()
+    except Exception as error:  # each library, and each release of it, has errors of its own
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise InputError.at(
+            folder / "config.json", f"describes no network that can be built ({reason})", "fetch the checkpoint again"
+        ) from error

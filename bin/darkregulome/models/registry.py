@@ -121,11 +121,17 @@ def _problems_of(error: ValidationError, where: str, remedy: str = "mend this fi
     return [
         Problem(
             f"{where}.{'.'.join(str(part) for part in item['loc'])}".rstrip("."),
-            f"{item['msg'][:1].lower()}{item['msg'][1:]} (found {str(item['input'])[:60]!r})",
+            _complaint(item["msg"].removeprefix("Value error, "), item["input"]),
             remedy,
         )
         for item in error.errors()
     ]
+
+
+def _complaint(message: str, found: Any) -> str:
+    message = message[:1].lower() + message[1:]
+    # Of a whole object the field that is meant is in the message.
+    return message if isinstance(found, Mapping) else f"{message} (found {str(found)[:60]!r})"
 
 
 def find_entry(name: str, weights: str | Path | None = None, registry: str | Path | None = None) -> ModelEntry:
