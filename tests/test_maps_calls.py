@@ -256,7 +256,7 @@ def folders(tmp_path_factory):
         for shuffle in (False, True):
             sequences = [item.shuffled(3) if shuffle and item.bases else item for item in made]
             place = folder / (f"{name}_shuffled" if shuffle else name)
-            record = {"model": name, "parameters": {"shuffle": shuffle}}
+            record = {"model": name, "parameters": {"shuffle": shuffle, "measure": "odds"}}
             make_maps(MarkovMasked(name, seed=seed), sequences, place, record)
     return folder
 
@@ -294,6 +294,18 @@ def test_what_does_not_fit_together_is_refused(folders, tmp_path):
         ran = run_script("call_dependencies", *words, "--outdir", tmp_path / "out")
         assert (ran.code, message in ran.err) == (2, True), ran.err
         assert not (tmp_path / "out").exists()
+
+
+def test_controls_made_in_another_way_than_the_maps_are_refused(folders, tmp_path):
+    other = tmp_path / "other"
+    make_maps(
+        MarkovMasked("one"), [Sequence("s", "s", 0, 40, "+", "ACGTTGCA" * 5)], other,
+        {"model": "one", "parameters": {"shuffle": True, "measure": "probability"}}, measure="probability",
+    )  # fmt: skip
+    ran = run_script("call_dependencies", "--maps", folders / "one", "--controls", other, "--outdir", tmp_path / "out")
+    assert ran.code == 2
+    assert "other: are made with --measure probability, and the maps with odds; make both alike." in ran.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_bedpe_is_read_back_where_it_was_planted(tmp_path):

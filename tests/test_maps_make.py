@@ -1,5 +1,6 @@
 """Maps of many sequences on disk: what is in them, what is not mapped and why, and how much memory it takes."""
 
+import shutil
 import tracemalloc
 from pathlib import Path
 
@@ -135,6 +136,24 @@ def test_bad_files_are_told_in_one_sentence_each(tmp_path):
         list(sequences_of_fasta(toy.write_text(tmp_path / "empty.fa", "")))
     with pytest.raises(InputError, match=r"maps\.zarr"):
         MapFolder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda array: shutil.rmtree(array), "cannot be read"),
+        (lambda array: shutil.rmtree(array / "c"), "lacks some of its rows"),
+        (lambda array: (array / "c" / "0" / "0").write_bytes(b"no chunk"), "cannot be read"),
+        (lambda array: (array / "zarr.json").write_text("{"), "cannot be read"),
+    ],
+    ids=["no array", "no chunk", "another chunk", "no metadata"],
+)
+def test_maps_of_which_a_part_is_gone_or_damaged_are_told(damage, says, tmp_path):
+    found = maps_of(MarkovMasked(), tmp_path, BASES[0], max_distance=4)
+    assert len(list(found.maps())) == 1
+    damage(tmp_path / "maps.zarr" / "0")
+    with pytest.raises(InputError, match=rf"maps\.zarr/0: {says}"):
+        list(MapFolder(tmp_path).maps())
 
 
 def test_controls_are_dinucleotide_shuffles_that_do_not_depend_on_the_order():

@@ -57,7 +57,7 @@ class Settings:
     Attributes
     ----------
     fdr : largest expected share of false calls.
-    permutations : rotated maps.
+    permutations : permuted and rotated maps, where a map is called against itself.
     min_effect : smallest mean dependency of a call, in the map's unit.
     near : bases within which two bases, or the sides of a block, lie in one motif.
     """
@@ -75,7 +75,7 @@ class Block:
 
     Attributes
     ----------
-    effect : mean dependency between them. score : largest standardised entry of the patch.
+    effect : mean dependency between them. score : largest value of the `block_field` in the patch.
     """
 
     first: tuple[int, int]
@@ -90,7 +90,7 @@ class Stem:
 
     Attributes
     ----------
-    first, second : the two sides. effect : mean dependency of its pairs. score : the weakest standardised pair.
+    first, second : the two sides. effect : mean dependency of its pairs. score : their least value of the `stem_field`.
     complementary : share of the pairs that can pair, wobbles included; NaN where the bases are not known.
     """
 

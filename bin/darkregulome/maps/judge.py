@@ -15,6 +15,9 @@ from darkregulome.maps.compare import compare_maps, pooled
 from darkregulome.maps.output import write_calls
 from darkregulome.maps.store import MapFolder, StoredMap
 
+MADE_ALIKE = ("measure", "strands", "max_distance")
+"""Parameters of maps that their controls must share: each changes what an entry is, or which there are."""
+
 
 @dataclass(frozen=True)
 class Called:
@@ -46,13 +49,14 @@ def call_folder(
     Returns
     -------
     The model's entry of `dependencies.json`, and the maps to show.
+
+    Raises
+    ------
+    InputError : the controls are no maps of shuffled sequences, or are made in another way than the maps.
     """
     null = None
     if controls is not None:
-        if not controls.parameters.get("shuffle"):
-            raise InputError.at(controls.folder, "are not of shuffled sequences", "make them with --shuffle")
-        if not any(True for _ in islice(controls.maps(), 1)):
-            raise InputError.at(controls.folder, "holds no map", "see the statuses in its maps.tsv")
+        _check_controls(maps, controls)
         null = Controls.of(
             lambda: (item.values for item in maps.maps()), lambda: (item.values for item in controls.maps()), settings
         )
@@ -76,6 +80,20 @@ def call_folder(
         "parameters": maps.parameters,
     }
     return entry, shown
+
+
+def _check_controls(maps: MapFolder, controls: MapFolder) -> None:
+    if not controls.parameters.get("shuffle"):
+        raise InputError.at(controls.folder, "are not of shuffled sequences", "make them with --shuffle")
+    for name in MADE_ALIKE:
+        ours, theirs = (str(folder.parameters.get(name)) for folder in (maps, controls))
+        if ours != theirs:
+            option = f"--{name.replace('_', '-')}"
+            raise InputError.at(
+                controls.folder, f"are made with {option} {theirs}, and the maps with {ours}", "make both alike"
+            )
+    if not any(True for _ in islice(controls.maps(), 1)):
+        raise InputError.at(controls.folder, "holds no map", "see the statuses in its maps.tsv")
 
 
 def compare_folders(folders: Sequence[MapFolder], permutations: int, seed: int) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from darkregulome.io.schemas import MAPS
 from darkregulome.io.tables import read_table
 
 ARRAYS, INDEX = "maps.zarr", "maps.tsv"
+MEND = "copy or make the maps again"
 CHUNK = 1 << 20
 """Bytes of a chunk, about: so many rows are held before they are written."""
 
@@ -133,7 +134,7 @@ class MapFolder:
 
     Raises
     ------
-    InputError : the folder lacks a part.
+    InputError : the folder lacks a part, or a part of it is damaged: its arrays are looked at when they are read.
     """
 
     def __init__(self, folder: str | Path):
@@ -144,7 +145,7 @@ class MapFolder:
         try:
             self._group = zarr.open_group(str(self.folder / ARRAYS), mode="r")
         except (OSError, ValueError, KeyError) as error:
-            raise InputError.at(self.folder / ARRAYS, f"cannot be read ({error})", "make the maps again") from error
+            raise InputError.at(self.folder / ARRAYS, f"cannot be read ({error})", MEND) from error
         attributes: Any = self._group.attrs.asdict()
         self.model: str = attributes.get("model", self.folder.name)
         self.parameters: dict[str, Any] = attributes.get("parameters", {})
@@ -163,6 +164,14 @@ class MapFolder:
         return None if row is None else self._read(row)
 
     def _read(self, row: Mapping[str, Any]) -> StoredMap:
-        array: Any = self._group[str(row["array"])]
-        values = np.asarray(array)
-        return StoredMap(row, from_band(values) if self.banded else values, str(array.attrs["bases"]))
+        name = str(row["array"])
+        try:
+            array: Any = self._group[name]
+            values, bases = np.asarray(array), str(array.attrs["bases"])
+        # RuntimeError: a damaged chunk.
+        except (OSError, ValueError, KeyError, RuntimeError) as error:
+            raise InputError.at(self.folder / ARRAYS / name, f"cannot be read ({error})", MEND) from error
+        # A chunk whose file is gone reads as NaN, and every row has its own base at least.
+        if np.isnan(values).all(axis=1).any():
+            raise InputError.at(self.folder / ARRAYS / name, "lacks some of its rows", MEND)
+        return StoredMap(row, from_band(values) if self.banded else values, bases)
