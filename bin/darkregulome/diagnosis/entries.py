@@ -227,17 +227,24 @@ def _span(numbers: dict[str, Any], digits: int = 2) -> str:
     return f"{numbers['effect']:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
 
 
-def _direction(effect: float) -> str:
-    return "higher" if effect >= 0 else "lower"
+def _contrast(entry: dict[str, Any], these: str, those: str) -> tuple[str, str]:
+    """A difference in SD: ``<these> 0.30 SD higher than <those>``, and what remains of it."""
+    effect = entry["raw"]["effect"]
+    direction = "higher" if effect >= 0 else "lower"
+    return f"{these} {abs(effect):.2f} SD {direction} than {those}", f"{_span(entry['residual'])} SD remains"
+
+
+def _overlap(entry: dict[str, Any], whose: str) -> tuple[str, str]:
+    """What two top lists share, and what their residuals' do."""
+    raw = entry["details"]["raw"]
+    return (
+        f"The top {raw['k']} elements of {whose} share {raw['overlap']} ({raw['expected_by_chance']:.0f} by chance)",
+        f"{entry['details']['residual']['overlap']} are shared",
+    )
 
 
 def _say_horizon(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
-    effect = entry["raw"]["effect"]
-    reach = f"{settings.horizon / 1000:g} kb"
-    return (
-        f"Scores within {reach} of the TSS are {abs(effect):.2f} SD {_direction(effect)} than farther out",
-        f"{_span(entry['residual'])} SD remains",
-    )
+    return _contrast(entry, f"Scores within {settings.horizon / 1000:g} kb of the TSS are", "farther out")
 
 
 def _say_classes(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
@@ -264,30 +271,16 @@ def _say_ccre(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
 
 
 def _say_lists(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
-    raw = entry["details"]["raw"]
     first, second = entry["model"].split("|")
-    return (
-        f"The top {raw['k']} elements of {first} and {second} share {raw['overlap']} "
-        f"({raw['expected_by_chance']:.0f} by chance)",
-        f"{entry['details']['residual']['overlap']} are shared",
-    )
+    return _overlap(entry, f"{first} and {second}")
 
 
 def _say_layers(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
-    raw = entry["details"]["raw"]
-    return (
-        f"The top {raw['k']} elements of the language models and those of the output models share {raw['overlap']} "
-        f"({raw['expected_by_chance']:.0f} by chance)",
-        f"{entry['details']['residual']['overlap']} are shared",
-    )
+    return _overlap(entry, "the language models and those of the output models")
 
 
 def _say_eqtl(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
-    effect = entry["raw"]["effect"]
-    return (
-        f"Elements that hold an eQTL score {abs(effect):.2f} SD {_direction(effect)} than matched elements",
-        f"{_span(entry['residual'])} SD remains",
-    )
+    return _contrast(entry, "Elements that hold an eQTL score", "matched elements")
 
 
 def _say_conservation(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
@@ -307,19 +300,11 @@ def _say_network(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
 
 
 def _say_family(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
-    effect, family = entry["raw"]["effect"], entry["details"]["family"]
-    return (
-        f"Elements of {family} score {abs(effect):.2f} SD {_direction(effect)} than matched ones of other families",
-        f"{_span(entry['residual'])} SD remains",
-    )
+    return _contrast(entry, f"Elements of {entry['details']['family']} score", "matched ones of other families")
 
 
 def _say_pair(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
-    effect, pair = entry["raw"]["effect"], " and ".join(entry["details"]["pair"])
-    return (
-        f"Elements of {pair} score {abs(effect):.2f} SD {_direction(effect)} than those of permuted maps",
-        f"{_span(entry['residual'])} SD remains",
-    )
+    return _contrast(entry, f"Elements of {' and '.join(entry['details']['pair'])} score", "those of permuted maps")
 
 
 _SAYING = {
