@@ -82,6 +82,21 @@ class Tested:
     draws: Floats
     details: dict[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of_effect(
+        cls,
+        effect: float,
+        p: float,
+        *,
+        interval: tuple[float, float],
+        power: float,
+        draws: Floats,
+        details: dict[str, Any],
+    ) -> "Tested":
+        """Of a statistic that is its own effect and contrast, and 0 where there is none."""
+        sign = float(np.sign(effect))
+        return cls(effect, p, effect, interval, 0.0, sign, power, effect, draws, details)
+
     @property
     def magnitude(self) -> float:
         """Distance of the effect from none."""
@@ -139,15 +154,11 @@ def horizon(scores: Floats, near: Bools, setting: Setting) -> Tested:
     null, p = setting.draw(scores, side / spread.sum())
     estimate, sd = float(null.observed[0]), float(null.sd[0])
     drawn = ratio(loci.sums(side * scores), spread, setting.resamples)
-    return Tested(
-        statistic=estimate,
-        p=p,
-        effect=estimate,
+    return Tested.of_effect(
+        estimate,
+        p,
         interval=setting.interval(estimate, drawn, sd),
-        neutral=0.0,
-        sign=float(np.sign(estimate)),
         power=power_of(REFERENCE_EFFECT, sd, setting.alpha),
-        contrast=estimate,
         draws=null.draws[:, 0],
         details={"n_near": int(near.sum()), "n_far": int((~near).sum()), "null_sd": sd},
     )
@@ -552,15 +563,11 @@ def matched_contrast(
     p, drawn = max(nulls.values(), key=lambda null: null[0])
     # So many blocks allow no smaller p than this, whatever the scores are.
     attainable = blocks is None or 2.0 ** (1 - n_units) <= setting.alpha
-    return Tested(
-        statistic=effect,
-        p=p,
-        effect=effect,
+    return Tested.of_effect(
+        effect,
+        p,
         interval=setting.interval(effect, ratio(sums, counts, resamples), widest),
-        neutral=0.0,
-        sign=float(np.sign(effect)),
         power=power_of(REFERENCE_EFFECT, widest, setting.alpha) if attainable else 0.0,
-        contrast=effect,
         draws=drawn,
         details={**{name: null[0] for name, null in nulls.items()}, "n_matched": len(chosen)},
     )
@@ -593,15 +600,11 @@ def association(scores: Floats, other: NDArray, setting: Setting) -> Tested:
     both, first, second = (setting.resamples.astype(float) @ sums).T
     below = np.sqrt(first * second)
     drawn = np.divide(both, below, out=np.full(len(both), np.nan), where=below > 0)
-    return Tested(
-        statistic=estimate,
-        p=p,
-        effect=estimate,
+    return Tested.of_effect(
+        estimate,
+        p,
         interval=setting.interval(estimate, drawn, sd),
-        neutral=0.0,
-        sign=float(np.sign(estimate)),
         power=power_of(REFERENCE_CORRELATION, sd, setting.alpha),
-        contrast=estimate,
         draws=null.draws[:, 0],
         details={"null_sd": sd},
     )
