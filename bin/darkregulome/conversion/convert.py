@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from darkregulome.conversion.arrays import read_arrays
 from darkregulome.conversion.baskerville import read_baskerville
 from darkregulome.conversion.scored import IntervalScores, Scores
-from darkregulome.conversion.tables import BigWigScores, read_bed_scores, read_score_table
+from darkregulome.conversion.tables import BigWigScores, read_bed_scores, read_score_table, suffix_of
 from darkregulome.conversion.variants import read_variant_scores
 from darkregulome.elements.own import Around, OwnElements, complete_elements
 from darkregulome.errors import InputError
@@ -87,7 +87,7 @@ def format_of(source: Source) -> str:
         if source.format not in FORMATS:
             raise InputError.at("--format", f"is {source.format!r}", f"use auto or one of {', '.join(FORMATS)}")
         return source.format
-    suffix = next((one.lower() for one in reversed(source.path.suffixes) if one.lower() != ".gz"), "")
+    suffix = suffix_of(source.path)
     if suffix in _BY_SUFFIX:
         return _BY_SUFFIX[suffix]
     columns = {name.lower() for name in _columns(source.path)}
@@ -126,8 +126,7 @@ def read_scores_of(source: Source) -> dict[str, Scores]:
 
 def read_own_elements(path: Path) -> pd.DataFrame:
     """An element table, or BED (name in column 4, strand in column 6), with the columns that it has."""
-    suffix = next((one.lower() for one in reversed(path.suffixes) if one.lower() != ".gz"), "")
-    if suffix != ".bed":
+    if suffix_of(path) != ".bed":
         table = read_table(path).rename(columns=lambda name: "chrom" if name in ("chr", "#chrom", "#chr") else name)
         if "element" in table.columns and table["element"].notna().all():
             return table

@@ -59,12 +59,16 @@ def read_score_table(path: Path, name: str, score_column: str | None = None) -> 
     return {str(model): IntervalScores(rows.reset_index(drop=True)) for model, rows in groups}
 
 
+def suffix_of(path: Path) -> str:
+    """The last suffix of a file's name but ``.gz``, lower case."""
+    return next((one.lower() for one in reversed(path.suffixes) if one.lower() != ".gz"), "")
+
+
 def read_bed_scores(path: Path, score_column: str | None = None) -> IntervalScores:
     """Scores of a BED: column 5 (BED), 4 (bedGraph), 7 (narrowPeak, broadPeak), or the number `score_column`."""
-    suffix = next((one.lower() for one in reversed(path.suffixes) if one.lower() != ".gz"), "")
     if score_column is not None and not (score_column.isdecimal() and int(score_column) > 3):
         raise InputError.at("--score-column", f"is {score_column!r}", "give the number of a column, 4 or more")
-    column = _BED_SCORE.get(suffix, 5) if score_column is None else int(score_column)
+    column = _BED_SCORE.get(suffix_of(path), 5) if score_column is None else int(score_column)
     rows = []
     for number, fields in bed_lines(path):
         try:
