@@ -30,6 +30,7 @@ class FakeLanguageModel:
 
     kind = "masked"
     equivariant = False
+    revision = None
 
     def __init__(self, name: str = "fake", context: int = 64):
         self.name = name
@@ -125,6 +126,7 @@ class LinearOutput:
     """Each track is a weighted sum over positions and bases, made positive; N weighs nothing."""
 
     kind = "output"
+    revision = None
 
     def __init__(
         self,

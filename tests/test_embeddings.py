@@ -327,12 +327,7 @@ def write_planted(folder: Path) -> None:
 
 
 def test_the_script_writes_embeddings_map_and_comparison_the_same_each_time(tmp_path: Path, monkeypatch):
-    def load(*_arguments):
-        model = MarkovMasked(context=60)
-        model.revision = None
-        return model
-
-    monkeypatch.setattr(registry, "load_model", load)
+    monkeypatch.setattr(registry, "load_model", lambda *_: MarkovMasked(context=60))
     write_planted(tmp_path)
     words = ("--windows", tmp_path / "in.bed", "--fasta", tmp_path / "genome.fa", "--model", "demo-caduceus")
     options = ("--no-progress", "--resolution", 0.3, "--permutations", 99)

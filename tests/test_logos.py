@@ -102,12 +102,7 @@ def test_a_region_that_is_too_long_has_a_status():
 
 
 def test_the_script_draws_each_region_and_writes_every_base(genome: Path, tmp_path: Path, monkeypatch):
-    def load(*_arguments):
-        model = MarkovMasked(context=16)
-        model.revision = None
-        return model
-
-    monkeypatch.setattr(registry, "load_model", load)
+    monkeypatch.setattr(registry, "load_model", lambda *_: MarkovMasked(context=16))
     (tmp_path / "in.bed").write_text("chr1\t30\t50\nchr2\t0\t700\nchr1\t60\t75\tb/../c\nchr1\t90\t95\n")
     words = ("--bed", tmp_path / "in.bed", "--fasta", genome, "--model", "demo-caduceus", "--outdir", tmp_path / "out")
     done = run_script("draw_logos", *words, "--no-progress", "--max-regions", 2)

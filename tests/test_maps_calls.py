@@ -21,6 +21,7 @@ from darkregulome.maps.calls import (
     symmetric,
 )
 from darkregulome.maps.compare import compare_maps, pooled
+from darkregulome.maps.evaluate import jaccard
 from darkregulome.maps.make import make_maps
 from darkregulome.maps.output import on_genome
 from darkregulome.maps.sequences import Sequence
@@ -60,11 +61,6 @@ def with_stems(values: np.ndarray, size: float = 1.0) -> np.ndarray:
             found[i, j] += size
             found[j, i] += size
     return found
-
-
-def jaccard(one: tuple[int, int], other: tuple[int, int]) -> float:
-    shared = max(0, min(one[1], other[1]) - max(one[0], other[0]))
-    return shared / (one[1] - one[0] + other[1] - other[0] - shared)
 
 
 @pytest.mark.parametrize("seed", range(3))

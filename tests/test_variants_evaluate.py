@@ -192,7 +192,6 @@ def write_published(folder: Path, sequence: str, centres: list[int]) -> tuple[Pa
 
 def test_track_ism_is_compared_with_published_ism(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     model = LinearOutput(context=60, tss_offset=30, stranded=False, tracks=("cage",))
-    model.revision = None
     monkeypatch.setattr(registry, "load_model", lambda *_: model)
     sequence = "".join(np.random.default_rng(2).choice(list("ACGT"), 300))
     (tmp_path / "genome.fa").write_text(f">1\n{sequence}\n")

@@ -139,12 +139,7 @@ def fasta(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def _known_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    def load(*_arguments):
-        model = MarkovMasked(context=16)
-        model.revision = None
-        return model
-
-    monkeypatch.setattr(registry, "load_model", load)
+    monkeypatch.setattr(registry, "load_model", lambda *_: MarkovMasked(context=16))
 
 
 def score(vcf: Path, fasta: Path, out: Path, *more: object):

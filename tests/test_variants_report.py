@@ -44,12 +44,7 @@ def write_input(folder: Path) -> None:
 def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The same variants scored into each format."""
 
-    def load(*_arguments):
-        model = MarkovMasked(context=32)
-        model.revision = None
-        return model
-
-    monkeypatch.setattr(registry, "load_model", load)
+    monkeypatch.setattr(registry, "load_model", lambda *_: MarkovMasked(context=32))
     write_input(tmp_path)
     for kind in ("vcf.gz", "parquet", "tsv.gz"):
         words = ("--vcf", tmp_path / "in.vcf", "--fasta", tmp_path / "genome.fa", "--scores", "llr,influence")

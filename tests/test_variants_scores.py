@@ -352,7 +352,6 @@ def test_a_variant_in_no_window_of_a_locus_is_told(tmp_path: Path):
 @pytest.mark.skipif(not (SHARED / "data" / "bench").exists(), reason=f"no data in {SHARED}")
 def test_every_record_of_ncvardb_gets_a_status(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     model = MarkovMasked(context=32)
-    model.revision = None
     monkeypatch.setattr(registry, "load_model", lambda *_: model)
     tables = [
         pd.read_csv(SHARED / "data" / "bench" / "ncvardb_odd_chroms" / f"ncVar_{kind}.tsv", sep="\t", dtype=str)
