@@ -55,6 +55,8 @@ def main() -> None:
     given = parser.parse_args()
     seen, unseen = given.seen.split(","), given.unseen.split(",")
     table = read_structures(given.longest)
+    if absent := {*seen, *unseen} - set(table["family"]):
+        parser.error(f"no RNA of at most {given.longest} bases is of {', '.join(sorted(absent))}")
     with tempfile.TemporaryDirectory() as folder:
         weights = given.weights or train(table[table["family"].isin(seen)], Path(folder), given)
         registry = Path(folder, "models.yml")
