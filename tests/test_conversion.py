@@ -101,6 +101,7 @@ def test_windows_longer_or_shorter_than_their_interval_share_its_middle(tmp_path
         ({"attr": np.ones((3, LENGTH))}, "has 4 intervals, where"),
         ({"y0": np.ones(4), "y_hat": np.full((4, 4, LENGTH), 3.0)}, "not measured from the reference"),
         ({"attr": np.array([{}], dtype=object)}, "not an npz archive of plain arrays"),
+        ({"attr": np.full((4, LENGTH), "a")}, "holds in 'attr' <U1, not numbers"),
     ],
 )
 def test_arrays_of_other_layouts_are_refused_in_one_sentence(tmp_path, bed, arrays, message):

@@ -136,12 +136,13 @@ BAD = {
     "another number of windows": lambda m: setattr(m, "targets", m.targets[1:]),
     "another number of tracks": lambda m: setattr(m, "targets", m.targets[:, :, 1:]),
     "negative": lambda m: setattr(m, "targets", -m.targets),
+    "text": lambda m: setattr(m, "targets", m.targets.astype(str)),
     "no sequence": lambda m: m.windows.__setitem__(0, ("chr9", 0, 1024)),
     "before the piece": lambda m: m.windows.__setitem__(0, ("chr1", 0, 1024)),
     "another length": lambda m: m.windows.__setitem__(1, ("chr1", 100500, 101000)),
     "twice": lambda m: m.windows.__setitem__(1, m.windows[0]),
 }
-SAYS = ["shape", "shape", "negative", "chr9:0-1024", "chr1:0-1024", "as long", "before"]
+SAYS = ["shape", "shape", "negative", "not numbers", "chr9:0-1024", "chr1:0-1024", "as long", "before"]
 
 
 @pytest.mark.parametrize(("fault", "says"), list(zip(BAD, SAYS, strict=True)))

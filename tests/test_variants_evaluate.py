@@ -223,6 +223,9 @@ def test_published_ism_that_does_not_fit_is_told(tmp_path: Path):
     np.savez(tmp_path / "short.npz", attribution=effects[:1])
     with pytest.raises(InputError, match="has 2 windows, and short"):
         read_published_ism(tmp_path / "short.npz", index)
+    np.savez(tmp_path / "text.npz", attribution=effects.astype(str))
+    with pytest.raises(InputError, match="not numbers"):
+        read_published_ism(tmp_path / "text.npz", index)
     np.savez(tmp_path / "other.npz", effects=effects)
     with pytest.raises(InputError, match="holds no array"):
         read_published_ism(tmp_path / "other.npz", index)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from darkregulome.conversion.scored import Floats, WindowScores
 from darkregulome.errors import InputError
 from darkregulome.genome.textfile import bed_lines
-from darkregulome.io.npz import open_npz
+from darkregulome.io.npz import numbers, open_npz
 
 ONE_HOT = ("one_hot", "X", "sequences")
 KNOWN = ("attributions", "attr", "X_attr", "ism", "arr_0")
@@ -53,7 +53,7 @@ def read_arrays(
 
 def _effects(arrays: Mapping[str, NDArray], dataset: str | None, target: int | None, path: Path) -> tuple[Floats, int]:
     if dataset is None and {"y0", "y_hat"} <= set(arrays):
-        before, after = (np.asarray(arrays[name], dtype=np.float64) for name in ("y0", "y_hat"))
+        before, after = (_floats(arrays, name, path) for name in ("y0", "y_hat"))
         if after.ndim not in (3, 4) or after.shape[1] != 4 or before.shape != after.shape[:1] + after.shape[3:]:
             raise InputError.at(path, f"has y0 {before.shape} and y_hat {after.shape}", LAYOUTS)
         return substitution_effects(_one_target(after - before[:, None, None], target, path), path), 3
@@ -62,7 +62,7 @@ def _effects(arrays: Mapping[str, NDArray], dataset: str | None, target: int | N
         raise InputError.at(
             path, f"has the arrays {', '.join(arrays)}, none of which is {dataset or 'known'}", "name it by --dataset"
         )
-    array = np.asarray(arrays[name], dtype=np.float64)
+    array = _floats(arrays, name, path)
     if array.ndim == 2:
         return np.abs(array), 1
     if array.ndim == 4:
@@ -72,6 +72,10 @@ def _effects(arrays: Mapping[str, NDArray], dataset: str | None, target: int | N
     if array.ndim != 4 or array.shape[1] != 4:
         raise InputError.at(path, f"has {name} of shape {arrays[name].shape}", LAYOUTS)
     return _of_channels(array, arrays, name, path)
+
+
+def _floats(arrays: Mapping[str, NDArray], name: str, path: Path) -> Floats:
+    return numbers(arrays, name, path, LAYOUTS).astype(np.float64)
 
 
 def _one_target(array: Floats, target: int | None, path: Path) -> Floats:
@@ -91,7 +95,7 @@ def _of_channels(array: Floats, arrays: Mapping[str, NDArray], name: str, path: 
         return size.sum(axis=1).mean(axis=-1), 1
     if zero.any(axis=1).all():
         return substitution_effects(array, path), 3
-    one_hot = next((np.asarray(arrays[key]) for key in ONE_HOT if key in arrays), None)
+    one_hot = next((_floats(arrays, key, path) for key in ONE_HOT if key in arrays), None)
     if one_hot is None or one_hot.shape != array.shape[:3]:
         raise InputError.at(
             path,

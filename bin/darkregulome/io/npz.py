@@ -31,3 +31,16 @@ def open_npz(path: str | Path, remedy: str) -> Iterator[Mapping[str, np.ndarray]
     # A damaged zip may claim to be encrypted (RuntimeError) or compressed in an unknown way (NotImplementedError).
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:
         raise InputError.at(path, "is not an npz archive of plain arrays", remedy) from error
+
+
+def numbers(arrays: Mapping[str, np.ndarray], name: str, path: str | Path, remedy: str) -> np.ndarray:
+    """One of the arrays of an npz file, of real numbers.
+
+    Raises
+    ------
+    InputError : it holds something else: text, dates, complex numbers.
+    """
+    array = arrays[name]
+    if array.dtype.kind not in "biuf":
+        raise InputError.at(path, f"holds in {name!r} {array.dtype}, not numbers", remedy)
+    return array

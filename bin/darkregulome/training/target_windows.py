@@ -15,7 +15,7 @@ import pandas as pd
 
 from darkregulome.errors import InputError
 from darkregulome.genome.textfile import bed_lines
-from darkregulome.io.npz import open_npz
+from darkregulome.io.npz import numbers, open_npz
 from darkregulome.io.tables import read_table
 from darkregulome.training.enformer import EnformerTraining, Site
 from darkregulome.training.windows import Codes, Place, read_codes, reverse_complement_codes, split_contigs
@@ -113,8 +113,10 @@ def _read_tracks(path: Path) -> pd.DataFrame:
 
 
 def _read_targets(path: Path, windows: int, tracks: int) -> np.ndarray:
-    with open_npz(path, "give windows x bins x tracks") as archive:
-        values = next(iter(archive.values()), np.empty(0))
+    remedy = "give windows x bins x tracks"
+    with open_npz(path, remedy) as archive:
+        names = list(archive)
+        values = numbers(archive, names[0], path, remedy) if names else np.empty(0)
     if values.ndim != 3 or values.shape[::2] != (windows, tracks):
         raise InputError.at(
             path,

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from darkregulome.errors import InputError
-from darkregulome.io.npz import open_npz
+from darkregulome.io.npz import numbers, open_npz
 from darkregulome.io.tables import read_table
 from darkregulome.models.protocol import BASES
 
@@ -71,7 +71,7 @@ def _read_array(path: Path) -> np.ndarray:
     with open_npz(path, remedy) as arrays:
         if ARRAY not in arrays:
             raise InputError.at(path, f"holds no array {ARRAY!r}", remedy)
-        effects = arrays[ARRAY]
+        effects = numbers(arrays, ARRAY, path, remedy)
     if effects.ndim != 3 or effects.shape[2] != len(BASES) or not effects.shape[1] % 2:
         raise InputError.at(path, f"has the shape {effects.shape}", "it must be (windows, an odd number of bases, 4)")
     return effects
