@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import subprocess
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -98,6 +100,18 @@ def copy_project(folder: Path, genome: Path, models: dict[str, Path]) -> Project
         if asset.is_file():
             shutil.copy(asset, folder / "assets")
     return Project(folder, genome, models)
+
+
+def demo_project(folder: Path, models: Sequence[str] = MODELS) -> Project:
+    """A copy of the pipeline with a simulated genome of three loci and small models.
+
+    The genome has its default place: Nextflow 25.04 with the strict parser derives parameters from defaults only.
+    """
+    genome = folder / "project" / "demo-data"
+    command = [sys.executable, str(ROOT / "bin" / "simulate_genome.py"), "--out", str(genome)]
+    subprocess.run([*command, "--loci", "3", "--flank", "12000", "--seed", "1"], check=True)
+    made = make_models(folder)
+    return copy_project(folder / "project", genome, {name: made[name] for name in models})
 
 
 def make_models(folder: Path) -> dict[str, Path]:

@@ -1,12 +1,10 @@
 """The profiles of the clouds: what they ask for, and a run with each of them on a local executor, as stubs."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from pipeline_runner import ROOT, Project, copy_project, make_models, nextflow
+from pipeline_runner import ROOT, Project, demo_project, nextflow
 
 pytestmark = pytest.mark.pipeline
 
@@ -28,11 +26,7 @@ AGAIN = {
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    folder = tmp_path_factory.mktemp("cloud")
-    genome = folder / "project" / "demo-data"
-    command = [sys.executable, str(ROOT / "bin" / "simulate_genome.py"), "--out", str(genome)]
-    subprocess.run([*command, "--loci", "3", "--flank", "12000", "--seed", "1"], check=True)
-    return copy_project(folder / "project", genome, make_models(folder))
+    return demo_project(tmp_path_factory.mktemp("cloud"))
 
 
 @pytest.mark.parametrize("profile", EXECUTORS)

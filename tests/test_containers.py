@@ -4,14 +4,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
 import pytest
 
 from darkregulome import __version__
-from pipeline_runner import MODELS, ROOT, Project, copy_project, make_models
+from pipeline_runner import MODELS, ROOT, demo_project
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.heavy]
 
@@ -115,11 +114,7 @@ def test_the_image_has_an_ordinary_user_the_scripts_ps_and_labels(image: str, en
 
 
 def test_the_pipeline_runs_in_the_image(image: str, engine: dict[str, str], tmp_path_factory: pytest.TempPathFactory):
-    folder = tmp_path_factory.mktemp("containers")
-    genome = folder / "project" / "demo-data"
-    command = [sys.executable, str(ROOT / "bin" / "simulate_genome.py"), "--out", str(genome)]
-    subprocess.run([*command, "--loci", "3", "--flank", "12000", "--seed", "1"], check=True)
-    project: Project = copy_project(folder / "project", genome, make_models(folder))
+    project = demo_project(tmp_path_factory.mktemp("containers"))
     run = project.run("--loci_per_task", "3", profile="test,podman", **engine)
     assert run.status == 0, run.output
     tasks = run.trace()

@@ -4,8 +4,6 @@ import gzip
 import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -17,7 +15,7 @@ from darkregulome.errors import InputError
 from darkregulome.genome.annotation import Windows, best_column, read_bed
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.reference import Reference
-from pipeline_runner import MODELS, ROOT, Project, copy_project, make_models, nextflow
+from pipeline_runner import MODELS, ROOT, Project, demo_project, nextflow
 
 SHARED = Path(os.environ.get("DARKREGULOME_SHARED", ROOT.parent / "shared"))
 CONTIGS = Contigs({"chr1": 1_000_000, "chr21": 46_709_983})
@@ -100,11 +98,7 @@ PUBLISHED = {
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    folder = tmp_path_factory.mktemp("genomes")
-    genome = folder / "project" / "demo-data"
-    command = [sys.executable, str(ROOT / "bin" / "simulate_genome.py"), "--out", str(genome), "--loci", "3"]
-    subprocess.run([*command, "--flank", "12000", "--seed", "1"], check=True)
-    return copy_project(folder / "project", genome, make_models(folder))
+    return demo_project(tmp_path_factory.mktemp("genomes"))
 
 
 @pytest.mark.pipeline

@@ -6,14 +6,13 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from darkregulome import __version__
-from pipeline_runner import MODELS, PARTS, ROOT, Project, Run, copy_project, make_models, nextflow
+from pipeline_runner import MODELS, PARTS, ROOT, Project, Run, demo_project, nextflow
 
 pytestmark = pytest.mark.pipeline
 
@@ -35,12 +34,7 @@ STAGES = {
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    folder = tmp_path_factory.mktemp("pipeline")
-    # Its default place: Nextflow 25.04 with the strict parser derives parameters from defaults only.
-    genome = folder / "project" / "demo-data"
-    command = [sys.executable, str(ROOT / "bin" / "simulate_genome.py"), "--out", str(genome), "--loci", "3"]
-    subprocess.run([*command, "--flank", "12000", "--seed", "1"], check=True)
-    return copy_project(folder / "project", genome, make_models(folder))
+    return demo_project(tmp_path_factory.mktemp("pipeline"))
 
 
 @pytest.fixture(scope="module")

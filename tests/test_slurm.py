@@ -6,7 +6,6 @@ The jobs do their work for real. What is tested is how they are asked for, place
 import csv
 import signal
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ import pandas as pd
 import pytest
 
 import slurm_cluster
-from pipeline_runner import MODELS, ROOT, Project, Run, copy_project, make_models, nextflow_environment
+from pipeline_runner import MODELS, ROOT, Project, Run, demo_project, nextflow_environment
 from slurm_cluster import Cluster, running_cluster, wait_until
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.heavy]
@@ -52,11 +51,7 @@ def cluster() -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    folder = tmp_path_factory.mktemp("slurm")
-    genome = folder / "project" / "demo-data"
-    command = [sys.executable, str(ROOT / "bin" / "simulate_genome.py"), "--out", str(genome)]
-    subprocess.run([*command, "--loci", "3", "--flank", "12000", "--seed", "1"], check=True)
-    project = copy_project(folder / "project", genome, make_models(folder))
+    project = demo_project(tmp_path_factory.mktemp("slurm"))
     (project.folder / "cluster.config").write_text(CONFIG.replace("VENV", str(ROOT / ".venv" / "bin")))
     return project
 
