@@ -15,7 +15,7 @@ from scipy.signal import lfilter
 from scipy.special import expit
 
 from darkregulome.errors import InputError
-from darkregulome.models import scan, vector_code
+from darkregulome.models import scan, scan_llvm, vector_code
 from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
 from darkregulome.models.scan import convolve_rows, selective_scan, selective_scan_rows
 
@@ -225,6 +225,26 @@ def test_nan_stays_nan(kernel):
     assert y[0, 5:, 3].isnan().all()
     assert not y[0, :5].isnan().any()
     assert not y[0, :, :3].isnan().any()
+
+
+@pytest.mark.parametrize("without", [("avx512",), ("avx512", "avx", "fma", "f16c")])
+def test_a_cpu_with_fewer_operations_has_the_same_answers(monkeypatch, without):
+    given = full(40, 2, 32, 16)
+    wanted = selective_scan_rows(**given, delta_softplus=True)
+    here = vector_code.llvm.get_host_cpu_features()
+    fewer = type(here)({name: there and not name.startswith(without) for name, there in here.items()})
+    kept = (vector_code.lanes, vector_code._splits_exponents, vector_code._named_registers, scan_llvm._scan_kernel)
+    monkeypatch.setattr(vector_code.llvm, "get_host_cpu_name", lambda: "x86-64" if len(without) > 1 else "haswell")
+    monkeypatch.setattr(vector_code.llvm, "get_host_cpu_features", lambda: fewer)
+    for function in kept:
+        function.cache_clear()
+    try:
+        assert vector_code.lanes() == 8
+        for found, expected in zip(selective_scan_rows(**given, delta_softplus=True), wanted, strict=True):
+            torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * expected.abs().max().item())
+    finally:
+        for function in kept:
+            function.cache_clear()
 
 
 @pytest.mark.parametrize("tied", [True, False])

@@ -17,8 +17,10 @@ from darkregulome.models.vector_code import I64, LOG2_E, LOWEST_EXPONENT, Code, 
 
 ADDS_ONTO = True
 """`scan_rows` takes `onto`."""
-EVERY_CHANNEL = ("B", "C")
+EVERY_CHANNEL = {"B", "C"}
 """Inputs whose rows are the same for all channels."""
+ROWS_AHEAD = 8
+"""Rows from the one at work to the one that is fetched into the cache: one row of a block is a line by itself."""
 WORTH_THREADS = 2**16
 """Numbers in a kernel's input below which a second thread costs more than it wins."""
 
@@ -97,13 +99,25 @@ def _scan_kernel(width: int, states: int, softplus: bool, gated: bool, onto: boo
     code = Code("selective_scan", width, _fields(names, ("A", "bias", "skip", "last")))
 
     def item(rows: dict[str, _Rows], column: Any, number: Any) -> None:
-        decay = code.move(code.address("A"), code.builder.mul(column, I64(states)))
+        b = code.builder
+        decay = code.move(code.address("A"), b.mul(column, I64(states)))
         bias, skip = _load_table(code, "bias", 0, column), _load_table(code, "skip", 0, column)
+        final = b.sub(code.field("length"), I64(1))
 
-        def step(_: Any, carried: list[Any]) -> list[Any]:
-            h, at = carried[:states], dict(zip(names, carried[states:], strict=True))
+        def read(at: dict[str, Any]) -> list[Vector]:
             u, delta = code.load(at["u"]), code.load(at["delta"]) + bias
-            delta = code.softplus(delta) if softplus else delta
+            return [u, code.softplus(delta) if softplus else delta]
+
+        def step(t: Any, carried: list[Any]) -> list[Any]:
+            h, (u, delta), addresses = carried[:states], carried[states : states + 2], carried[states + 2 :]
+            at = dict(zip(names, addresses, strict=True))
+            for name in sorted(at.keys() - EVERY_CHANNEL):
+                code.prefetch(code.move(at[name], b.mul(rows[name].step, I64(ROWS_AHEAD))))
+            # Softplus is a long chain: that of the next step runs beside the work on the states of this one.
+            after = {name: code.move(at[name], rows[name].step) for name in names}
+            following = {name: b.select(b.icmp_signed("<", t, final), after[name], at[name]) for name in ("u", "delta")}
+            u_next, delta_next = read(following)
+            delta_next = code.now(delta_next)
             gain = delta * u
             # Two sums, so that an addition need not wait for the one before it.
             y = [skip * u, code.lift(0.0)]
@@ -122,11 +136,12 @@ def _scan_kernel(width: int, states: int, softplus: bool, gated: bool, onto: boo
                 z = code.load(at["z"])
                 total = total * z * code.sigmoid(z)
             code.store(total, at["y"])
-            return [*h, *(code.move(at[name], rows[name].step) for name in names)]
+            return [*h, u_next, delta_next, *(after | following).values()]
 
-        start = [code.lift(0.0)] * states + [rows[name].start for name in names]
+        starts = {name: rows[name].start for name in names}
+        start = [*[code.lift(0.0)] * states, *read(starts), *starts.values()]
         h = code.repeat(I64(0), code.field("length"), start, step)[:states]
-        last = code.move(code.address("last"), code.builder.mul(number, I64(states * width)))
+        last = code.move(code.address("last"), b.mul(number, I64(states * width)))
         for n in range(states):
             code.store(h[n], code.move(last, n * width))
 

@@ -115,6 +115,21 @@ class Code:
         """Write the lanes from `address` on."""
         self.builder.store(value.value, address, align=4)
 
+    def prefetch(self, address: Any) -> None:
+        """Have the line at `address` brought into the cache; nothing happens where that is no memory."""
+        name = "llvm.prefetch.p0"
+        kind = ir.FunctionType(ir.VoidType(), (POINTER, I32, I32, I32))
+        function = self.module.globals.get(name) or ir.Function(self.module, kind, name)
+        for_reading, all_levels, data = I32(0), I32(3), I32(1)
+        self.builder.call(function, (address, for_reading, all_levels, data))
+
+    def now(self, x: Vector) -> Vector:
+        """`x`, worked out before whatever is loaded from here on: LLVM would move it to where it is first used."""
+        if self.width not in _named_registers():
+            return x
+        kind = ir.FunctionType(self.vector, [self.vector])
+        return Vector(self, self.builder.asm(kind, "", "=v,0", [x.value], side_effect=True))
+
     def fma(self, a: Vector, b: Vector | float, c: Vector | float) -> Vector:
         """``a * b + c``, in one rounding where the CPU can."""
         return self._intrinsic("fmuladd", a, b, c)
@@ -297,6 +312,13 @@ def _machine() -> Any:
 def lanes() -> int:
     """Lanes of float32 in a register of the CPU at hand; 8 where it does not say."""
     return 16 if llvm.get_host_cpu_features().get("avx512f") else 8
+
+
+@cache
+def _named_registers() -> tuple[int, ...]:
+    """Widths of the registers that inline assembly calls ``v``, on x86; LLVM ends the process at any other width."""
+    features = llvm.get_host_cpu_features()
+    return tuple(width for width, name in ((8, "avx"), (16, "avx512f")) if features.get(name))
 
 
 @cache
