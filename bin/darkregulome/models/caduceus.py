@@ -17,7 +17,7 @@ from darkregulome.models.checkpoint import find_weights, load_weights, read_conf
 from darkregulome.models.language import LetterLanguageModel
 from darkregulome.models.letters import CHARACTERS, LOWER_CASE, VOCABULARY_SIZE, Alphabet, padded_size
 from darkregulome.models.numerics import linear
-from darkregulome.models.scan import convolve_rows, selective_scan_rows
+from darkregulome.models.scan import Convolution, convolve_both_ways, convolve_rows, selective_scan_rows
 
 
 class SsmConfig(BaseModel):
@@ -142,17 +142,22 @@ class Mamba(nn.Module):
         for parameter in (self.A_log, self.D, self.dt_proj.bias):
             parameter._no_weight_decay = True  # type: ignore[attr-defined]
 
-    def mix(self, xz: Tensor, reverse: bool = False, gated: bool = True, onto: Tensor | None = None) -> Tensor:
-        """From the projected input (batch, length, 2 inner) to the gated scan (batch, length, inner).
+    @property
+    def convolution(self) -> Convolution:
+        """Weight and bias."""
+        return self.conv1d.weight, self.conv1d.bias
 
-        The other direction of the same input may come without its gate, as what this one is added to before its own.
-        """
+    def mix(self, xz: Tensor, reverse: bool = False) -> Tensor:
+        """From the projected input (batch, length, 2 inner) to the gated scan (batch, length, inner)."""
         x, z = xz.chunk(2, dim=-1)
-        x = convolve_rows(x, self.conv1d.weight, self.conv1d.bias, reverse)
+        return self.scan(convolve_rows(x, *self.convolution, reverse), z, reverse)
+
+    def scan(self, x: Tensor, z: Tensor | None, reverse: bool = False, onto: Tensor | None = None) -> Tensor:
+        """From the convolved input (batch, length, inner) to the scan of it, `onto` added, gated by `z`."""
         step, B, C = linear(x, self.x_proj.weight).split((self.dt_rank, self.d_state, self.d_state), dim=-1)
         delta = linear(step, self.dt_proj.weight)
         A = -torch.exp(self.A_log.float() if self.A_log.dtype == torch.bfloat16 else self.A_log)
-        given = x, delta, A, B, C, self.D, z if gated else None, self.dt_proj.bias
+        given = x, delta, A, B, C, self.D, z, self.dt_proj.bias
         return selective_scan_rows(*given, delta_softplus=True, reverse=reverse, onto=onto)[0]
 
 
@@ -177,8 +182,9 @@ class BiMamba(nn.Module):
         fwd, rev = self.mamba_fwd, self.mamba_rev
         xz = linear(x, fwd.in_proj.weight, fwd.in_proj.bias)
         if rev is not None and self.tied and not self.multiply and fwd.out_proj.bias is None:
-            y = rev.mix(xz, reverse=True, onto=fwd.mix(xz, gated=False))
-            return linear(y, fwd.out_proj.weight)
+            x, z = xz.chunk(2, dim=-1)
+            forth, back = convolve_both_ways(x, fwd.convolution, rev.convolution)
+            return linear(rev.scan(back, z, reverse=True, onto=fwd.scan(forth, None)), fwd.out_proj.weight)
         y = fwd.mix(xz)
         if rev is None:
             return fwd.out_proj(y)

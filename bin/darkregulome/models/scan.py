@@ -17,7 +17,7 @@ Source of the recurrence: Gu and Dao 2023 (arXiv:2312.00752); tested against `se
 import importlib
 import os
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -44,6 +44,10 @@ SAVED_EVERY = 16
 
 STEP_ELEMENTS = {"cpu": 2**18, "cuda": 2**23}
 """State elements to work on in one step: a CPU's fit its cache, a GPU's fill its cores."""
+
+
+Convolution: TypeAlias = tuple[Tensor, Tensor | None]
+"""Weight (channels, 1, taps) and bias (channels,) of a depthwise convolution."""
 
 
 def selective_scan(
@@ -146,6 +150,14 @@ def convolve_rows(x: Tensor, weight: Tensor, bias: Tensor | None, reverse: bool 
     for k in range(1, taps):
         y = torch.addcmul(y, padded[:, k : k + length], weight[:, 0, k])
     return F.silu(y)
+
+
+def convolve_both_ways(x: Tensor, forth: Convolution, back: Convolution) -> tuple[Tensor, Tensor]:
+    """`convolve_rows` with one weight and bias along the sequence, and with another from its end."""
+    kernel = _kernel(x, *forth, *back)
+    if hasattr(kernel, "convolve_both_ways"):
+        return kernel.convolve_both_ways(x, forth, back)
+    return convolve_rows(x, *forth), convolve_rows(x, *back, reverse=True)
 
 
 def asked_kernel() -> str:

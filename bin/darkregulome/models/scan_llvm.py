@@ -8,12 +8,15 @@ other, so that the answer does not depend on the number of threads.
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from darkregulome.models.vector_code import I64, LOG2_E, LOWEST_EXPONENT, Code, Kernel, Vector, lanes
+
+if TYPE_CHECKING:
+    from darkregulome.models.scan import Convolution
 
 ADDS_ONTO = True
 """`scan_rows` takes `onto`."""
@@ -21,6 +24,8 @@ EVERY_CHANNEL = {"B", "C"}
 """Inputs whose rows are the same for all channels."""
 ROWS_AHEAD = 8
 """Rows from the one at work to the one that is fetched into the cache: one row of a block is a line by itself."""
+TILE = 64
+"""Rows of a sequence that one thread convolves at a time."""
 WORTH_THREADS = 2**16
 """Numbers in a kernel's input below which a second thread costs more than it wins."""
 
@@ -65,17 +70,36 @@ def scan_rows(
 
 def convolve_rows(x: Tensor, weight: Tensor, bias: Tensor | None, reverse: bool) -> Tensor:
     """`scan.convolve_rows` of float32 tensors on a CPU, without gradient."""
+    return _convolve(x, [(weight, bias)], (reverse,))[0]
+
+
+def convolve_both_ways(x: Tensor, forth: "Convolution", back: "Convolution") -> tuple[Tensor, Tensor]:
+    """`scan.convolve_both_ways` of float32 tensors on a CPU, without gradient: `x` is read once."""
+    there, here = _convolve(x, [forth, back], (False, True))
+    return there, here
+
+
+def _convolve(x: Tensor, given: "list[Convolution]", reverse: tuple[bool, ...]) -> list[Tensor]:
     batch, length, channels = x.shape
-    width, taps = math.gcd(channels, lanes()), weight.shape[-1]
-    blocks = channels // width
-    x, y = _dense_rows(x), torch.empty(batch, length, channels)
-    weight = weight[:, 0].t().contiguous()
-    bias = torch.zeros(channels) if bias is None else bias.contiguous()
-    fields = _row_fields("x", x, reverse) | _row_fields("y", y, reverse)
-    fields |= {"weight": weight.data_ptr(), "bias": bias.data_ptr()}
-    kernel = _convolution_kernel(width, taps)
-    kernel(batch * blocks, _threads(x), length=length, channels=channels, blocks=blocks, **fields)
-    return y
+    width, taps = math.gcd(channels, lanes()), given[0][0].shape[-1]
+    x, found = _dense_rows(x), [torch.empty(batch, length, channels) for _ in given]
+    zeros = torch.zeros(channels)
+    # A row of weights for each tap, then the bias.
+    tables = [torch.cat((weight[:, 0].t(), (zeros if bias is None else bias)[None])) for weight, bias in given]
+    tiles = -(-length // TILE)
+    sizes = {
+        "length": length,
+        "blocks": channels // width,
+        "tiles": tiles,
+        "x_batch": x.stride(0),
+        "x_row": x.stride(1),
+    }
+    places = {"x": x, "zeros": zeros}
+    for i, (y, table) in enumerate(zip(found, tables, strict=True)):
+        places |= {f"y{i}": y, f"table{i}": table}
+    kernel = _convolution_kernel(width, taps, reverse)
+    kernel(batch * tiles, _threads(x), **sizes, **{name: tensor.data_ptr() for name, tensor in places.items()})
+    return found
 
 
 def _dense_rows(x: Tensor) -> Tensor:
@@ -150,26 +174,48 @@ def _scan_kernel(width: int, states: int, softplus: bool, gated: bool, onto: boo
 
 
 @cache
-def _convolution_kernel(width: int, taps: int) -> Kernel:
-    code = Code("convolution", width, _fields(("x", "y"), ("weight", "bias")))
+def _convolution_kernel(width: int, taps: int, reverse: tuple[bool, ...]) -> Kernel:
+    """The convolutions of the same rows in one or two directions, row by row: lines are read in their order."""
+    outputs = [f"{name}{i}" for i in range(len(reverse)) for name in ("y", "table")]
+    code = Code("convolution", width, ["length", "blocks", "tiles", "x_batch", "x_row", "x", "zeros", *outputs])
+    b, length, blocks = code.builder, code.field("length"), code.field("blocks")
+    channels = b.mul(blocks, I64(width))
 
-    def item(rows: dict[str, _Rows], column: Any, _: Any) -> None:
-        weights = [_load_table(code, "weight", k, column) for k in range(taps)]
-        bias = _load_table(code, "bias", 0, column)
+    def tile(number: Any, _: list[Any]) -> list[Any]:
+        tiles = code.field("tiles")
+        sequence, first = b.sdiv(number, tiles), b.mul(b.srem(number, tiles), I64(TILE))
+        x = code.move(code.address("x"), b.mul(sequence, code.field("x_batch")))
+        before = b.mul(sequence, length)
 
-        def step(_: Any, carried: list[Any]) -> list[Any]:
-            *past, x_at, y_at = carried
-            seen = [*past, code.load(x_at)]
-            y = bias
-            for weight, x in zip(weights, seen, strict=True):
-                y = code.fma(weight, x, y)
-            code.store(y * code.sigmoid(y), y_at)
-            return [*seen[1:], code.move(x_at, rows["x"].step), code.move(y_at, rows["y"].step)]
+        def row(t: Any, _: list[Any]) -> list[Any]:
+            def seen(offset: int) -> Any:
+                """The row that far from this one; zeros beyond the ends."""
+                at = b.add(t, I64(offset))
+                inside = b.icmp_unsigned("<", at, length)
+                return b.select(inside, code.move(x, b.mul(at, code.field("x_row"))), code.address("zeros"))
 
-        start = [code.lift(0.0)] * (taps - 1) + [rows["x"].start, rows["y"].start]
-        code.repeat(I64(0), code.field("length"), start, step)
+            rows = [[seen(k if back else -k) for k in reversed(range(taps))] for back in reverse]
+            y_row = b.mul(b.add(before, t), channels)
 
-    _for_items(code, ("x", "y"), item)
+            def block(number: Any, _: list[Any]) -> list[Any]:
+                column = b.mul(number, I64(width))
+                for i, addresses in enumerate(rows):
+                    table = code.move(code.address(f"table{i}"), column)
+                    y = code.load(code.move(table, b.mul(channels, I64(taps))))
+                    for k, at in enumerate(addresses):
+                        weight = code.load(code.move(table, b.mul(channels, I64(k))))
+                        y = code.fma(weight, code.load(code.move(at, column)), y)
+                    code.store(y * code.sigmoid(y), code.move(code.address(f"y{i}"), b.add(y_row, column)))
+                return []
+
+            code.repeat(I64(0), blocks, [], block)
+            return []
+
+        end = b.add(first, I64(TILE))
+        code.repeat(first, b.select(b.icmp_signed("<", end, length), end, length), [], row)
+        return []
+
+    code.repeat(code.first, code.last, [], tile)
     return code.compile()
 
 
