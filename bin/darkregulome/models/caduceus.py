@@ -17,7 +17,7 @@ from darkregulome.models.checkpoint import find_weights, load_weights, read_conf
 from darkregulome.models.language import LetterLanguageModel
 from darkregulome.models.letters import CHARACTERS, LOWER_CASE, VOCABULARY_SIZE, Alphabet, padded_size
 from darkregulome.models.numerics import linear
-from darkregulome.models.scan import Convolution, convolve_both_ways, convolve_rows, selective_scan_rows
+from darkregulome.models.scan import Convolution, add_and_norm, convolve_both_ways, convolve_rows, selective_scan_rows
 
 
 class SsmConfig(BaseModel):
@@ -242,10 +242,12 @@ class CaduceusBlock(nn.Module):
         self.residual_in_fp32 = config.residual_in_fp32
 
     def forward(self, hidden: Tensor, residual: Tensor | None) -> tuple[Tensor, Tensor]:
-        residual = hidden if residual is None else hidden + residual
         if self.exchange:
+            residual = hidden if residual is None else hidden + residual
             residual = residual.roll(residual.shape[-1] // 2, dims=-1)
-        hidden = _apply_norm(self.norm, residual, self.rcps)
+            hidden = _apply_norm(self.norm, residual, self.rcps)
+        else:
+            hidden, residual = _add_and_norm(self.norm, hidden, residual, self.rcps)
         if self.residual_in_fp32 and residual.dtype == torch.bfloat16:
             residual = residual.float()
         return self.mixer(hidden), residual
@@ -260,6 +262,14 @@ def _make_norm(config: CaduceusConfig) -> nn.Module:
 def _apply_norm(norm: nn.Module, x: Tensor, rcps: bool) -> Tensor:
     inner = norm.submodule if isinstance(norm, RcpsNorm) else norm
     return _norm_halves(inner, x) if rcps else inner(x)
+
+
+def _add_and_norm(norm: nn.Module, x: Tensor, residual: Tensor | None, rcps: bool) -> tuple[Tensor, Tensor]:
+    """The norm of the sum, and the sum."""
+    if residual is not None and isinstance(norm, RMSNorm) and not rcps:
+        return add_and_norm(x, residual, norm.weight, norm.eps)
+    residual = x if residual is None else x + residual
+    return _apply_norm(norm, residual, rcps), residual
 
 
 class RcpsEmbedding(nn.Module):
@@ -323,7 +333,7 @@ class CaduceusBackbone(nn.Module):
         hidden, residual = self.embeddings(tokens), None
         for layer in self.layers:
             hidden, residual = layer(hidden, residual)
-        return _apply_norm(self.norm_f, hidden + residual, self.rcps)
+        return _add_and_norm(self.norm_f, hidden, residual, self.rcps)[0]
 
 
 class Caduceus(nn.Module):

@@ -160,6 +160,17 @@ def convolve_both_ways(x: Tensor, forth: Convolution, back: Convolution) -> tupl
     return convolve_rows(x, *forth), convolve_rows(x, *back, reverse=True)
 
 
+def add_and_norm(x: Tensor, residual: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """``x + residual`` over its root mean square, times `weight`, all (..., channels); and ``x + residual`` itself."""
+    kernel = _kernel(x, residual, weight)
+    if hasattr(kernel, "add_and_norm"):
+        return kernel.add_and_norm(x, residual, weight, eps)
+    residual = x + residual
+    wide = residual if residual.dtype == torch.float64 else residual.float()
+    wide = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)
+    return (wide * weight).to(weight.dtype), residual
+
+
 def asked_kernel() -> str:
     """The kernel that the environment variable DARKREGULOME_SCAN asks for.
 

@@ -102,6 +102,20 @@ def _convolve(x: Tensor, given: "list[Convolution]", reverse: tuple[bool, ...]) 
     return found
 
 
+def add_and_norm(x: Tensor, residual: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """`scan.add_and_norm` of float32 tensors on a CPU, without gradient."""
+    channels = x.shape[-1]
+    width, rows = math.gcd(channels, lanes()), x.numel() // channels
+    x, residual = x.contiguous(), residual.contiguous()
+    total, normed = torch.empty_like(x), torch.empty_like(x)
+    constants = torch.tensor([1 / channels, eps])
+    places = {"x": x, "residual": residual, "total": total, "normed": normed, "weight": weight.contiguous()}
+    places |= {"constants": constants}
+    addresses = {name: tensor.data_ptr() for name, tensor in places.items()}
+    _norm_kernel(width)(rows, _threads(x), channels=channels, **addresses)
+    return normed, total
+
+
 def _dense_rows(x: Tensor) -> Tensor:
     """`x`, each of whose rows lies in one piece."""
     return x if x.stride(-1) == 1 else x.contiguous()
@@ -216,6 +230,39 @@ def _convolution_kernel(width: int, taps: int, reverse: tuple[bool, ...]) -> Ker
         return []
 
     code.repeat(code.first, code.last, [], tile)
+    return code.compile()
+
+
+@cache
+def _norm_kernel(width: int) -> Kernel:
+    code = Code("add_and_norm", width, ("channels", "x", "residual", "total", "normed", "weight", "constants"))
+    b, channels = code.builder, code.field("channels")
+    per_channel, eps = (code.load_scalar(code.move(code.address("constants"), i)) for i in range(2))
+    blocks = b.sdiv(channels, I64(width))
+
+    def row(number: Any, _: list[Any]) -> list[Any]:
+        start = b.mul(number, channels)
+        places = ("x", "residual", "total", "normed")
+        x, residual, total, normed = (code.move(code.address(name), start) for name in places)
+
+        def add(number: Any, squares: list[Any]) -> list[Any]:
+            column = b.mul(number, I64(width))
+            value = code.load(code.move(x, column)) + code.load(code.move(residual, column))
+            code.store(value, code.move(total, column))
+            return [code.fma(value, value, squares[0])]
+
+        def scale(number: Any, carried: list[Any]) -> list[Any]:
+            column = b.mul(number, I64(width))
+            value = code.load(code.move(total, column)) * carried[0] * _load_table(code, "weight", 0, column)
+            code.store(value, code.move(normed, column))
+            return carried
+
+        (squares,) = code.repeat(I64(0), blocks, [code.lift(0.0)], add)
+        size = code.square_root(code.fma(code.total(squares), per_channel, eps))
+        code.repeat(I64(0), blocks, [code.lift(1.0) / size], scale)
+        return []
+
+    code.repeat(code.first, code.last, [], row)
     return code.compile()
 
 

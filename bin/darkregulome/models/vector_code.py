@@ -106,10 +106,14 @@ class Code:
 
     def load_scalar(self, address: Any) -> Vector:
         """The one number at `address` in every lane."""
-        b, undefined = self.builder, ir.Constant(self.vector, ir.Undefined)
-        first = b.insert_element(undefined, b.load(address, typ=F32, align=4), I32(0))
+        return self._spread(self.builder.load(address, typ=F32, align=4))
+
+    def _spread(self, number: Any) -> Vector:
+        """A float in every lane."""
+        undefined = ir.Constant(self.vector, ir.Undefined)
+        first = self.builder.insert_element(undefined, number, I32(0))
         zeros = ir.Constant(ir.VectorType(I32, self.width), [0] * self.width)
-        return Vector(self, b.shuffle_vector(first, undefined, zeros))
+        return Vector(self, self.builder.shuffle_vector(first, undefined, zeros))
 
     def store(self, value: Vector, address: Any) -> None:
         """Write the lanes from `address` on."""
@@ -147,6 +151,19 @@ class Code:
         kind = ir.FunctionType(self.vector, [self.vector, argument.type, self.vector, mask, I32])
         function = self.module.globals.get(full) or ir.Function(self.module, kind, full)
         return Vector(self, self.builder.call(function, [x.value, argument, x.value, mask(0xFFFF), I32(4)]))
+
+    def total(self, x: Vector) -> Vector:
+        """The sum of the lanes, in every lane."""
+        full = f"llvm.vector.reduce.fadd.v{self.width}f32"
+        function = self.module.globals.get(full) or ir.Function(
+            self.module, ir.FunctionType(F32, [F32, self.vector]), full
+        )
+        # In pairs, not lane after lane.
+        return self._spread(self.builder.call(function, [F32(0.0), x.value], fastmath=("reassoc",)))
+
+    def square_root(self, x: Vector) -> Vector:
+        """The square root."""
+        return self._intrinsic("sqrt", x)
 
     def larger(self, least: float, x: Vector) -> Vector:
         """max(least, x), NaN where x is NaN."""
