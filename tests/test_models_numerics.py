@@ -86,6 +86,20 @@ def test_a_network_for_inference_is_the_same_function_of_the_same_parameters(one
     assert all(type(layer) is not torch.nn.Linear for layer in network.modules())
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_weight_that_changes_is_read_anew(onednn, frozen):
+    with torch.inference_mode(frozen):
+        layer = for_inference(torch.nn.Sequential(torch.nn.Linear(4, 3)), torch.device("cpu"))[0]
+    x = torch.randn(5, 4)
+    for rows in (5, 2):
+        with torch.inference_mode():
+            wanted = x[:rows].double() @ layer.weight.double().t() + layer.bias.double()
+            torch.testing.assert_close(layer(x[:rows]).double(), wanted, rtol=1e-5, atol=1e-6)
+        if not frozen:
+            with torch.no_grad():
+                layer.weight.mul_(3)
+
+
 COUNTING = """
 import json, resource, torch
 from darkregulome.models.numerics import keep_freed_memory

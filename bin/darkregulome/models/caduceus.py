@@ -154,7 +154,7 @@ class Mamba(nn.Module):
 
     def scan(self, x: Tensor, z: Tensor | None, reverse: bool = False, onto: Tensor | None = None) -> Tensor:
         """From the convolved input (batch, length, inner) to the scan of it, `onto` added, gated by `z`."""
-        step, B, C = linear(x, self.x_proj.weight).split((self.dt_rank, self.d_state, self.d_state), dim=-1)
+        step, B, C = self.x_proj(x).split((self.dt_rank, self.d_state, self.d_state), dim=-1)
         delta = linear(step, self.dt_proj.weight)
         A = -torch.exp(self.A_log.float() if self.A_log.dtype == torch.bfloat16 else self.A_log)
         given = x, delta, A, B, C, self.D, z, self.dt_proj.bias
@@ -180,11 +180,11 @@ class BiMamba(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         fwd, rev = self.mamba_fwd, self.mamba_rev
-        xz = linear(x, fwd.in_proj.weight, fwd.in_proj.bias)
+        xz = fwd.in_proj(x)
         if rev is not None and self.tied and not self.multiply and fwd.out_proj.bias is None:
             x, z = xz.chunk(2, dim=-1)
             forth, back = convolve_both_ways(x, fwd.convolution, rev.convolution)
-            return linear(rev.scan(back, z, reverse=True, onto=fwd.scan(forth, None)), fwd.out_proj.weight)
+            return fwd.out_proj(rev.scan(back, z, reverse=True, onto=fwd.scan(forth, None)))
         y = fwd.mix(xz)
         if rev is None:
             return fwd.out_proj(y)

@@ -15,6 +15,9 @@ from darkregulome.errors import InputError
 
 PRECISIONS = ("fp32", "tf32", "bf16")
 
+MOST_ORDERED = 2**20
+"""Numbers in a weight that is kept twice, for speed."""
+
 MALLOC_THRESHOLDS = {"MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_"}
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameters of mallopt(3)."""
@@ -94,23 +97,42 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     MKL, which PyTorch calls otherwise, uses half of the registers of an AMD CPU: oneDNN is twice as fast there.
     The operator is the one that torch.compile calls; where a PyTorch does not have it, `F.linear` is called.
     """
-    given = [tensor for tensor in (x, weight, bias) if tensor is not None]
-    # Asked for another precision, PyTorch is to choose it.
-    if torch.is_autocast_enabled("cpu") or not _by_onednn():
-        return F.linear(x, weight, bias)
-    if any(tensor.device.type != "cpu" or tensor.dtype != torch.float32 for tensor in given):
-        return F.linear(x, weight, bias)
-    if x.numel() == 0 or (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given)):
+    if not _multiplies(x, weight, bias):
         return F.linear(x, weight, bias)
     # Of a weight whose rows do not lie side by side it makes a thousand times the work.
     return torch.ops.mkldnn._linear_pointwise(x, weight.contiguous(), bias, "none", [], "")
 
 
+def _multiplies(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    """Whether oneDNN is to multiply these."""
+    # Asked for another precision, PyTorch is to choose it.
+    if torch.is_autocast_enabled("cpu") or not _by_onednn() or x.numel() == 0:
+        return False
+    given = [tensor for tensor in (x, weight, bias) if tensor is not None]
+    if any(tensor.device.type != "cpu" or tensor.dtype != torch.float32 for tensor in given):
+        return False
+    return not (torch.is_grad_enabled() and any(tensor.requires_grad for tensor in given))
+
+
 class Dense(nn.Linear):
-    """`nn.Linear` by `linear`."""
+    """`nn.Linear` by `linear`.
+
+    Where oneDNN multiplies, a small weight is kept in oneDNN's own order as well, which it would bring it into each
+    time. Changes of the weight are seen, but for those through ``weight.data``.
+    """
+
+    _ordered: tuple[int, Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        return linear(x, self.weight, self.bias)
+        weight = self.weight
+        if weight.numel() > MOST_ORDERED or not _multiplies(x, weight, self.bias):
+            return linear(x, weight, self.bias)
+        # What was made under inference mode counts no changes.
+        version = 0 if weight.is_inference() else weight._version
+        if self._ordered is None or self._ordered[0] != version:
+            rows = x.numel() // x.shape[-1]
+            self._ordered = version, torch.ops.mkldnn._reorder_linear_weight(weight.detach(), rows)
+        return torch.ops.mkldnn._linear_pointwise(x, self._ordered[1], self.bias, "none", [], "")
 
 
 def for_inference(network: nn.Module, device: torch.device) -> Any:
