@@ -17,7 +17,13 @@ from scipy.special import expit
 from darkregulome.errors import InputError
 from darkregulome.models import scan, scan_llvm, vector_code
 from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
-from darkregulome.models.scan import convolve_rows, selective_scan, selective_scan_rows
+from darkregulome.models.scan import (
+    add_and_norm,
+    convolve_both_ways,
+    convolve_rows,
+    selective_scan,
+    selective_scan_rows,
+)
 
 BIN = Path(__file__).parents[1] / "bin"
 
@@ -184,6 +190,28 @@ def test_convolution_is_that_of_scipy(kernel, channels, taps, biased, reverse):
     x, weight, bias = (torch.from_numpy(array).float() for array in (x, weight[:, None], bias))
     found = convolve_rows(x, weight, bias if biased else None, reverse)
     assert_near(found, wanted[:, ::-1] if reverse else wanted)
+
+
+@pytest.mark.parametrize("length", [1, 3, 70])
+@pytest.mark.parametrize("channels", [5, 48])
+def test_both_directions_at_once_are_each_by_itself(kernel, length, channels):
+    torch.manual_seed(0)
+    x = torch.randn(2, length, 2 * channels)[..., channels:]
+    forth = torch.randn(channels, 1, 4), torch.randn(channels)
+    back = torch.randn(channels, 1, 4), None
+    there, here = convolve_both_ways(x, forth, back)
+    assert_near(there, convolve_rows(x.double(), *(part.double() for part in forth)).numpy())
+    assert_near(here, convolve_rows(x.double(), back[0].double(), None, reverse=True).numpy())
+
+
+@pytest.mark.parametrize("channels", [3, 24, 256])
+def test_the_norm_of_a_sum_is_its_definition(kernel, channels):
+    rng = np.random.default_rng(0)
+    x, residual = (rng.normal(size=(2, 7, channels)) for _ in range(2))
+    weight = rng.normal(size=channels)
+    normed, total = add_and_norm(*(torch.from_numpy(a).float() for a in (x, residual, weight)), eps=1e-2)
+    assert_near(total, x + residual)
+    assert_near(normed, (x + residual) / np.sqrt(((x + residual) ** 2).mean(-1, keepdims=True) + 1e-2) * weight)
 
 
 @pytest.mark.parametrize("own_threads", [False, True])
