@@ -1,21 +1,22 @@
 #!/usr/bin/env python3
 """Score elements by in-silico mutagenesis with one model."""
 
-from collections import Counter
-from dataclasses import asdict
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from darkregulome import cli
-from darkregulome.errors import InputError, Problem, raise_all
 
 app = cli.script(
     help="Score elements by in-silico mutagenesis with one model; write every effect, a status and the predictability.",
     example="score_elements.py --elements elements.parquet --loci loci.tsv --fasta genome.fa.gz --model demo-caduceus "
     "--out effects.parquet --reference-out reference.parquet",
 )
+
+NOT_RECORDED = ("progress", "version", "threads", "plan_only", "chunks_dir")
+"""What the tables do not depend on."""
 
 
 @app.command()
@@ -58,26 +59,21 @@ def main(
     progress: cli.Progress = True,
     version: cli.Version = False,
 ) -> None:
+    given = dict(locals())
     import torch
 
     from darkregulome.genome.reference import Reference
     from darkregulome.io import schemas, tables
-    from darkregulome.io.provenance import provenance, sha256_file
-    from darkregulome.ism.chunks import ChunkStore, code_digest, digest, identity
+    from darkregulome.io.provenance import provenance
     from darkregulome.ism.engine import plan_summary, precision_agreement, score_chunks
     from darkregulome.ism.plan import resolve, settings_of
-    from darkregulome.models.checkpoint import find_weights
-    from darkregulome.models.registry import checkpoint_folder, find_entry, load_model
+    from darkregulome.ism.run import checkpoint_record, chunk_store, parameters_of, select_loci, write_scores
+    from darkregulome.models.registry import find_entry, load_model
 
-    outside = ("progress", "version", "threads", "plan_only", "chunks_dir")
-    parameters = {
-        name: value
-        for name, value in locals().items()
-        if isinstance(value, (str, int, float, Path, list)) and name not in outside
-    }
     cli.different_files(out=out, reference_out=reference_out)
     torch.set_num_threads(threads)
-    table = _select(tables.read_table(elements, schemas.ELEMENTS), elements, locus)
+    table, absent = select_loci(tables.read_table(elements, schemas.ELEMENTS), elements, locus)
+    _warn(absent)
     loci_table = None if loci is None else tables.read_table(loci, schemas.LOCI)
     entry = find_entry(model, weights, registry)
     chosen, indexed = cli.track_names(tracks)
@@ -99,97 +95,39 @@ def main(
     )
     settings = resolve(settings, loaded)
     size = cli.positive("--batch-size", batch_size)
-    parameters |= {"sites": settings.sites, "window": settings.window, "readout": settings.readout}
     with Reference(fasta) as genome:
+        job = (loaded, table, loci_table, genome, settings)
         if plan_only:
-            _show(plan_summary(loaded, table, loci_table, genome, settings), model)
+            _show(plan_summary(*job), model)
             return
-        source = checkpoint_folder(model, weights, registry)
-        source = source if source.is_file() else source / entry.file if entry.file else find_weights(source)
-        checkpoint = {"revision": entry.revision, "weights": source.name, "sha256": sha256_file(source)}
+        checkpoint = checkpoint_record(model, weights, registry)
+        parameters = parameters_of(given, settings, outside=NOT_RECORDED)
         record = provenance("score_elements.py", parameters, model=model, checkpoint=checkpoint)
-        store = ChunkStore(
-            out,
-            {
-                "settings": asdict(settings),
-                "model": [model, checkpoint, loaded.device.type, precision, chosen, indexed],
-                "tables": [digest(table), digest(loci_table)],
-                "genome": identity(fasta),
-                "code": code_digest(),
-            },
-            chunks_dir,
-        )
+        what = [model, checkpoint, loaded.device.type, precision, chosen, indexed]
+        store = chunk_store(out, settings, what, [table, loci_table], fasta, chunks_dir)
         if store.found:
             cli.console.print(f"note: {store.found} finished chunks of an interrupted run are taken as they are.")
         elif precision != "fp32":
-            agreement = precision_agreement(loaded, table, loci_table, genome, settings, size, chosen)
+            agreement = precision_agreement(*job, size, chosen)
             if agreement is not None:
                 cli.console.print(agreement.sentence(precision), markup=False)
-        counts = Counter[str]()
         with (
             cli.progress_bar(progress, model, "sequences") as report,
-            tables.table_writer(out, schemas.EFFECTS, record) as write_effects,
-            tables.table_writer(reference_out, schemas.REFERENCE, record) as write_reference,
+            tables.table_writer(out, schemas.EFFECTS, record) as effects,
+            tables.table_writer(reference_out, schemas.REFERENCE, record) as reference,
         ):
-            rejected: dict[str, list[tuple[str, str]]] = {}
-            failed: dict[str, str] = {}
-            for scores in score_chunks(
-                loaded,
-                table,
-                loci_table,
-                genome,
-                settings,
-                batch_size=size,
-                tracks=chosen,
-                progress=report,
-                store=store,
-            ):
-                write_effects(scores.effects)
-                write_reference(scores.reference)
-                counts.update(elements=len(scores.reference), effects=len(scores.effects), forwards=scores.forwards)
-                counts.update(tokens=scores.tokens)
-                failed |= scores.failed_loci
-                for row in scores.rejected.itertuples():
-                    rejected.setdefault(row.status, []).append((row.element, row.reason))
-        notes = genome.notes
+            chunks = score_chunks(*job, batch_size=size, tracks=chosen, progress=report, store=store)
+            outcome = write_scores(chunks, effects, reference)
     store.remove()
-    for note in notes:
+    for note in genome.notes:
         cli.console.print(f"note: {note}", markup=False)
-    _tell(failed, rejected)
-    cli.console.print(
-        f"{model}: {counts['elements'] - sum(map(len, rejected.values()))} of {counts['elements']} elements scored, "
-        f"{counts['effects']} effects, {counts['forwards']} sequences of {counts['tokens']} bases in all."
-    )
+    _warn(outcome.warnings())
+    cli.console.print(outcome.sentence(model))
 
 
-def _select(table, path: Path, loci: list[str] | None):
-    """The elements of the loci named, or all. Loci without elements are told of, unless none has any."""
-    if table.empty:
-        raise InputError.at(path, "has no element", "give a table with at least one element")
-    known = set(table["locus"])
-    # A name may hold a comma itself.
-    wanted = [part for name in loci or [] for part in ([name] if name in known else name.split(",")) if part]
-    if not wanted:
-        return table
-    absent = [name for name in dict.fromkeys(wanted) if name not in known]
-    problems = [Problem(str(path), f"has no element of the locus {name!r}", "check --locus") for name in absent]
-    if known.isdisjoint(wanted):
-        raise_all(problems)
-    for problem in problems:
-        cli.console.print(f"warning: {problem}", markup=False)
-    return table[table["locus"].isin(wanted)]
-
-
-def _tell(failed: dict[str, str], rejected: dict[str, list[tuple[str, str]]]) -> None:
-    """Loci that failed, and elements without a score: the first of each status by name."""
-    for name, reason in failed.items():
-        cli.console.print(f"warning: the locus {name} failed: {reason}", markup=False)
-    for status, elements in rejected.items():
-        name, reason = elements[0]
-        cli.console.print(
-            f"warning: {len(elements)} elements are {status}, such as {name}: {reason}",
-            markup=False,
-        )
+def _warn(sentences: Iterable[object]) -> None:
+    for sentence in sentences:
+        cli.console.print(f"warning: {sentence}", markup=False)
 
 
 def _show(summary, title: str) -> None:
