@@ -79,14 +79,10 @@ def main(
             raise InputError.at(option, f"is {length}", "give a multiple of 128, the bases of a bin")
     import torch
 
-    from darkregulome.io.tables import write_json
-    from darkregulome.models.checkpoint import save_checkpoint
     from darkregulome.models.numerics import check_precision, resolve_device
-    from darkregulome.training.build import build_enformer
-    from darkregulome.training.enformer import EnformerTraining, identity, train_enformer
-    from darkregulome.training.schedule import Budget
+    from darkregulome.training.enformer import EnformerTraining
+    from darkregulome.training.enformer_run import share_of, train_into
     from darkregulome.training.sources import from_bigwigs, from_target_set
-    from darkregulome.training.state import StateFile
 
     torch.set_num_threads(threads)
     settings = EnformerTraining(
@@ -104,35 +100,19 @@ def main(
         device=str(resolve_device(device)),
         precision=check_precision(precision),
     )
-
-    def budget(share: float) -> Budget:
-        return Budget(None if steps is None else round(share * steps), None if minutes is None else share * minutes)
-
     held_out, chosen_by = ([name for name in names.split(",") if name] for names in (holdout, validation))
     if windows is not None and targets is not None and track_table is not None:
         source = from_target_set(fasta, windows, targets, track_table, track_pattern, held_out, chosen_by, settings)
     else:
         source = from_bigwigs(fasta, tracks or [], tss or Path(), held_out, chosen_by, settings)
-    model, model_config = build_enformer(config, seed)
-    kept = StateFile(
-        state or out.with_name(f"{out.name}.state"),
-        identity(model, source.codes, source.values, source.training.sites, budget(1.0), settings),
-        state_minutes,
-    )
 
     def report(row) -> None:
         if progress:
             cli.console.print(json.dumps(row), markup=False)
 
-    card, curve = train_enformer(
-        model, source.training, source.held_out, budget, settings, report, kept, source.validation
-    )
-    card |= source.card()
-    card["model"] = out.name
-    card["command"] = cli.command_line("train_enformer.py")
-    save_checkpoint(model, model_config, out, card)
-    write_json({"curve": curve}, out / "training_curve.json")
-    kept.remove()
+    kept = state or out.with_name(f"{out.name}.state")
+    command = cli.command_line("train_enformer.py")
+    train_into(out, config, source, share_of(steps, minutes), settings, command, kept, state_minutes, report)
 
 
 if __name__ == "__main__":
