@@ -8,7 +8,6 @@ import typer
 
 from darkregulome import cli
 from darkregulome.cli import console
-from darkregulome.errors import InputError
 
 app = cli.script(
     help="Check everything a run was given: all problems at once on stderr (exit 2), or checked.json.",
@@ -59,7 +58,7 @@ def main(
         **{"regulatory": regulatory, "repeats": repeats, "conserved": conserved, "class_map": class_map},
         **{"conservation": conservation, "eqtl": eqtl, "variants": variants, "registry": registry, "device": device},
         models=[name.strip() for item in models or [] for name in item.split(",") if name.strip()],
-        weights=_folders(weights or []),
+        weights=cli.named_folders("--weights", weights),
         elements=ElementSettings(min_length, max_length),
     )
     checked = check_run(inputs)
@@ -67,16 +66,6 @@ def main(
         console.print(f"note: {note}", markup=False)
     parameters = {"fasta": fasta, "gtf": gtf, "loci": loci, "flank": flank, "models": list(inputs.models)}
     write_json({**asdict(checked), "provenance": provenance("check_inputs", parameters)}, out)
-
-
-def _folders(items: list[str]) -> dict[str, Path]:
-    folders = {}
-    for item in (part for text in items for part in text.split(",")):
-        name, equals, folder = item.partition("=")
-        if not (name and equals and folder):
-            raise InputError.at("--weights", f"has {item!r}", "give NAME=FOLDER")
-        folders[name] = Path(folder)
-    return folders
 
 
 if __name__ == "__main__":

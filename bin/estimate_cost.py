@@ -60,7 +60,7 @@ def main(
     names = [name for item in models for name in item.split(",") if name]
     if not names:
         raise InputError.at("--models", "names no model", "give at least one")
-    folders = _folders(weights or [])
+    folders = cli.named_folders("--weights", weights)
     folder = (registry or default_registry()).parent / "models"
     devices = _devices(device, calibrate)
     asked = {
@@ -124,14 +124,6 @@ def _devices(device: str, calibrate: bool) -> tuple[str, ...]:
     if not set(devices) <= {"cpu", "cuda"}:
         raise InputError.at("--device", f"{device!r} is no device", "give auto, cpu or cuda")
     return devices
-
-
-def _folders(items: list[str]) -> dict[str, Path]:
-    pairs = [item.partition("=") for item in items]
-    for item, (name, _, path) in zip(items, pairs, strict=True):
-        if not name or not path:
-            raise InputError.at("--weights", f"has {item!r}", "give NAME=FOLDER")
-    return {name: Path(path) for name, _, path in pairs}
 
 
 def _calibrate(name, table, settings, load, threads, seconds):

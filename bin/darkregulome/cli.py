@@ -295,6 +295,19 @@ def paths(values: list[str] | None) -> list[Path]:
     return [Path(path) for value in values or [] for path in value.split(",") if path]
 
 
+def named_folders(option: str, values: list[str] | None) -> dict[str, Path]:
+    """Folders of an option that is NAME=FOLDER, and is repeated, or holds several by comma."""
+    folders: dict[str, Path] = {}
+    for item in (part for value in values or [] for part in value.split(",")):
+        name, _, folder = item.partition("=")
+        if not (name and folder):
+            raise InputError.at(option, f"has {item!r}", "give NAME=FOLDER")
+        if name in folders:
+            raise InputError.at(option, f"names {name!r} twice", "give each name once")
+        folders[name] = Path(folder)
+    return folders
+
+
 def positive(option: str, value: str) -> int | None:
     """A whole number from 1 on, or None for ``auto``."""
     if value == "auto":
