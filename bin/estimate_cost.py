@@ -57,6 +57,8 @@ def main(
     from darkregulome.models.registry import default_registry, find_entry
 
     table = tables.read_table(elements, schemas.ELEMENTS)
+    if table.empty:
+        raise InputError.at(elements, "has no element", "give a table with at least one element")
     names = [name for item in models for name in item.split(",") if name]
     if not names:
         raise InputError.at("--models", "names no model", "give at least one")
@@ -79,6 +81,8 @@ def main(
     for name in names:
         given = folders.get(name)
         entry = find_entry(name, given, registry)
+        if given is not None and not given.exists():
+            raise InputError.at(given, "does not exist", f"give the checkpoint folder of {name}")
         at_hand = given or folder / (entry.weights or ".")
         size = read_size(at_hand, entry.architecture)
         settings = settings_of(entry, entry.context or entry.window or UNKNOWN_CONTEXT, **asked)

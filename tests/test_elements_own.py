@@ -47,6 +47,21 @@ def test_each_interval_belongs_to_the_nearest_tss_on_its_strand(genome):
     assert any("protein-coding" in note for note in own.notes)
 
 
+def test_loci_of_elements_that_name_theirs_are_those_of_the_nearest_tss(genome, tmp_path):
+    found = complete_elements(places(), "x", Around(gtf=genome["gtf"]))
+    named = places(locus=found.table["locus"], distance=found.table["distance"])
+    loci = toy.write_text(
+        tmp_path / "loci.csv", "locus,chrom,tss,strand\nALPHA,1,10000,+\nBETA,2,8999,-\nOTHER,3,5,+\n"
+    )
+    own = complete_elements(named, "x", Around(loci=loci)).loci
+    columns = ["locus", "chrom", "tss", "strand", "start", "end"]
+    expected = [("ALPHA", "chr1", 10_000, "+", 9_000, 10_150), ("BETA", "chr2", 8_999, "-", 8_000, 9_600)]
+    assert [
+        (row[0], f"chr{str(row[1]).removeprefix('chr')}", *row[2:])
+        for row in own[columns].itertuples(index=False, name=None)
+    ] == expected
+
+
 def test_the_nearest_tss_is_that_of_a_naive_search(genome, tmp_path):
     rng = np.random.default_rng(3)
     start = np.sort(rng.integers(0, 900_000, 300))

@@ -5,6 +5,7 @@ the traceback is shown only with DARKREGULOME_DEBUG=1.
 """
 
 import errno
+import functools
 import os
 import sys
 import traceback
@@ -19,6 +20,7 @@ from rich.console import Console
 
 from darkregulome import __version__
 from darkregulome.errors import InputError
+from darkregulome.io.atomic import require_place
 
 # Newer typers carry a click of their own, whose ClickException is BadParameter's grandparent.
 _USAGE_ERRORS: Any = (click.ClickException, typer.BadParameter.__mro__[2])
@@ -35,6 +37,9 @@ _REMEDY_OF_ERRNO = {
     errno.ENAMETOOLONG: "give a shorter name",
 }
 """What the file system refuses that the user can mend."""
+
+_OUTPUTS = ("out", "outdir", "reference_out", "failed", "chunks_dir", "state", "cache")
+"""Options that name what a script writes."""
 
 console = Console(stderr=True, soft_wrap=True, highlight=False)
 
@@ -190,8 +195,29 @@ def shown(example: str) -> str:
     return f"\b\nExample:  {example}"
 
 
+def _places_checked(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command that looks whether its outputs can be written before it does anything: not after hours of work."""
+
+    @functools.wraps(command)
+    def checked(**options: Any) -> Any:
+        for name in _OUTPUTS:
+            if isinstance(path := options.get(name), Path):
+                require_place(path)
+        for name in ("reference_out", "failed"):
+            if isinstance(path := options.get(name), Path) and path.is_dir():
+                raise InputError.at(path, "is a folder", "give the name of a file to write")
+        if isinstance(folder := options.get("outdir"), Path) and folder.exists() and not folder.is_dir():
+            raise InputError.at(folder, "is a file", "give the name of a folder to write")
+        return command(**options)
+
+    return checked
+
+
 def run(app: typer.Typer | Callable[[], Any]) -> None:
     """Run a script's app and turn what it raises into the exit codes of the contract."""
+    for info in app.registered_commands if isinstance(app, typer.Typer) else ():
+        if info.callback is not None:
+            info.callback = _places_checked(info.callback)
     if isinstance(app, typer.Typer) and len(app.registered_commands) == 1 and app.registered_callback is None:
         # Typer takes the help of a lone command from the command, and would drop the script's own and its example.
         command = app.registered_commands[0]

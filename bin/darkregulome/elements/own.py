@@ -203,7 +203,11 @@ def _with_loci(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     if set(PLACED) <= set(table.columns):
         table = table.assign(locus=table["locus"].astype(str))
-        loci = _tss_of_loci(around, contigs, notes) if around.loci is not None else _loci_without_tss(table)
+        if around.loci is None:
+            return table, _loci_without_tss(table)
+        loci = _spanned(_tss_of_loci(around, contigs, notes), table)
+        if loci.empty:
+            raise InputError.at(around.loci, "has none of the elements' loci", "give the loci of these elements")
         return table, loci
     starts = _tss_table(around, contigs, notes)
     if starts is not None:
@@ -282,13 +286,18 @@ def _by_nearest_tss(table: pd.DataFrame, starts: pd.DataFrame, notes: list[str])
     tss = own["tss"].to_numpy(dtype=np.int64)
     forward = signed_distance(table["start"].to_numpy() - tss, table["end"].to_numpy() - tss, 0, "+")
     table = table.assign(locus=own["locus"].astype(str), distance=np.where(own["strand"] == "-", -forward, forward))
+    return table, _spanned(starts, table)
+
+
+def _spanned(starts: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
+    """LOCI of the TSSs that have elements, each from the first of its elements, or its TSS, to the last."""
     spans = table.groupby("locus").agg(start=("start", "min"), end=("end", "max"))
     loci = starts[starts["locus"].isin(spans.index)].join(spans, on="locus")
     loci = loci.assign(
         start=np.minimum(loci["start"], loci["tss"]).astype(np.int64),
         end=np.maximum(loci["end"], loci["tss"] + 1).astype(np.int64),
     )
-    return table, loci[LOCUS_COLUMNS].reset_index(drop=True)
+    return loci[LOCUS_COLUMNS].reset_index(drop=True)
 
 
 def _clusters(table: pd.DataFrame) -> pd.Series:

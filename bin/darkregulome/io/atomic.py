@@ -17,6 +17,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
     The temporary name keeps the suffixes of `path`, since writers choose formats by them.
     """
     path = Path(path)
+    if path.is_dir():
+        raise InputError.at(path, "is a folder", "give the name of a file to write")
     make_folder(path.parent)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=".partial-", suffix=f"-{path.name}")
     os.close(handle)
@@ -33,6 +35,8 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 def atomic_folder(path: str | Path) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; on success it takes the place of `path`, whole."""
     path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise InputError.at(path, "is a file", "give the name of a folder to write")
     make_folder(path.parent)
     partial = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".partial-{path.name}-"))
     try:
@@ -43,6 +47,23 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
         os.replace(partial, path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def require_place(path: Path) -> None:
+    """Say, before anything is done, that an output cannot be made at `path`; nothing is made here.
+
+    Raises
+    ------
+    InputError
+        A file is where a folder would have to be, or the folder that is there cannot be written.
+    """
+    above = next(folder for folder in path.absolute().parents if folder.exists())
+    if not above.is_dir():
+        raise InputError.at(path, f"cannot be made: {above} is a file", "give an output folder that can be written")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise InputError.at(
+            path, f"cannot be made: {above} cannot be written", "check the permissions, or give another place"
+        )
 
 
 def make_folder(folder: Path) -> None:

@@ -214,6 +214,12 @@ def _prepared(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, np
         labels = frame[question.label]
         known = labels.notna().to_numpy()
         truth = labels.astype(str).isin(question.positive).to_numpy(dtype=float)
+        if not known.any():
+            raise InputError.at(
+                f"column {question.label!r}",
+                "has a label for no variant that has a score",
+                "give the labels of these variants",
+            )
         if not 0 < truth[known].sum() < known.sum():
             raise InputError.at(
                 f"column {question.label!r}",

@@ -332,6 +332,7 @@ def _gather_tables(parts: Sequence[Path], out: Path) -> list[str]:
         with reading(part):
             schemas.append(pq.read_schema(part))
     _require_same([schema.equals(schemas[0]) for schema in schemas], parts, "columns")
+    _require_scored(schemas[0].names, parts[0])
     rows = Rows(out, schemas[0])
     with ExitStack() as stack:
         stack.push(rows.__exit__)
@@ -358,7 +359,14 @@ def _gather_text(parts: Sequence[Path], out: Path, kind: str) -> list[str]:
                     target.write(headers[0])
                 while block := handle.read(2**20):
                     target.write(block)
+        _require_scored(headers[0].decode("utf-8", "replace").rstrip("\r\n").split(kind), parts[0])
     return []
+
+
+def _require_scored(columns: Sequence[str], part: Path) -> None:
+    absent = [name for name in ("chrom", "pos", "ref", "alt", "status") if name not in columns]
+    if absent:
+        raise InputError.at(part, f"lacks the columns {', '.join(absent)}", "give tables of score_variants.py")
 
 
 def _require_same(equal: list[bool], parts: Sequence[Path], what: str) -> None:
