@@ -59,13 +59,13 @@ def eqtl(
     from threadpoolctl import threadpool_limits
 
     from darkregulome.diagnosis.cross_check import check_eqtl, read_blocks, read_eqtls
-    from darkregulome.diagnosis.output import read_scores, write_cross_check
+    from darkregulome.diagnosis.output import read_rows, read_scores, write_cross_check
     from darkregulome.io.schemas import LOCI
     from darkregulome.io.tables import read_table
 
     settings = _settings(permutations, alpha, model_cards, seed, track_floor=track_floor)
     element_table, ris_table = read_scores(elements, ris)
-    locus_table = read_table(loci, LOCI)
+    locus_table = read_rows(loci, LOCI)
     eqtls, notes = read_eqtls(read_table(eqtl), eqtl, max_p)
     blocks = read_blocks(ld_blocks) if ld_blocks is not None else None
     with threadpool_limits(threads):
@@ -139,14 +139,13 @@ def network(
     from threadpoolctl import threadpool_limits
 
     from darkregulome.diagnosis.genes import check_network, genes_of
-    from darkregulome.diagnosis.output import read_scores, write_cross_check
+    from darkregulome.diagnosis.output import read_rows, read_scores, write_cross_check
     from darkregulome.diagnosis.string_network import read_network
     from darkregulome.io.schemas import LOCI
-    from darkregulome.io.tables import read_table
 
     settings = _settings(permutations, alpha, model_cards, seed)
     element_table, ris_table = read_scores(elements, ris)
-    locus_table = read_table(loci, LOCI)
+    locus_table = read_rows(loci, LOCI)
     links = read_network(network, set(genes_of(locus_table)), network_info, min_score, evidence)
     with threadpool_limits(threads):
         check = check_network(element_table, ris_table, locus_table, links, settings)
@@ -218,15 +217,14 @@ def pairs(
     from threadpoolctl import threadpool_limits
 
     from darkregulome.diagnosis.genes import check_pairs, genes_of, pairs_of_network
-    from darkregulome.diagnosis.output import read_scores, write_cross_check
+    from darkregulome.diagnosis.output import read_rows, read_scores, write_cross_check
     from darkregulome.diagnosis.string_network import read_network, read_pairs
     from darkregulome.errors import InputError
     from darkregulome.io.schemas import LOCI
-    from darkregulome.io.tables import read_table
 
     settings = _settings(permutations, alpha, model_cards, seed)
     element_table, ris_table = read_scores(elements, ris)
-    locus_table = read_table(loci, LOCI)
+    locus_table = read_rows(loci, LOCI)
     notes: list[str] = []
     if pairs is not None:
         asked = read_pairs(pairs)

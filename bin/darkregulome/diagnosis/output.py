@@ -15,7 +15,7 @@ from darkregulome.diagnosis.entries import rounded
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError, Problem
 from darkregulome.io.provenance import provenance
-from darkregulome.io.schemas import ELEMENTS, RIS
+from darkregulome.io.schemas import ELEMENTS, RIS, TableSchema
 from darkregulome.io.tables import read_table, write_json, write_table
 from darkregulome.plots.agreement import draw_decomposition
 from darkregulome.plots.calibration import calibration_figure
@@ -50,7 +50,15 @@ def settings_from(**values: Any) -> Settings:
 
 def read_scores(elements: Path, ris: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The element and score tables, both checked."""
-    return read_table(elements, ELEMENTS), read_table(ris, RIS)
+    return read_rows(elements, ELEMENTS), read_rows(ris, RIS)
+
+
+def read_rows(path: Path, schema: TableSchema) -> pd.DataFrame:
+    """A table of a schema that has at least one row."""
+    table = read_table(path, schema)
+    if table.empty:
+        raise InputError.at(path, "has a header and no row", f"give a table of {schema.name} with at least one")
+    return table
 
 
 def claims_table(claims: list[dict[str, Any]]) -> pd.DataFrame:
