@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -128,6 +128,28 @@ def started(project: Project, words: list[str], faults: Faults) -> Iterator[subp
         if faults.flag.exists():
             with suppress(ProcessLookupError):
                 faults.kill_what_stopped()
+
+
+def options(project: Project, name: str, given: Mapping[str, str], work: Path | None = None) -> list[str]:
+    """Words of a run into the folder `name`, of one task at a time, with a work folder of its own unless one is given.
+
+    What is given as "" is left out.
+    """
+    given = {**given, "max_cpus": "1", "max_memory": "2.GB", "outdir": name}
+    words = [word for key, value in given.items() if value for word in (f"--{key}", value)]
+    return [*words, "-w", str(work or work_of(project, name))]
+
+
+def work_of(project: Project, name: str) -> Path:
+    """The work folder of the run into the folder `name`."""
+    return project.folder / f"work-{name}"
+
+
+def succeed(project: Project, words: Sequence[str], name: str) -> Run:
+    """A run that ends well."""
+    run = project.run(*words, outdir=name, defaults=False)
+    assert run.status == 0, run.output
+    return run
 
 
 def wait_for(condition: Callable[[], object], running: subprocess.Popen[bytes], what: str) -> None:

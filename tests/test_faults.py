@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from fake_hub import REPO, REVISION, FakeHub, serve
-from fault_runner import STOP_IN_A_FORWARD, Faults, cached, results, started, wait_for
+from fault_runner import STOP_IN_A_FORWARD, Faults, cached, options, results, started, succeed, wait_for, work_of
 from pipeline_runner import ROOT, Project, Run, copy_project, make_models
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.heavy]
@@ -37,41 +37,24 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return copy_project(folder, folder, {"demo-hyena": make_models(folder)["demo-hyena"]})
 
 
-def options(project: Project, name: str, folder: str | None = None, **other: str) -> list[str]:
-    """A run with its own work folder."""
+def words_of(project: Project, name: str, work: Path | None = None, **other: str) -> list[str]:
+    """A run of three scoring tasks, with its own work folder."""
     given = {"workflow": "variants", "variants": "in.vcf", "fasta": "genome.fa", "shards": "3", "window": "64"}
     given |= {"models": "demo-hyena", "weights": f"demo-hyena={project.models['demo-hyena']}"}
-    given |= {"variants_format": "parquet", "max_cpus": "1", "max_memory": "2.GB", "outdir": name, **other}
-    return [
-        *(word for key, value in given.items() if value for word in (f"--{key}", value)),
-        "-w",
-        folder or work(project, name),
-    ]
-
-
-def work(project: Project, name: str) -> str:
-    return str(project.folder / f"work-{name}")
+    return options(project, name, given | {"variants_format": "parquet", **other}, work)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(project: Project) -> dict[str, str]:
-    run = project.run(*options(project, "undisturbed"), outdir="undisturbed", defaults=False)
-    assert run.status == 0, run.output
-    found = results(run.outdir)
+    found = results(succeed(project, words_of(project, "undisturbed"), "undisturbed").outdir)
     assert "variants/demo-hyena.parquet" in found
     return found
-
-
-def resume(project: Project, name: str, **other: str) -> Run:
-    run = project.run(*options(project, name, **other), "-resume", outdir=name, defaults=False)
-    assert run.status == 0, run.output
-    return run
 
 
 def test_a_task_killed_by_force_is_run_again(project: Project, undisturbed: dict[str, str], tmp_path: Path):
     faults = Faults(tmp_path / "faults")
     faults.add(project, "score_variants.py", STOP_IN_A_FORWARD, condition="'2/3' in sys.argv")
-    with started(project, options(project, "killed-task"), faults) as running:
+    with started(project, words_of(project, "killed-task"), faults) as running:
         wait_for(faults.flag.exists, running, "a task scores")
         faults.kill_what_stopped()
         assert running.wait(timeout=300) == 0
@@ -86,8 +69,8 @@ def test_a_run_whose_nextflow_was_killed_by_force_goes_on(
 ):
     faults = Faults(tmp_path / "faults")
     faults.add(project, "score_variants.py", STOP_IN_A_FORWARD, condition="'2/3' in sys.argv")
-    parts = Path(work(project, "killed-nextflow"))
-    with started(project, options(project, "killed-nextflow"), faults) as running:
+    parts = work_of(project, "killed-nextflow")
+    with started(project, words_of(project, "killed-nextflow"), faults) as running:
         wait_for(faults.flag.exists, running, "a part is being scored")
         wait_for(
             lambda: any(cached(project, part.parent) for part in parts.glob("*/*/demo-hyena.*.parquet")),
@@ -98,7 +81,7 @@ def test_a_run_whose_nextflow_was_killed_by_force_goes_on(
         running.wait()
         faults.kill_what_stopped()
     assert not (project.folder / "killed-nextflow" / "variants").exists()
-    run = resume(project, "killed-nextflow")
+    run = succeed(project, [*words_of(project, "killed-nextflow"), "-resume"], "killed-nextflow")
     tasks = run.trace()
     assert {task["process"] for task in tasks if task["status"] == "CACHED"} >= {"INDEX_FASTA", "SCORE_VARIANTS"}
     assert {task["status"] for task in tasks} == {"CACHED", "COMPLETED"}
@@ -123,7 +106,7 @@ def test_a_full_disk_ends_the_run_and_room_lets_it_go_on(
     project: Project, undisturbed: dict[str, str], small_disk: Path
 ):
     (project.folder / "full.config").write_text(FULL.replace("VENV", str(ROOT / ".venv" / "bin")))
-    words = ["-c", "full.config", *options(project, "full", str(small_disk / "work"))]
+    words = ["-c", "full.config", *words_of(project, "full", small_disk / "work")]
     filler = small_disk / "filler"
     filler.touch()
     first = project.run(*words, outdir="full", defaults=False, FILLER=str(filler))
@@ -139,12 +122,13 @@ def test_a_full_disk_ends_the_run_and_room_lets_it_go_on(
 
 def test_a_damaged_intermediate_is_told_with_its_remedy_and_made_again(project: Project, undisturbed: dict[str, str]):
     name = "damaged"
-    assert project.run(*options(project, name), outdir=name, defaults=False).status == 0
-    part = next(path for path in Path(work(project, name)).glob("*/*/demo-hyena.2.parquet") if not path.is_symlink())
+    words = words_of(project, name)
+    succeed(project, words, name)
+    part = next(path for path in work_of(project, name).glob("*/*/demo-hyena.2.parquet") if not path.is_symlink())
     data = part.read_bytes()
     part.write_bytes(data[: len(data) // 2])
     shutil.rmtree(project.folder / name / "variants")
-    run = project.run(*options(project, name), "-resume", outdir=name, defaults=False)
+    run = project.run(*words, "-resume", outdir=name, defaults=False)
     # What was damaged is no longer what the next stage had read, so that stage is run again, and says it.
     assert run.status != 0
     assert "demo-hyena.2.parquet: cannot be read (Parquet magic bytes not found" in run.output
@@ -152,7 +136,7 @@ def test_a_damaged_intermediate_is_told_with_its_remedy_and_made_again(project: 
     assert told is not None, run.output
     assert Path(told[1]) == part.parent
     shutil.rmtree(told[1])
-    assert results(resume(project, name).outdir) == undisturbed
+    assert results(succeed(project, [*words, "-resume"], name).outdir) == undisturbed
 
 
 def test_a_hung_download_ends_the_run_in_a_sentence_and_a_live_hub_lets_it_go_on(project: Project, tmp_path: Path):
@@ -165,7 +149,7 @@ def test_a_hung_download_ends_the_run_in_a_sentence_and_a_live_hub_lets_it_go_on
     impatient = ["-c", str(tmp_path / "patience.config")]
 
     def run(name: str, hub: FakeHub, *words: str) -> Run:
-        given = options(project, name, weights_cache=str(tmp_path / f"cache-{name}"), **other)
+        given = words_of(project, name, weights_cache=str(tmp_path / f"cache-{name}"), **other)
         return project.run(*impatient, *given, *words, outdir=name, defaults=False, HF_ENDPOINT=hub.endpoint)
 
     with serve(FakeHub(files)) as hub:

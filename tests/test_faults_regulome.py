@@ -2,16 +2,26 @@
 
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pyBigWig
 import pytest
 
-from fault_runner import OUT_OF_MEMORY, STOP_AT_A_CHUNK, Faults, cached, results, session, started, wait_for
-from pipeline_runner import ROOT, Project, Run, copy_project, make_models
+from fault_runner import (
+    OUT_OF_MEMORY,
+    STOP_AT_A_CHUNK,
+    Faults,
+    cached,
+    options,
+    results,
+    session,
+    started,
+    succeed,
+    wait_for,
+    work_of,
+)
+from pipeline_runner import Project, Run, demo_project
 
 pytestmark = [pytest.mark.pipeline, pytest.mark.heavy]
 
@@ -20,38 +30,22 @@ MODEL = "demo-hyena"
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    folder = tmp_path_factory.mktemp("faults") / "project"
-    genome = folder / "demo-data"
-    command = [sys.executable, str(ROOT / "bin" / "simulate_genome.py"), "--out", str(genome), "--loci", "3"]
-    subprocess.run([*command, "--flank", "12000", "--seed", "1"], check=True)
-    return copy_project(folder, genome, {MODEL: make_models(folder)[MODEL]})
+    return demo_project(tmp_path_factory.mktemp("faults"), [MODEL])
 
 
-def options(project: Project, name: str, **other: str) -> list[str]:
-    """A run in two scoring tasks, of two loci and of one, with a work folder of its own."""
+def words_of(project: Project, name: str, work: str = "", **other: str) -> list[str]:
+    """A run in two scoring tasks, of two loci and of one, with a work folder of its own or that of the run `work`."""
     inputs = {"loci": "loci.csv", "fasta": "genome.fa.gz", "gtf": "genes.gtf.gz", "regulatory": "regulatory.bed.gz"}
     inputs |= {"repeats": "rmsk.txt.gz", "class_map": "class_map.csv", "conservation": "phylop.bw"}
     given = {key: str(project.genome / file) for key, file in inputs.items()}
     given |= {"models": MODEL, "weights": f"{MODEL}={project.models[MODEL]}", "sites": "1", "loci_per_task": "2"}
-    given |= {"flank": "12000", "permutations": "99", "max_cpus": "1", "max_memory": "2.GB", "outdir": name, **other}
-    return [*(word for key, value in given.items() for word in (f"--{key}", value)), "-w", str(work(project, name))]
-
-
-def work(project: Project, name: str) -> Path:
-    return project.folder / f"work-{name}"
-
-
-def resume(project: Project, words: list[str], name: str, of: str = "") -> Run:
-    run = project.run(*words, "-resume", *([of] if of else []), outdir=name, defaults=False)
-    assert run.status == 0, run.output
-    return run
+    given |= {"flank": "12000", "permutations": "99", **other}
+    return options(project, name, given, work_of(project, work or name))
 
 
 @pytest.fixture(scope="module")
 def finished(project: Project) -> Run:
-    run = project.run(*options(project, "undisturbed"), outdir="undisturbed", defaults=False)
-    assert run.status == 0, run.output
-    return run
+    return succeed(project, words_of(project, "undisturbed"), "undisturbed")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +60,7 @@ def test_the_next_attempt_of_a_killed_scoring_task_takes_the_chunks_that_were_fi
 ):
     faults = Faults(tmp_path / "faults")
     faults.add(project, "score_elements.py", STOP_AT_A_CHUNK, number=0)
-    words = options(project, "killed-task", chunks_dir=str(tmp_path / "chunks"))
+    words = words_of(project, "killed-task", chunks_dir=str(tmp_path / "chunks"))
     with started(project, words, faults) as running:
         wait_for(faults.flag.exists, running, "a chunk of the scoring is finished")
         faults.kill_what_stopped()
@@ -87,8 +81,8 @@ def test_a_run_whose_nextflow_was_killed_goes_on_and_makes_a_damaged_chunk_again
 ):
     faults = Faults(tmp_path / "faults")
     faults.add(project, "score_elements.py", STOP_AT_A_CHUNK, number=1)
-    words = options(project, "killed-nextflow", chunks_dir=str(tmp_path / "chunks"))
-    tasks = work(project, "killed-nextflow")
+    words = words_of(project, "killed-nextflow", chunks_dir=str(tmp_path / "chunks"))
+    tasks = work_of(project, "killed-nextflow")
     with started(project, words, faults) as running:
         wait_for(faults.flag.exists, running, "two chunks of the scoring are finished")
         other = f"*/*/locus3.{MODEL}.reference.parquet"
@@ -100,7 +94,7 @@ def test_a_run_whose_nextflow_was_killed_goes_on_and_makes_a_damaged_chunk_again
     chunks = sorted((tmp_path / "chunks").glob(".*/*.parquet"))
     assert len(chunks) == 4
     chunks[0].write_bytes(chunks[0].read_bytes()[:100])
-    run = resume(project, words, "killed-nextflow")
+    run = succeed(project, [*words, "-resume"], "killed-nextflow")
     scored = {task["tag"]: task["status"] for task in run.trace() if task["process"] == "SCORE_ELEMENTS"}
     assert scored == {f"locus1..locus2 {MODEL}": "COMPLETED", f"locus3 {MODEL}": "CACHED"}
     assert results(run.outdir) == undisturbed
@@ -114,10 +108,8 @@ def test_a_device_that_somebody_else_fills_fails_its_loci_and_room_lets_them_be_
     full.touch()
     faults = Faults(tmp_path / "faults")
     faults.add(project, "score_elements.py", OUT_OF_MEMORY, condition="'locus3' in sys.argv", full=str(full))
-    words = ["-c", str(faults.config), *options(project, "full")]
-    run = project.run(*words, outdir="full", defaults=False)
     # One locus is lost, and said to be; the others are judged.
-    assert run.status == 0, run.output
+    run = succeed(project, ["-c", str(faults.config), *words_of(project, "full")], "full")
     sizes = [int(size) for size in full.read_text().split()]
     assert sizes[0] > sizes[-1] == 1
     (failed,) = (task for task in run.trace() if task["status"] == "FAILED")
@@ -127,9 +119,8 @@ def test_a_device_that_somebody_else_fills_fails_its_loci_and_room_lets_them_be_
     assert f"locus3\t{MODEL}" in (run.outdir / "report" / "failed_scores.tsv").read_text()
     full.unlink()
     # Into another folder: what was said of the lost locus stays in that of the first run.
-    words = ["-c", str(faults.config), *options(project, "room")]
-    words[-1] = str(work(project, "full"))
-    again = resume(project, words, "room")
+    words = ["-c", str(faults.config), *words_of(project, "room", work="full"), "-resume"]
+    again = succeed(project, words, "room")
     scored = {task["tag"]: task["status"] for task in again.trace() if task["process"] == "SCORE_ELEMENTS"}
     assert scored == {f"locus1..locus2 {MODEL}": "CACHED", f"locus3 {MODEL}": "COMPLETED"}
     assert results(again.outdir) == undisturbed
@@ -141,14 +132,13 @@ def test_a_bigwig_without_a_chromosome_is_said_and_the_whole_one_gives_the_undis
     bigwig = tmp_path / "phylop.bw"
     whole = (project.genome / "phylop.bw").read_bytes()
     lost = without_last_chromosome(project.genome / "phylop.bw", bigwig)
-    words = options(project, "lacking", conservation=str(bigwig))
-    words[-1] = str(work(project, "undisturbed"))
-    run = resume(project, words, "lacking", session(project, finished))
+    words = words_of(project, "lacking", work="undisturbed", conservation=str(bigwig))
+    run = succeed(project, [*words, "-resume", session(project, finished)], "lacking")
     assert "SCORE_ELEMENTS" in {task["process"] for task in run.trace() if task["status"] == "CACHED"}
     check = (run.outdir / "cross_checks" / "cross_check_conservation.json").read_text()
     assert f"lacks {lost}" in check
     bigwig.write_bytes(whole)
-    assert results(resume(project, words, "lacking").outdir) == undisturbed
+    assert results(succeed(project, [*words, "-resume"], "lacking").outdir) == undisturbed
 
 
 def without_last_chromosome(source: Path, out: Path) -> str:
@@ -167,10 +157,9 @@ def test_damaged_effects_are_told_with_their_remedy_and_made_again(
     project: Project, finished: Run, undisturbed: dict[str, str]
 ):
     name = f"locus3.{MODEL}.effects.parquet"
-    part = next(path for path in work(project, "undisturbed").glob(f"*/*/{name}") if not path.is_symlink())
+    part = next(path for path in work_of(project, "undisturbed").glob(f"*/*/{name}") if not path.is_symlink())
     part.write_bytes(part.read_bytes()[:-20])
-    words = options(project, "damaged")
-    words[-1] = str(work(project, "undisturbed"))
+    words = words_of(project, "damaged", work="undisturbed")
     run = project.run(*words, "-resume", session(project, finished), outdir="damaged", defaults=False)
     # Nextflow takes the finished task as it is; the next stage, whose input has changed, is run again, and says it.
     assert run.status != 0
@@ -179,5 +168,5 @@ def test_damaged_effects_are_told_with_their_remedy_and_made_again(
     assert told is not None, run.output
     assert Path(told[1]) == part.parent
     shutil.rmtree(told[1])
-    again = resume(project, words, "damaged")
+    again = succeed(project, [*words, "-resume"], "damaged")
     assert results(again.outdir) == undisturbed
