@@ -70,9 +70,12 @@ def main(
     ensemble = Ensemble(model, held_out=genes is Genes.test)
     with Reference(fasta) as reference:
         table = read_genes(expression, reference.contigs)
+        # Whatever may be refused is read before anything is written.
+        known = None if ccres is None else read_intervals(ccres, reference.contigs)
+        scored = None if residuals is None else read_residuals(residuals, str(elements), reference.contigs)
         windows = ExpressionWindows(reference, parse_signals(signal or []), ensemble.config, peaks)
         applied = ensemble.apply(windows, table, batch)
-        lengths, contigs = reference.lengths, reference.contigs
+        lengths = reference.lengths
     if not applied["models"].any():
         raise InputError.at("--genes", "no gene lies on a test contig of any model", "give --genes all")
     masks = base_masks(applied, table, ensemble.config.resolution)
@@ -81,10 +84,8 @@ def main(
     write_elements(found, outdir / "elements.bed.gz")
     predictions = table.join(applied.drop(columns="soft"))
     write_table(predictions[SEQ2EXP_PREDICTIONS.columns], outdir / "predictions.tsv", SEQ2EXP_PREDICTIONS)
-    if ccres is not None or residuals is not None:
+    if known is not None or scored is not None:
         strands = table.set_index("gene").loc[masks["gene"], "strand"].reset_index(drop=True)
-        known = None if ccres is None else read_intervals(ccres, contigs)
-        scored = None if residuals is None else read_residuals(residuals, str(elements), contigs)
         overlap = overlap_table(masks, strands, ensemble.config.resolution, known, scored, permutations, seed)
         write_json(overlap, outdir / "overlap.json")
     if progress:

@@ -136,9 +136,10 @@ def test_a_fasta_index_is_read_in_its_order(tmp_path):
     fai = tmp_path / "x.fai"
     fai.write_text("chr2\t50\t6\t60\t61\nchr1\t100\t70\t60\t61\n")
     assert list(read_contig_lengths(fai).items()) == [("chr2", 50), ("chr1", 100)]
-    fai.write_text("chr2 50\n")
-    with pytest.raises(InputError, match=r"x\.fai:1"):
-        read_contig_lengths(fai)
+    for damaged in (b"chr2 50\n", b"chr2\t\xc2\xb2\n", b"\xff\xfe\x00\n"):
+        fai.write_bytes(damaged)
+        with pytest.raises(InputError, match=r"x\.fai:1"):
+            read_contig_lengths(fai)
 
 
 def test_an_empty_table_of_effects_gives_statuses_only(tmp_path):

@@ -349,7 +349,7 @@ def test_faults_of_the_input_are_named(simulated, tmp_path):
         parse_signals(["dnase"])
     broken = tmp_path / "broken.bw"
     broken.write_text("not a bigWig")
-    with pytest.raises(InputError, match="not a readable bigWig"):
+    with pytest.raises(InputError, match="is not a bigWig"):
         ExpressionWindows(
             Reference(folder / "genome.fa.gz"), {"h3k27ac": folder / "h3k27ac.bw", "dnase": broken}, SMALL
         )

@@ -238,7 +238,7 @@ def test_a_training_interrupted_at_any_step_goes_on_exactly(tmp_path, step):
 
 
 def test_a_finished_training_is_not_trained_again(tmp_path):
-    state = StateFile(tmp_path / "line.state", {}, minutes=60)
+    state = StateFile(tmp_path / "state", {}, minutes=60)
     first, again = Line(), Line()
     wanted = train(first, plan(), state=state)
     again.draw = None  # type: ignore[assignment]

@@ -296,7 +296,7 @@ def track_names(given: list[str] | None) -> tuple[list[str], dict[str, int] | No
     pairs = [item.rpartition("=") for item in items]
     if not any(equals for _, equals, _ in pairs):
         return items, None
-    if not all(name and index.isdigit() for name, _, index in pairs):
+    if not all(name and index.isdecimal() for name, _, index in pairs):
         raise InputError.at("--tracks", f"{', '.join(items)!r} mixes names and indices", "give NAME=INDEX for each")
     return [name for name, _, _ in pairs], {name: int(index) for name, _, index in pairs}
 
@@ -338,6 +338,6 @@ def positive(option: str, value: str) -> int | None:
     """A whole number from 1 on, or None for ``auto``."""
     if value == "auto":
         return None
-    if not value.isdigit() or int(value) < 1:
+    if not value.isdecimal() or int(value) < 1:
         raise InputError.at(option, f"{value!r} is neither auto nor a positive number", "give one of them")
     return int(value)

@@ -340,7 +340,7 @@ def settings_of(
     single = edit in (None, "substitution", "saturation") and given.get("block") is None
     own = None if entry.readout == "llr" and not single else entry.readout
     parts = target.split(",")
-    if len(parts) != 2 or not all(part.strip().isdigit() for part in parts):
+    if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
         raise InputError.at("--target", f"{target!r} is no region", "give two numbers, such as 200,50")
     return Settings(
         readout=own if readout == "auto" else readout,
@@ -420,7 +420,7 @@ def resolve(settings: Settings, model: LanguageModel | OutputModel) -> Settings:
 
 def _insert(given: str | int) -> str | int:
     text = str(given).upper()
-    if text.isdigit():
+    if text.isdecimal():
         return int(text)
     if not text or set(text) - set("ACGT"):
         raise InputError.at("--insert", f"{given!r} is neither a number nor DNA", "give a number of bases, or letters")

@@ -155,9 +155,9 @@ def read_contig_lengths(fai: str | Path) -> dict[str, int]:
 
 def _fai_rows(path: Path) -> Iterator[tuple[str, int]]:
     require_file(path, "make it with samtools faidx")
-    for number, line in enumerate(path.read_text().splitlines(), start=1):
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
         fields = line.split("\t")
-        if len(fields) < 2 or not fields[1].isdigit():
+        if len(fields) < 2 or not fields[1].isdecimal():
             raise InputError.at(f"{path}:{number}", "is not a line of a FASTA index", "make it with samtools faidx")
         yield fields[0], int(fields[1])
 

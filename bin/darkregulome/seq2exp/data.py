@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyBigWig
 import torch
 from torch import Tensor
 
 from darkregulome.errors import InputError, Problem, raise_all
 from darkregulome.genome.annotation import read_bed
 from darkregulome.genome.bases import base_codes, letters_of_codes, reverse_complement_codes
+from darkregulome.genome.bigwig import BigWig
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.reference import Reference
 from darkregulome.io.schemas import EXPRESSION
@@ -170,27 +170,12 @@ class _Track:
     """A bigWig, read with zeros where it has no value, by the FASTA's names of contigs."""
 
     def __init__(self, path: Path, contigs: Contigs):
-        try:
-            self._bigwig = pyBigWig.open(str(path))
-        except RuntimeError as error:
-            raise InputError.at(path, "is not a readable bigWig", "give a bigWig file") from error
-        if not self._bigwig.isBigWig():
-            raise InputError.at(path, "is a bigBed, not a bigWig", "give a bigWig file")
+        self._bigwig = BigWig(path)
+        self._bigwig.require_contigs(contigs.lengths, contigs.where)
         self.path = path
-        own = Contigs(self._bigwig.chroms(), path)
-        self._names = {name: own.resolve(name) for name in contigs.lengths}
-        self._lengths = own.lengths
-        if not any(self._names.values()):
-            raise InputError.at(path, f"shares no contig with {contigs.where}", "give a signal of this genome")
 
     def read(self, chrom: str, start: int, end: int) -> np.ndarray:
-        values = np.zeros(end - start, np.float32)
-        name = self._names[chrom]
-        if name is None:
-            return values
-        low, high = max(start, 0), min(end, self._lengths[name])
-        if low < high:
-            values[low - start : high - start] = np.nan_to_num(self._bigwig.values(name, low, high, numpy=True))
+        values = np.nan_to_num(self._bigwig.values(chrom, start, end))
         if values.min(initial=0) < 0:
             raise InputError.at(
                 self.path, f"has negative values at {chrom}:{start}-{end}", "give a signal of counts or fold changes"

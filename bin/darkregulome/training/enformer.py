@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import pyBigWig
 import torch
 
 from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.genome.bigwig import BigWig
 from darkregulome.genome.textfile import bed_lines
 from darkregulome.training.loop import Losses, Plan, Report, Task, train
 from darkregulome.training.schedule import Budget, cosine_rate
@@ -93,15 +93,10 @@ def read_tracks(paths: Sequence[Path], contigs: Mapping[str, np.ndarray]) -> dic
     """Per-base track values by contig, float32, shape (tracks, length); absent values are 0."""
     values = {name: np.zeros((len(paths), len(codes)), dtype=np.float32) for name, codes in contigs.items()}
     for row, path in enumerate(paths):
-        try:
-            bigwig = pyBigWig.open(str(path))
-        except RuntimeError as error:
-            raise InputError.at(path, "is not a readable bigWig", "give a bigWig file") from error
-        with bigwig:
-            for name, length in bigwig.chroms().items():
-                if name in values:
-                    track = np.nan_to_num(bigwig.values(name, 0, min(length, len(contigs[name])), numpy=True))
-                    values[name][row, : len(track)] = track
+        with BigWig(path) as bigwig:
+            bigwig.require_contigs(contigs, "the FASTA")
+            for name, codes in contigs.items():
+                values[name][row] = np.nan_to_num(bigwig.values(name, 0, len(codes)))
     return values
 
 

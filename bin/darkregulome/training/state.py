@@ -41,8 +41,9 @@ class StateFile:
     def write(self, tensors: Mapping[str, Any], progress: Mapping[str, Any]) -> None:
         """Replace the file; a kill at any moment leaves the old one or the new one."""
         text = json.dumps({"identity": self.identity, "progress": progress})
-        with atomic_path(self.path) as partial:
-            torch.save({"tensors": dict(tensors), "json": text}, partial)
+        # PyTorch is handed an open file: it takes no name without a suffix.
+        with atomic_path(self.path) as partial, partial.open("wb") as file:
+            torch.save({"tensors": dict(tensors), "json": text}, file)
 
     def read(self) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """Tensors and progress, or None where there is no file.
