@@ -194,7 +194,9 @@ def test_convolution_is_that_of_scipy(kernel, channels, taps, biased, reverse):
 
 @pytest.mark.parametrize("length", [1, 3, 70])
 @pytest.mark.parametrize("channels", [5, 48])
-def test_both_directions_at_once_are_each_by_itself(kernel, length, channels):
+@pytest.mark.parametrize("past_cache", [0, 2**24])
+def test_both_directions_at_once_are_each_by_itself(kernel, monkeypatch, length, channels, past_cache):
+    monkeypatch.setattr(scan_llvm, "PAST_CACHE", past_cache)
     torch.manual_seed(0)
     x = torch.randn(2, length, 2 * channels)[..., channels:]
     forth = torch.randn(channels, 1, 4), torch.randn(channels)
@@ -284,6 +286,16 @@ def test_a_whole_model_is_the_same_with_either_kernel(monkeypatch, tied):
         compiled = model(tokens)
         monkeypatch.setenv(scan.VARIABLE, "torch")
         torch.testing.assert_close(model(tokens), compiled, rtol=1e-5, atol=1e-5)
+
+
+def test_a_decay_that_changes_is_read_anew():
+    mixer = CaduceusForMaskedLM(CaduceusConfig(d_model=16, n_layer=1)).caduceus.backbone.layers[0].mixer.mamba_fwd
+    for factor in (1.0, 0.5):
+        with torch.no_grad():
+            mixer.A_log.mul_(factor)
+        with torch.inference_mode():
+            assert torch.equal(mixer.decay(), -mixer.A_log.exp())
+    assert mixer.decay().requires_grad
 
 
 def test_an_unknown_kernel_is_refused(monkeypatch):

@@ -16,7 +16,7 @@ from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
 from darkregulome.models.checkpoint import find_weights, load_weights, read_config
 from darkregulome.models.language import LetterLanguageModel
 from darkregulome.models.letters import CHARACTERS, LOWER_CASE, VOCABULARY_SIZE, Alphabet, padded_size
-from darkregulome.models.numerics import linear
+from darkregulome.models.numerics import product, state_of
 from darkregulome.models.scan import Convolution, add_and_norm, convolve_both_ways, convolve_rows, selective_scan_rows
 
 
@@ -113,6 +113,8 @@ class RMSNorm(nn.Module):
 class Mamba(nn.Module):
     """One direction of a Mamba mixer; `mix` is what lies between the two projections."""
 
+    _decay: tuple[tuple[int, int], Tensor] | None = None
+
     def __init__(self, config: CaduceusConfig):
         super().__init__()
         ssm, inner, self.dt_rank = config.ssm_cfg, config.d_inner, config.dt_rank
@@ -142,6 +144,19 @@ class Mamba(nn.Module):
         for parameter in (self.A_log, self.D, self.dt_proj.bias):
             parameter._no_weight_decay = True  # type: ignore[attr-defined]
 
+    def decay(self) -> Tensor:
+        """A of the scan: (inner, state), float32 or better. Kept where no gradient is wanted."""
+        log = self.A_log
+        # A gradient may have to go through it, or through what it is multiplied with.
+        if torch.is_grad_enabled():
+            return self._make_decay()
+        if self._decay is None or self._decay[0] != state_of(log):
+            self._decay = state_of(log), self._make_decay()
+        return self._decay[1]
+
+    def _make_decay(self) -> Tensor:
+        return -torch.exp(self.A_log.float() if self.A_log.dtype == torch.bfloat16 else self.A_log)
+
     @property
     def convolution(self) -> Convolution:
         """Weight and bias."""
@@ -155,9 +170,8 @@ class Mamba(nn.Module):
     def scan(self, x: Tensor, z: Tensor | None, reverse: bool = False, onto: Tensor | None = None) -> Tensor:
         """From the convolved input (batch, length, inner) to the scan of it, `onto` added, gated by `z`."""
         step, B, C = self.x_proj(x).split((self.dt_rank, self.d_state, self.d_state), dim=-1)
-        delta = linear(step, self.dt_proj.weight)
-        A = -torch.exp(self.A_log.float() if self.A_log.dtype == torch.bfloat16 else self.A_log)
-        given = x, delta, A, B, C, self.D, z, self.dt_proj.bias
+        delta = product(step, self.dt_proj)
+        given = x, delta, self.decay(), B, C, self.D, z, self.dt_proj.bias
         return selective_scan_rows(*given, delta_softplus=True, reverse=reverse, onto=onto)[0]
 
 

@@ -121,18 +121,32 @@ class Dense(nn.Linear):
     time. Changes of the weight are seen, but for those through ``weight.data``.
     """
 
-    _ordered: tuple[int, Tensor] | None = None
+    _ordered: tuple[tuple[int, int], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.multiply(x, self.bias)
+
+    def multiply(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """The product with the weight, plus `bias`."""
         weight = self.weight
-        if weight.numel() > MOST_ORDERED or not _multiplies(x, weight, self.bias):
-            return linear(x, weight, self.bias)
-        # What was made under inference mode counts no changes.
-        version = 0 if weight.is_inference() else weight._version
-        if self._ordered is None or self._ordered[0] != version:
+        if weight.numel() > MOST_ORDERED or not _multiplies(x, weight, bias):
+            return linear(x, weight, bias)
+        seen = state_of(weight)
+        if self._ordered is None or self._ordered[0] != seen:
             rows = x.numel() // x.shape[-1]
-            self._ordered = version, torch.ops.mkldnn._reorder_linear_weight(weight.detach(), rows)
-        return torch.ops.mkldnn._linear_pointwise(x, self._ordered[1], self.bias, "none", [], "")
+            self._ordered = seen, torch.ops.mkldnn._reorder_linear_weight(weight.detach(), rows)
+        return torch.ops.mkldnn._linear_pointwise(x, self._ordered[1], bias, "none", [], "")
+
+
+def product(x: Tensor, layer: nn.Linear) -> Tensor:
+    """`layer` without its bias."""
+    return layer.multiply(x) if isinstance(layer, Dense) else linear(x, layer.weight)
+
+
+def state_of(tensor: Tensor) -> tuple[int, int]:
+    """What tells a tensor from itself after a change, unless it was made through ``tensor.data``."""
+    # What was made under inference mode counts no changes.
+    return tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version
 
 
 def for_inference(network: nn.Module, device: torch.device) -> Any:

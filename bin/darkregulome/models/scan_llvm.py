@@ -26,6 +26,10 @@ ROWS_AHEAD = 8
 """Rows from the one at work to the one that is fetched into the cache: one row of a block is a line by itself."""
 TILE = 64
 """Rows of a sequence that one thread convolves at a time."""
+LINE = 16
+"""Float32 in a line of the cache."""
+PAST_CACHE = 2**24
+"""Bytes of output above which the cache would not hold them for whoever reads them next."""
 WORTH_THREADS = 2**16
 """Numbers in a kernel's input below which a second thread costs more than it wins."""
 
@@ -97,7 +101,8 @@ def _convolve(x: Tensor, given: "list[Convolution]", reverse: tuple[bool, ...]) 
     places = {"x": x, "zeros": zeros}
     for i, (y, table) in enumerate(zip(found, tables, strict=True)):
         places |= {f"y{i}": y, f"table{i}": table}
-    kernel = _convolution_kernel(width, taps, reverse)
+    past_cache = width == LINE and sum(y.nbytes for y in found) > PAST_CACHE
+    kernel = _convolution_kernel(width, taps, reverse, past_cache)
     kernel(batch * tiles, _threads(x), **sizes, **{name: tensor.data_ptr() for name, tensor in places.items()})
     return found
 
@@ -188,7 +193,7 @@ def _scan_kernel(width: int, states: int, softplus: bool, gated: bool, onto: boo
 
 
 @cache
-def _convolution_kernel(width: int, taps: int, reverse: tuple[bool, ...]) -> Kernel:
+def _convolution_kernel(width: int, taps: int, reverse: tuple[bool, ...], past_cache: bool) -> Kernel:
     """The convolutions of the same rows in one or two directions, row by row: lines are read in their order."""
     outputs = [f"{name}{i}" for i in range(len(reverse)) for name in ("y", "table")]
     code = Code("convolution", width, ["length", "blocks", "tiles", "x_batch", "x_row", "x", "zeros", *outputs])
@@ -219,7 +224,7 @@ def _convolution_kernel(width: int, taps: int, reverse: tuple[bool, ...]) -> Ker
                     for k, at in enumerate(addresses):
                         weight = code.load(code.move(table, b.mul(channels, I64(k))))
                         y = code.fma(weight, code.load(code.move(at, column)), y)
-                    code.store(y * code.sigmoid(y), code.move(code.address(f"y{i}"), b.add(y_row, column)))
+                    code.store(y * code.sigmoid(y), code.move(code.address(f"y{i}"), b.add(y_row, column)), past_cache)
                 return []
 
             code.repeat(I64(0), blocks, [], block)

@@ -115,9 +115,14 @@ class Code:
         zeros = ir.Constant(ir.VectorType(I32, self.width), [0] * self.width)
         return Vector(self, self.builder.shuffle_vector(first, undefined, zeros))
 
-    def store(self, value: Vector, address: Any) -> None:
-        """Write the lanes from `address` on."""
-        self.builder.store(value.value, address, align=4)
+    def store(self, value: Vector, address: Any, past_cache: bool = False) -> None:
+        """Write the lanes from `address` on.
+
+        With `past_cache` the line that they fill is not fetched first, nor kept: `address` must be a multiple of it.
+        """
+        stored = self.builder.store(value.value, address, align=4 * self.width if past_cache else 4)
+        if past_cache:
+            stored.set_metadata("nontemporal", self.module.add_metadata([I32(1)]))
 
     def prefetch(self, address: Any) -> None:
         """Have the line at `address` brought into the cache; nothing happens where that is no memory."""
@@ -237,6 +242,8 @@ class Code:
 
     def compile(self) -> "Kernel":
         """The finished kernel."""
+        # What was written past the cache is there for others, too.
+        self.builder.fence("seq_cst")
         self.builder.ret_void()
         team = self._write_team() if openmp() else None
         return Kernel(str(self.module), self.function.name, team, self.fields)
