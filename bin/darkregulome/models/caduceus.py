@@ -17,7 +17,14 @@ from darkregulome.models.checkpoint import find_weights, load_weights, read_conf
 from darkregulome.models.language import LetterLanguageModel
 from darkregulome.models.letters import CHARACTERS, LOWER_CASE, VOCABULARY_SIZE, Alphabet, padded_size
 from darkregulome.models.numerics import product, state_of
-from darkregulome.models.scan import Convolution, add_and_norm, convolve_both_ways, convolve_rows, selective_scan_rows
+from darkregulome.models.scan import (
+    Convolution,
+    add_and_norm,
+    convolve_both_ways,
+    convolve_rows,
+    rms_norm,
+    selective_scan_rows,
+)
 
 
 class SsmConfig(BaseModel):
@@ -105,9 +112,7 @@ class RMSNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        wide = x if x.dtype == torch.float64 else x.float()
-        wide = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + self.eps)
-        return (wide * self.weight).to(self.weight.dtype)
+        return rms_norm(x, self.weight, self.eps)
 
 
 class Mamba(nn.Module):

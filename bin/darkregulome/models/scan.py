@@ -166,9 +166,14 @@ def add_and_norm(x: Tensor, residual: Tensor, weight: Tensor, eps: float) -> tup
     if hasattr(kernel, "add_and_norm"):
         return kernel.add_and_norm(x, residual, weight, eps)
     residual = x + residual
-    wide = residual if residual.dtype == torch.float64 else residual.float()
+    return rms_norm(residual, weight, eps), residual
+
+
+def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """``x / rms(x) * weight`` over the last axis, computed in float32 or better, of the type of `weight`."""
+    wide = x if x.dtype == torch.float64 else x.float()
     wide = wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)
-    return (wide * weight).to(weight.dtype), residual
+    return (wide * weight).to(weight.dtype)
 
 
 def asked_kernel() -> str:

@@ -126,9 +126,7 @@ class Code:
 
     def prefetch(self, address: Any) -> None:
         """Have the line at `address` brought into the cache; nothing happens where that is no memory."""
-        name = "llvm.prefetch.p0"
-        kind = ir.FunctionType(ir.VoidType(), (POINTER, I32, I32, I32))
-        function = self.module.globals.get(name) or ir.Function(self.module, kind, name)
+        function = self._declared("llvm.prefetch.p0", ir.VoidType(), [POINTER, I32, I32, I32])
         for_reading, all_levels, data = I32(0), I32(3), I32(1)
         self.builder.call(function, (address, for_reading, all_levels, data))
 
@@ -143,26 +141,26 @@ class Code:
         """``a * b + c``, in one rounding where the CPU can."""
         return self._intrinsic("fmuladd", a, b, c)
 
+    def _declared(self, name: str, result: Any, arguments: Sequence[Any]) -> Any:
+        """The function of LLVM called `name`, declared once."""
+        return self.module.globals.get(name) or ir.Function(self.module, ir.FunctionType(result, arguments), name)
+
     def _intrinsic(self, name: str, *arguments: Vector | float) -> Vector:
         """LLVM's own operation on vectors."""
-        full = f"llvm.{name}.v{self.width}f32"
-        kind = ir.FunctionType(self.vector, [self.vector] * len(arguments))
-        function = self.module.globals.get(full) or ir.Function(self.module, kind, full)
+        kinds = [self.vector] * len(arguments)
+        function = self._declared(f"llvm.{name}.v{self.width}f32", self.vector, kinds)
         return Vector(self, self.builder.call(function, [self.lift(x).value for x in arguments]))
 
     def _avx512(self, name: str, x: Vector, argument: Any) -> Vector:
         """An operation of AVX-512 on all lanes, in the CPU's own rounding."""
-        full, mask = f"llvm.x86.avx512.mask.{name}.ps.512", ir.IntType(16)
-        kind = ir.FunctionType(self.vector, [self.vector, argument.type, self.vector, mask, I32])
-        function = self.module.globals.get(full) or ir.Function(self.module, kind, full)
+        mask = ir.IntType(16)
+        kinds = [self.vector, argument.type, self.vector, mask, I32]
+        function = self._declared(f"llvm.x86.avx512.mask.{name}.ps.512", self.vector, kinds)
         return Vector(self, self.builder.call(function, [x.value, argument, x.value, mask(0xFFFF), I32(4)]))
 
     def total(self, x: Vector) -> Vector:
         """The sum of the lanes, in every lane."""
-        full = f"llvm.vector.reduce.fadd.v{self.width}f32"
-        function = self.module.globals.get(full) or ir.Function(
-            self.module, ir.FunctionType(F32, [F32, self.vector]), full
-        )
+        function = self._declared(f"llvm.vector.reduce.fadd.v{self.width}f32", F32, [F32, self.vector])
         # In pairs, not lane after lane.
         return self._spread(self.builder.call(function, [F32(0.0), x.value], fastmath=("reassoc",)))
 
