@@ -1,6 +1,7 @@
 """The report on embeddings: an interactive map of bounded size, in one file that fetches nothing; text stays text."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -40,8 +41,10 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_report_is_one_file_with_a_map_that_can_be_pointed_at(folder: Path, tmp_path: Path):
     draw(tmp_path / "logos" / "demo" / "figures" / "chr1_5-9.png")
-    options = ("--embeddings", folder, "--logos", tmp_path / "logos" / "demo", "--outdir", tmp_path / "sections")
-    assert run_script("report_embeddings", *options).code == 0
+    second = shutil.copytree(folder, tmp_path / "second")
+    (second / "clusters.json").write_text((folder / "clusters.json").read_text().replace('"demo"', '"another model"'))
+    given = ("--embeddings", folder, "--embeddings", second, "--logos", tmp_path / "logos" / "demo")
+    assert run_script("report_embeddings", *given, "--outdir", tmp_path / "sections").code == 0
     written = {path.name.removesuffix("_mqc.json") for path in (tmp_path / "sections").iterdir()}
     settings = yaml.safe_load(INSTRUMENTS.read_text())
     order = settings["custom_content"]["order"]
@@ -54,6 +57,7 @@ def test_the_report_is_one_file_with_a_map_that_can_be_pointed_at(folder: Path, 
     assert places == sorted(places)
     assert 'id="darkregulome_embeddings_scatter_plot"' in html
     assert "the FASTA has no contig chr9" in html
+    assert "another model" in html
 
 
 def test_the_map_shows_a_bounded_number_of_points_each_with_its_name(folder: Path):

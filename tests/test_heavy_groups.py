@@ -22,6 +22,7 @@ def heavy():
 
 def run(heavy, monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
     monkeypatch.setattr(sys, "argv", ["heavy_tests.py", *words])
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # the tests it runs here need none, and start sooner
     return heavy.main()
 
 

@@ -583,7 +583,7 @@ def test_memory_does_not_grow_with_the_number_of_elements(monkeypatch):
 
     monkeypatch.setattr(engine, "ELEMENTS_PER_CHUNK", 50)
     genome = MemoryGenome(chr1=random_dna(20_000))
-    small, large = (element_table(*((at, at + 20) for at in range(1000, 1000 + 20 * n, 20))) for n in (100, 800))
+    small, large = (element_table(*((at, at + 20) for at in range(1000, 1000 + 20 * n, 20))) for n in (100, 400))
 
     def peak(table, keep):
         gc.collect()
@@ -591,7 +591,7 @@ def test_memory_does_not_grow_with_the_number_of_elements(monkeypatch):
         kept = [part for part in engine.score_chunks(Flat(), table, None, genome, Settings(sites=4)) if keep]
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert len(kept) == (16 if keep else 0)
+        assert len(kept) == (8 if keep else 0)
         return found
 
     peak(small, keep=False)  # fills caches

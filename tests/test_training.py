@@ -1,9 +1,6 @@
 """The trainers: what they draw, what they mask, and that the loss falls."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,8 +26,7 @@ from darkregulome.training.lm import (
 from darkregulome.training.markov import fit_markov, markov_loss
 from darkregulome.training.schedule import Budget
 from darkregulome.training.windows import WindowSampler, evenly_spaced_windows, read_repeats, split_contigs
-
-BIN = Path(__file__).parents[1] / "bin"
+from script_runner import run_script
 
 
 def repeated_genome(length: int = 20_000) -> dict[str, np.ndarray]:
@@ -265,10 +261,10 @@ def test_train_lm_writes_a_checkpoint_that_load_model_reads(tmp_path):
     letters = np.array(list("ACGTN"))
     fasta.write_text("".join(f">{name}\n{''.join(letters[codes])}\n" for name, codes in repeated_genome(4000).items()))
     (tmp_path / "config.json").write_text(SMALL_CADUCEUS)
-    command = [sys.executable, str(BIN / "train_lm.py"), "--fasta", str(fasta), "--architecture", "caduceus"]
-    command += ["--config", str(tmp_path / "config.json"), "--holdout", "chr2", "--steps", "2", "--window", "64"]
-    command += ["--batch", "4", "--out", str(tmp_path / "model"), "--no-progress", "--threads", "1"]
-    subprocess.run(command, check=True)
+    words = ["--fasta", fasta, "--architecture", "caduceus", "--config", tmp_path / "config.json", "--holdout", "chr2"]
+    words += ["--steps", 2, "--window", 64, "--batch", 4, "--out", tmp_path / "model", "--no-progress", "--threads", 1]
+    ran = run_script("train_lm", *words)
+    assert ran.code == 0, ran.err
     card = json.loads((tmp_path / "model" / "model_card.json").read_text())
     assert set(card["markov_loss"]) == {"0", "1", "2", "3", "4", "5"}
     from darkregulome.models.registry import load_model

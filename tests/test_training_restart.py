@@ -48,12 +48,10 @@ runpy.run_path(script, run_name="__main__")
 """
 
 
-def run(script: str, options: list[str], killed_after: int | None = None) -> int:
-    """Exit status of a script of bin/ in a process of its own; killed after so many steps, where that is given."""
-    path = str(ROOT / "bin" / script)
-    begin = [sys.executable, path] if killed_after is None else [sys.executable, "-c", KILLED, str(killed_after), path]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "bin")}
-    return subprocess.run([*begin, *options], env=environment, check=False).returncode
+def run_killed(script: str, options: list[str], after: int) -> int:
+    """Exit status of a script of bin/ in a process of its own, which is killed after so many steps."""
+    words = [sys.executable, "-c", KILLED, str(after), str(ROOT / "bin" / script), *options]
+    return subprocess.run(words, env={**os.environ, "PYTHONPATH": str(ROOT / "bin")}, check=False).returncode
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -79,10 +77,10 @@ def test_a_killed_language_model_ends_as_if_it_had_not_been(tmp_path):
         return [str(word) for word in words]
 
     assert run_script("train_lm", *options("whole")).code == 0
-    assert run("train_lm.py", options("broken"), killed_after=3) == -9
+    assert run_killed("train_lm.py", options("broken"), after=3) == -9
     assert not (tmp_path / "broken").exists()
     assert (tmp_path / "broken.state").exists()
-    assert run("train_lm.py", options("broken")) == 0
+    assert run_script("train_lm", *options("broken")).code == 0
     assert_equal(weights(tmp_path / "whole"), weights(tmp_path / "broken"))
     curves = [json.loads((tmp_path / out / "training_curve.json").read_text())["curve"] for out in ("whole", "broken")]
     assert curves[0] == curves[1]
@@ -108,8 +106,8 @@ def test_a_killed_seq2exp_ends_as_if_it_had_not_been(tmp_path):
 
     assert run_script("train_seq2exp", *options("whole")).code == 0
     # The eighth step is the third of the second model: the first one's is not trained again.
-    assert run("train_seq2exp.py", options("broken"), killed_after=8) == -9
-    assert run("train_seq2exp.py", options("broken")) == 0
+    assert run_killed("train_seq2exp.py", options("broken"), after=8) == -9
+    assert run_script("train_seq2exp", *options("broken")).code == 0
     for name in ("fold0_seed0", "fold0_seed1"):
         assert_equal(weights(tmp_path / "whole" / name), weights(tmp_path / "broken" / name))
     tables = [(tmp_path / out / "metrics.tsv").read_text() for out in ("whole", "broken")]
