@@ -144,5 +144,5 @@ def test_a_download_that_hangs_ends_in_a_sentence_and_the_next_one_is_whole(
         with pytest.raises(InputError, match=r"could not be fetched .*timed out"):
             hub.fetch(entry, tmp_path, endpoint=remote.endpoint, timeout=0.2)
         remote.stall.clear()
-        folder = hub.fetch(entry, tmp_path, endpoint=remote.endpoint, timeout=5)
+        folder = hub.fetch(entry, tmp_path, endpoint=remote.endpoint, timeout=60)
     assert {name: (folder / name).read_bytes() for name in files} == files

@@ -104,7 +104,7 @@ def test_a_token_is_neither_said_nor_written(tmp_path: Path, monkeypatch: pytest
     said = []
     with serve(FakeHub(files)) as remote:
         monkeypatch.setattr(hub, "fetch", functools.partial(hub.fetch, endpoint=remote.endpoint))
-        given = {"models": "mine", "registry": registry, "timeout": 1}
+        given = {"models": "mine", "registry": registry, "timeout": 30}
         for attempt in ("whole", "broken"):
             if attempt == "broken":
                 remote.files = {}
