@@ -45,7 +45,7 @@ demo-real: setup ## the main job on two regions of GRCh38 with small real models
 	@python3 setup/show_results.py results/demo-real
 
 test: setup ## all tests but the heavy ones
-	@pytest -n 2 --dist loadfile -m "not heavy"
+	@pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not heavy"
 
 test-all: setup ## all tests
 	@pytest

@@ -1,0 +1,18 @@
+"""What holds for all tests: the order in which files are begun, and how Hypothesis looks for examples."""
+
+import hypothesis
+import pytest
+
+# The same examples each time; and no deadline, which a busy machine misses whatever the code does.
+hypothesis.settings.register_profile("always_the_same", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("always_the_same")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with real runs of Nextflow first, as they take longest: of two workers none is left with one at the end.
+
+    pytest-xdist keeps this order by --no-loadscope-reorder. The order within a file stays.
+    """
+    real = {item.path for item in items if item.get_closest_marker("pipeline")}
+    items.sort(key=lambda item: item.path not in real)
