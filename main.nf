@@ -15,6 +15,7 @@ include { JUDGE_SCORES               } from './subworkflows/local/judge_scores'
 include { REFERENCE                  } from './subworkflows/local/reference'
 include { with_genome                } from './subworkflows/local/genomes'
 include { check_parameters; help_text } from './subworkflows/local/parameters'
+include { versions_yaml              } from './subworkflows/local/versions'
 include { models_of; model_cards; code_hash } from './subworkflows/local/code_and_models'
 include { record_parameters; write_crate } from './subworkflows/local/provenance'
 
@@ -32,6 +33,7 @@ workflow {
 
         def inputs = files_of(given)
         def own = params.workflow == 'diagnose'
+        def plan_only = params.plan_only.toString() == 'true'
         def learning = params.workflow in ['pretrain', 'seq2exp']
         def state = params.training_state ? file(params.training_state).toAbsolutePath().toString() : ''
         def models = own || learning ? [] : models_of(params.models, params.weights, params.registry, "${projectDir}/assets/models")
@@ -142,6 +144,7 @@ workflow {
             ch_loci = channel.empty()
             ch_failed = channel.value([])
             ch_failed_scores = channel.value([])
+            ch_allowed = channel.value(true)
             if (own) {
                 DIAGNOSE_SCORES(params.scores, inputs, code)
                 ch_elements = DIAGNOSE_SCORES.out.elements
@@ -156,6 +159,8 @@ workflow {
                     file(params.registry, checkIfExists: true),
                     params.device,
                     params.loci_per_task as Integer,
+                    [hours: params.max_device_hours as BigDecimal, money: params.max_cost as BigDecimal],
+                    plan_only,
                     code,
                 )
                 ch_elements = REGULOME.out.elements
@@ -163,24 +168,37 @@ workflow {
                 ch_loci = REGULOME.out.loci
                 ch_failed = REGULOME.out.failed
                 ch_failed_scores = REGULOME.out.failed_scores
+                ch_allowed = REGULOME.out.allowed
             }
 
-            JUDGE_SCORES(
-                inputs,
-                ch_elements,
-                ch_ris,
-                ch_loci,
-                model_cards(models),
-                (params.calibration ?: '').tokenize(',').collect { path -> file(path, checkIfExists: true) },
-                ch_failed,
-                ch_failed_scores,
-                file("${projectDir}/assets/multiqc_config.yml", checkIfExists: true),
-                code,
-            )
+            if (plan_only) {
+                channel
+                    .topic('versions')
+                    .unique()
+                    .toList()
+                    .map { rows -> versions_yaml(rows) }
+                    .collectFile(name: 'software_versions.yml', storeDir: "${params.outdir}/pipeline_info")
+            }
+            else {
+                JUDGE_SCORES(
+                    inputs,
+                    ch_elements,
+                    ch_ris,
+                    ch_loci,
+                    model_cards(models),
+                    (params.calibration ?: '').tokenize(',').collect { path -> file(path, checkIfExists: true) },
+                    ch_failed,
+                    ch_failed_scores,
+                    file("${projectDir}/assets/multiqc_config.yml", checkIfExists: true),
+                    code,
+                )
 
-            JUDGE_SCORES.out.versions
-                .map { stages, report -> stages + report }
-                .collectFile(name: 'software_versions.yml', storeDir: "${params.outdir}/pipeline_info")
+                // A run that was refused is torn down at once: a file that is being written then would be a second error.
+                JUDGE_SCORES.out.versions
+                    .combine(ch_allowed)
+                    .map { stages, report, _allowed -> stages + report }
+                    .collectFile(name: 'software_versions.yml', storeDir: "${params.outdir}/pipeline_info")
+            }
         }
 
         workflow.onComplete {

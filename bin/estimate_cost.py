@@ -2,6 +2,7 @@
 """Estimate what scoring elements will cost before anything is run."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,12 @@ def main(
     elements: cli.Elements,
     models: cli.Models,
     out: Annotated[Path, typer.Option(help="Where to write the estimate (JSON).")],
+    plan_out: Annotated[
+        Path | None, typer.Option(help="Where to write the plan: every task with its cost, in order (parquet, TSV).")
+    ] = None,
+    loci: Annotated[
+        Path | None, typer.Option(help="Table of loci: tasks take them in its order; without it in the elements'.")
+    ] = None,
     registry: cli.Registry = None,
     sites: cli.Sites = None,
     replicates: cli.Replicates = 1,
@@ -45,25 +52,27 @@ def main(
         list[str] | None, typer.Option(help="NAME=FOLDER of a model's checkpoint, to calibrate; repeated.")
     ] = None,
     precision: Annotated[str, typer.Option(help="fp32, tf32 or bf16, to calibrate.")] = "fp32",
-    loci_per_task: Annotated[int, typer.Option(min=1, help="Loci that a task scores; each task starts anew.")] = 1,
+    loci_per_task: Annotated[
+        int, typer.Option(min=1, help="Loci that a task scores; each task costs a start of its own.")
+    ] = 1,
     threads: cli.Threads = 1,
     seed: cli.Seed = 0,
     progress: cli.Progress = True,
     version: cli.Version = False,
 ) -> None:
-    from darkregulome.io import schemas, tables
-    from darkregulome.ism.cost import UNKNOWN_CONTEXT, assumptions, estimate_cost, is_equivariant, read_size
-    from darkregulome.ism.plan import settings_of
-    from darkregulome.models.registry import default_registry, find_entry
+    import pandas as pd
 
+    from darkregulome.io import schemas, tables
+    from darkregulome.ism.cost import assumptions, plan_tasks, totals
+
+    cli.different_files(out=out, plan_out=plan_out)
     table = tables.read_table(elements, schemas.ELEMENTS)
     if table.empty:
         raise InputError.at(elements, "has no element", "give a table with at least one element")
-    names = [name for item in models for name in item.split(",") if name]
+    names = list(dict.fromkeys(name for item in models for name in item.split(",") if name))
     if not names:
         raise InputError.at("--models", "names no model", "give at least one")
-    folders = cli.named_folders("--weights", weights)
-    folder = (registry or default_registry()).parent / "models"
+    order = None if loci is None else _order(loci, table)
     devices = _devices(device, calibrate)
     asked = {
         "readout": readout,
@@ -77,46 +86,61 @@ def main(
         "target": target,
         "placement": placement,
     }
-    costs, measured = [], {}
+    folders = cli.named_folders("--weights", weights)
+    models_planned, measured, plan = [], {}, []
     for name in names:
-        given = folders.get(name)
-        entry = find_entry(name, given, registry)
-        if given is not None and not given.exists():
-            raise InputError.at(given, "does not exist", f"give the checkpoint folder of {name}")
-        at_hand = given or folder / (entry.weights or ".")
-        size = read_size(at_hand, entry.architecture)
-        settings = settings_of(entry, entry.context or entry.window or UNKNOWN_CONTEXT, **asked)
-        reads = {"equivariant": is_equivariant(at_hand)}
-        calibration = None
+        price, settings = _pricing(name, folders.get(name), registry, asked)
+        price = partial(price, price_per_hour=price_per_hour)
         if calibrate:
-            load = {"weights": given, "device": device, "precision": precision, "registry": registry}
-            calibration, reads = _calibrate(name, table, settings, load, threads, calibration_seconds)
-            measured[name] = asdict(calibration)
-        costs += [
-            estimate_cost(
-                name,
-                entry,
-                size,
-                table,
-                settings,
-                **reads,
-                device=at,
-                price_per_hour=price_per_hour,
-                calibration=calibration,
-                loci_per_task=loci_per_task,
-            )
-            for at in devices
-        ]
+            load = {"weights": folders.get(name), "device": device, "precision": precision, "registry": registry}
+            found = _calibrate(name, table, settings, load, threads, calibration_seconds)
+            price = partial(price, **found)
+            measured[name] = asdict(found["calibration"])
+        for at in devices:
+            on_device = partial(price, device=at)
+            models_planned.append((on_device(table, settings, loci_per_task=loci_per_task), settings))
+            plan += plan_tasks(table, settings, on_device, loci_per_task, order)
+    costs = [cost for cost, _settings in models_planned]
     parameters = {**asked, "device": device, "price_per_hour": price_per_hour}
     parameters |= {"loci_per_task": loci_per_task, "calibrate": calibrate, "threads": threads, "precision": precision}
     record = {
         "parameters": parameters,
         "assumptions": assumptions(),
         "calibration": measured,
-        "models": [cost.record() for cost in costs],
+        "models": [{**cost.record(), "settings": asdict(settings)} for cost, settings in models_planned],
+        "total": totals(costs),
     }
+    if plan_out is not None:
+        tables.write_table(pd.DataFrame(plan), plan_out, schemas.PLAN)
     tables.write_json(record, out)
-    _show(costs, threads)
+    _show(models_planned, record["total"], threads)
+
+
+def _order(loci, table):
+    """Names of the loci in the order of their table, which must have all that the elements name."""
+    from darkregulome.io import schemas, tables
+
+    order = tables.read_table(loci, schemas.LOCI)["locus"].astype(str).tolist()
+    if absent := sorted(set(table["locus"].astype(str)) - set(order)):
+        raise InputError.at(
+            loci, f"has no locus {absent[0]!r}, which the elements name", "give the loci they came from"
+        )
+    return order
+
+
+def _pricing(name, given, registry, asked):
+    """What prices elements that a model scores, of which the table is still to be given; and how the model scores."""
+    from darkregulome.ism.cost import UNKNOWN_CONTEXT, estimate_cost, is_equivariant, read_size, settle
+    from darkregulome.ism.plan import settings_of
+    from darkregulome.models.registry import default_registry, find_entry
+
+    entry = find_entry(name, given, registry)
+    if given is not None and not given.exists():
+        raise InputError.at(given, "does not exist", f"give the checkpoint folder of {name}")
+    at_hand = given or (registry or default_registry()).parent / "models" / (entry.weights or ".")
+    settings = settle(name, entry, settings_of(entry, entry.context or entry.window or UNKNOWN_CONTEXT, **asked))
+    size = read_size(at_hand, entry.architecture)
+    return partial(estimate_cost, name, entry, size, equivariant=is_equivariant(at_hand)), settings
 
 
 def _devices(device: str, calibrate: bool) -> tuple[str, ...]:
@@ -144,29 +168,41 @@ def _calibrate(name, table, settings, load, threads, seconds):
     return found, {"equivariant": getattr(model, "equivariant", False), "k": getattr(model, "k", 1)}
 
 
-def _show(costs, threads: int) -> None:
+def _show(models, totals, threads: int) -> None:
     """The estimate on stdout, for people."""
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("model", "device", title="Estimated cost of scoring")
-    for title in ("elements", "forwards", "bases", "FLOP", "time", "memory", "money"):
+    table = Table("model", "device", "readout of edits", title="Estimated cost of scoring")
+    for title in ("window", "elements", "tasks", "forwards", "FLOP", "time", "memory", "money"):
         table.add_column(title, justify="right")
     stated = {"cpu": "2 CPU cores", "cuda": "one H100"}
     here = {"cpu": f"this CPU, {threads} thread{'s' * (threads > 1)}", "cuda": "this GPU"}
-    for cost in costs:
+    for cost, settings in models:
         table.add_row(
             cost.model,
             (here if cost.calibrated else stated)[cost.device],
+            f"{settings.readout} of {settings.perturbation}",
+            f"{settings.window:,}",
             f"{cost.elements:,}",
+            f"{cost.tasks:,}",
             f"{cost.forwards:,}",
-            f"{cost.tokens:.2e}",
             f"{cost.flops:.1e}",
             _duration(cost.hours),
             f"{cost.memory_gib:.1f} GiB",
-            "" if cost.money is None else f"{cost.money:,.2f}",
+            _money(cost.money),
         )
-    Console(width=None if Console().is_terminal else 120).print(table)
+    if len(models) > len(totals):
+        table.add_section()
+        for total in totals:
+            device = (here if models[0][0].calibrated else stated)[total["device"]]
+            counts = (f"{total['tasks']:,}", f"{total['forwards']:,}", "", _duration(total["hours"]), "")
+            table.add_row("all", device, "", "", "", *counts, _money(total["money"]))
+    Console(width=None if Console().is_terminal else 140).print(table)
+
+
+def _money(amount: float | None) -> str:
+    return "" if amount is None else f"{amount:,.2f}"
 
 
 def _duration(hours: float) -> str:

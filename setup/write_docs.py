@@ -39,6 +39,7 @@ def _text(item: dict) -> str:
     words = [item["description"], item.get("help_text", "")]
     words += ["One of: " + ", ".join(f"`{value}`" for value in item["enum"]) + "."] if "enum" in item else []
     words += [f"Needed by `--workflow {', '.join(item['required_by'])}`."] if "required_by" in item else []
+    words += [f"Only of `--workflow {', '.join(item['only_for'])}`."] if "only_for" in item else []
     return " ".join(word for word in words if word).replace("|", "\\|")
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import torch
 
 from darkregulome.errors import InputError
 from darkregulome.ism.calibrate import Calibration, RandomGenome, calibrate, measure_start
-from darkregulome.ism.cost import count_forwards, estimate_cost, read_size
+from darkregulome.ism.cost import START_SECONDS, count_forwards, estimate_cost, plan_tasks, read_size, settle, totals
 from darkregulome.ism.engine import score_loci
 from darkregulome.ism.plan import Settings, make_plan, resolve, settings_of
 from darkregulome.models.architecture import find_architecture
@@ -180,6 +181,48 @@ def test_a_run_costs_its_starts_its_loci_and_its_sequences():
         )
         assert cost.calibrated
         assert cost.hours * 3600 == pytest.approx(tasks * 7 + 3 * 2 + 0.5 * 30 * 8)
+
+
+@pytest.mark.parametrize("calibration", [None, Calibration(start=7.0, locus=2.0, work=0.5, elements_timed=5)])
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+@pytest.mark.parametrize("kind", ["masked", "causal", "output"])
+def test_the_tasks_of_the_plan_are_the_whole_in_parts_and_each_starts_once(kind, device, calibration):
+    architecture, window = {"masked": ("caduceus", 64), "causal": ("hyenadna", 64), "output": ("enformer", 196_608)}[
+        kind
+    ]
+    entry = ModelEntry(kind=kind, architecture=architecture, window=window, context=window)
+    table = scattered(30, loci=5)
+    settings = settle("x", entry, Settings(sites=4))
+    size = find_architecture(architecture).size
+    price = partial(estimate_cost, "x", entry, size, device=device, calibration=calibration, price_per_hour=3.0)
+    hours = {}
+    order = ["L3", "nothing", "L0", "L4", "L1", "L2"]
+    for per_task, names in ((1, ["L3", "L0", "L4", "L1", "L2"]), (2, ["L3..L0", "L4..L1", "L2"]), (9, ["L3..L2"])):
+        whole = price(table, settings, loci_per_task=per_task)
+        plan = pd.DataFrame(plan_tasks(table, settings, price, per_task, order))
+        assert plan["task"].tolist() == names
+        assert whole.tasks == len(plan)
+        assert ",".join(plan["loci"]) == "L3,L0,L4,L1,L2"
+        summed = plan[["elements", "reference_forwards", "edit_forwards", "bases"]].sum().tolist()
+        assert summed == [whole.elements, whole.reference_forwards, whole.edit_forwards, whole.tokens]
+        assert plan["hours"].sum() == pytest.approx(whole.hours)
+        assert plan["money"].sum() == pytest.approx(3 * whole.hours)
+        hours[per_task] = whole.hours
+    start = START_SECONDS[device] if calibration is None else 7.0
+    assert 3600 * (hours[1] - hours[2]) == pytest.approx(2 * start)
+    assert 3600 * (hours[1] - hours[9]) == pytest.approx(4 * start)
+
+
+def test_totals_are_of_each_device_and_of_money_only_where_all_have_a_price():
+    entry = ModelEntry(kind="masked", architecture="caduceus", window=64)
+    price = partial(estimate_cost, "x", entry, find_architecture("caduceus").size, scattered(30, loci=3))
+    costs = [price(device=device, price_per_hour=2.0) for device in ("cpu", "cuda", "cpu")]
+    cpu, cuda = totals(costs)
+    assert (cpu["device"], cpu["models"], cpu["tasks"]) == ("cpu", 2, 6)
+    assert cpu["hours"] == pytest.approx(2 * costs[0].hours)
+    assert cpu["money"] == pytest.approx(2 * cpu["hours"])
+    assert (cuda["models"], cuda["forwards"]) == (1, costs[1].forwards)
+    assert totals([*costs, price(device="cuda")])[1]["money"] is None
 
 
 @pytest.fixture

@@ -366,3 +366,34 @@ def test_estimate_cost_of_two_models(folder, tmp_path):
     assert all(cost["money"] == pytest.approx(1.5 * cost["hours"]) for cost in record["models"])
     assert "tiny-hyena" in done.stdout
     assert record["assumptions"]["cpu"] == "2 cores"
+    # One task a locus and model; each model's network is counted at its own size, not at the published one's.
+    assert record["total"] == [
+        {
+            "device": "cpu",
+            "models": 2,
+            "tasks": 4,
+            "forwards": sum(cost["forwards"] for cost in record["models"]),
+            "hours": pytest.approx(sum(cost["hours"] for cost in record["models"])),
+            "money": pytest.approx(1.5 * sum(cost["hours"] for cost in record["models"])),
+        }
+    ]
+    assert by_model["tiny-caduceus"]["settings"]["readout"] == "llr"
+
+
+def test_the_plan_names_every_task_and_a_checkpoint_elsewhere_is_read_too(folder, tmp_path):
+    """As in a workflow's task, which has the registry and the checkpoints in folders of their own."""
+    (tmp_path / "models.yml").symlink_to(folder / "models.yml")
+    given = ["estimate_cost.py", "--elements", folder / "elements.parquet", "--models", "tiny-caduceus",
+             "--device", "cpu", "--registry", tmp_path / "models.yml", "--loci", folder / "loci.tsv",
+             "--plan-out", tmp_path / "plan.tsv", "--out", tmp_path / "cost.json"]  # fmt: skip
+    flops = []
+    for weights in ([], ["--weights", f"tiny-caduceus={folder / 'models' / 'tiny-caduceus'}"]):
+        run(*given, *weights)
+        (cost,) = json.loads((tmp_path / "cost.json").read_text())["models"]
+        flops.append(cost["flops"])
+        plan = tables.read_table(tmp_path / "plan.tsv", schemas.PLAN)
+        assert plan["task"].tolist() == ["L1", "L2"]
+        assert plan["edit_forwards"].sum() == cost["edit_forwards"]
+    assert flops[1] < flops[0] / 100  # without its checkpoint it is taken for the published one
+    run(*given, "--loci-per-task", 2)
+    assert tables.read_table(tmp_path / "plan.tsv", schemas.PLAN)["task"].tolist() == ["L1..L2"]

@@ -1,9 +1,11 @@
 """The pipeline, run for real by Nextflow: what a user of it would see."""
 
+import csv
 import gzip
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -69,7 +71,10 @@ def test_a_run_leaves_the_files_of_the_contract(finished: Run):
         "cross_checks/cross_check_eqtl.json",
         "cross_checks/cross_check_conservation.json",
         "report/report.html",
-        *(f"pipeline_info/{name}" for name in ("trace.txt", "timeline.html", "report.html", "dag.html", "cost.json")),
+        *(
+            f"pipeline_info/{name}"
+            for name in ("trace.txt", "timeline.html", "report.html", "dag.html", "cost.json", "plan.tsv")
+        ),
     ]
     assert [name for name in names if not (finished.outdir / name).exists()] == []
     checks = [Path(task["workdir"]) for task in finished.trace() if task["process"] == "CROSS_CHECK"]
@@ -125,6 +130,61 @@ def test_resume_runs_nothing_again(project: Project, finished: Run):
     assert again.status == 0, again.output
     assert again.statuses() == {"CACHED"}
     assert len(again.trace()) == len(STAGES) - 2 + len(LOCI) * len(MODELS) + 5
+
+
+def test_a_plan_is_what_a_run_does_first_and_lists_the_tasks_it_then_starts(project: Project, finished: Run):
+    planned = project.run("-resume", "--plan_only", outdir="planned")
+    assert planned.status == 0, planned.output
+    tasks = {task["process"]: task["status"] for task in planned.trace()}
+    assert tasks == dict.fromkeys(("CHECK_INPUTS", "PREPARE_LOCI", "BUILD_ELEMENTS", "ESTIMATE_COST"), "CACHED")
+    assert "Estimated cost of scoring" in planned.output
+    assert "run the same command again with -resume and without --plan_only" in planned.output
+    assert not (planned.outdir / "effects").exists()
+    assert "ESTIMATE_COST" in yaml.safe_load((planned.outdir / "pipeline_info" / "software_versions.yml").read_text())
+    with open(planned.outdir / "pipeline_info" / "plan.tsv", newline="") as handle:
+        plan = [row for row in csv.DictReader(handle, delimiter="\t") if row["device"] == "cpu"]
+    scored = [task["tag"] for task in finished.trace() if task["process"] == "SCORE_ELEMENTS"]
+    assert sorted(f"{row['task']} {row['model']}" for row in plan) == sorted(scored)
+    cost = json.loads((planned.outdir / "pipeline_info" / "cost.json").read_text())
+    # Of the models of this run, not of the published ones.
+    assert all(model["flops"] < 1e11 for model in cost["models"])
+
+
+def test_above_a_limit_nothing_is_scored_and_one_sentence_says_why(project: Project, finished: Run):
+    run = project.run("-resume", "--price_per_hour", "100", "--max_cost", "0.5", outdir="refused")
+    assert run.status == 1
+    (said,) = (line for line in run.output.splitlines() if "--max_cost" in line)
+    estimate = json.loads((run.outdir / "pipeline_info" / "cost.json").read_text())["total"][0]
+    cost, hours = re.match(r"Scoring is estimated to cost ([\d.]+) \(([\d.]+) hours of 2 CPU cores\)", said).groups()
+    assert float(cost) == pytest.approx(estimate["money"], rel=0.01)
+    assert float(hours) == pytest.approx(estimate["hours"], rel=0.01)
+    assert estimate["money"] == pytest.approx(100 * estimate["hours"])
+    assert "above --max_cost 0.5. Nothing was scored. Raise the limit, or ask for less" in said
+    assert "Exception" not in run.output
+    assert "SCORE_ELEMENTS" not in {task["process"] for task in run.trace()}
+
+
+@pytest.mark.heavy
+def test_a_run_goes_on_from_its_plan_once_it_is_within_the_limit(tmp_path: Path):
+    project = demo_project(tmp_path)
+    given = ("--loci_per_task", "2", "--price_per_hour", "2")
+    planned = project.run("--plan_only", *given)
+    assert planned.status == 0, planned.output
+    first = {task["process"] for task in planned.trace()}
+    assert first == {"CHECK_INPUTS", "PREPARE_LOCI", "BUILD_ELEMENTS", "ESTIMATE_COST"}
+    assert planned.statuses() == {"COMPLETED"}
+    refused = project.run("-resume", *given, "--max_device_hours", "0.0001")
+    assert refused.status == 1
+    assert refused.statuses() == {"CACHED"}
+    run = project.run("-resume", *given, "--max_device_hours", "10", "--max_cost", "20")
+    assert run.status == 0, run.output
+    cached = {task["process"] for task in run.trace() if task["status"] == "CACHED"}
+    assert cached == first
+    assert {task["process"] for task in run.trace()} == STAGES
+    with open(run.outdir / "pipeline_info" / "plan.tsv", newline="") as handle:
+        plan = {f"{row['task']} {row['model']}" for row in csv.DictReader(handle, delimiter="\t")}
+    assert plan == {task["tag"] for task in run.trace() if task["process"] == "SCORE_ELEMENTS"}
+    assert len(plan) == 2 * len(MODELS)
 
 
 def test_a_broken_locus_is_reported_and_the_others_finish(project: Project, tmp_path: Path):

@@ -38,7 +38,7 @@ _REMEDY_OF_ERRNO = {
 }
 """What the file system refuses that the user can mend."""
 
-_OUTPUTS = ("out", "outdir", "reference_out", "failed", "chunks_dir", "state", "cache")
+_OUTPUTS = ("out", "outdir", "reference_out", "plan_out", "failed", "chunks_dir", "state", "cache")
 """Options that name what a script writes."""
 
 console = Console(stderr=True, soft_wrap=True, highlight=False)
@@ -203,7 +203,7 @@ def _places_checked(command: Callable[..., Any]) -> Callable[..., Any]:
         for name in _OUTPUTS:
             if isinstance(path := options.get(name), Path):
                 require_place(path)
-        for name in ("reference_out", "failed"):
+        for name in ("reference_out", "plan_out", "failed"):
             if isinstance(path := options.get(name), Path) and path.is_dir():
                 raise InputError.at(path, "is a folder", "give the name of a file to write")
         if isinstance(folder := options.get("outdir"), Path) and folder.exists() and not folder.is_dir():

@@ -300,9 +300,34 @@ EMBEDDINGS = TableSchema(
     ),
 )
 
+PLAN = TableSchema(
+    "plan",
+    "scoring task x device, in the order in which tasks are started",
+    pa.DataFrameSchema(
+        {
+            "task": _column(str, "Loci of the task: the one, or the first and the last."),
+            "model": _column(str, "Model name."),
+            "device": _column(str, "What the hours are of.", pa.Check.isin(["cpu", "cuda"])),
+            "loci": _column(str, "Every locus of the task, comma-separated."),
+            "elements": _column(int, "Elements.", _not_negative),
+            "readout": _column(str, "How an effect is read.", pa.Check.isin(READOUTS)),
+            "perturbation": _column(str, "What an edit is."),
+            "window": _column(int, "Bases that the model reads.", _not_negative),
+            "reference_forwards": _column(int, "Unedited sequences through the model.", _not_negative),
+            "edit_forwards": _column(int, "Edited sequences through the model.", _not_negative),
+            "bases": _column(int, "Bases of all of them.", _not_negative),
+            "hours": _column(float, "Hours of the device, the task's start in them.", _not_negative),
+            "memory_gib": _column(float, "Memory, GiB.", _not_negative),
+            "money": _column(float, "What the hours cost, where a price is given.", _not_negative, nullable=True),
+        },
+        strict=False,
+    ),
+)
+
 ALL = (
     LOCI,
     ELEMENTS,
+    PLAN,
     EFFECTS,
     REFERENCE,
     RIS,

@@ -2,10 +2,12 @@
 
 The counts are an upper bound: identical windows, which are run once, are not known before the sequence is read.
 The hours rest on throughputs that are stated here and written into the estimate; expect a factor of two or three. With
-a calibration (`ism/calibrate.py`) they rest on what this device was measured to take, and are within 30 %.
+a calibration (`ism/calibrate.py`) they rest on what this device was measured to take, and are within 30 %. Either way
+they hold the start of each task; not what a scheduler, an image or staged files take before it.
 """
 
 import json
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -33,15 +35,19 @@ NANOSECONDS = {"cpu": {"masked": 80.0, "causal": 155.0}, "cuda": {"masked": 0.15
 CPU cores (measured at 8 kb) and on one H100 (estimated)."""
 OUTPUT_FLOPS_PER_SECOND = {"cpu": 34e9, "cuda": 15e12}
 """Throughput on Enformer: 2 CPU cores (measured), one H100 (estimated)."""
+START_SECONDS = {"cpu": 10.0, "cuda": 20.0}
+"""From the start of Python until a model stands: 3 to 8 s of a CPU core (measured); with a GPU (estimated)."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """The estimate for one model."""
+    """The estimate for one model, or for one of its tasks."""
 
     model: str
     kind: str
     device: str
+    loci: int
+    tasks: int
     elements: int
     reference_forwards: int
     edit_forwards: int
@@ -51,7 +57,7 @@ class Cost:
     memory_gib: float
     money: float | None
     calibrated: bool = False
-    """True where the hours rest on a measurement on this device; they then hold the start of each task."""
+    """True where the hours rest on a measurement on this device."""
 
     @property
     def forwards(self) -> int:
@@ -89,7 +95,7 @@ def estimate_cost(
     device : ``"cpu"`` for 2 cores, ``"cuda"`` for one H100.
     price_per_hour : of the device.
     calibration : what the model was measured to take; without it the hours rest on stated throughputs.
-    loci_per_task : of a run; each task starts anew. Counts with a calibration only.
+    loci_per_task : of a run; each task starts anew.
 
     Raises
     ------
@@ -110,26 +116,92 @@ def estimate_cost(
         seconds = tokens * size.layers * size.channels * NANOSECONDS[device][entry.kind] * 1e-9
         activations = max(window, TOKENS_PER_BATCH[device]) * size.channels * ACTIVATIONS_PER_CHANNEL
     memory = RUNTIME_BYTES + BYTES_PER_PARAMETER * (size.parameters + activations)
-    if calibration is not None:
-        loci = int(elements["locus"].nunique())
+    loci = int(elements["locus"].nunique())
+    tasks = -(-loci // loci_per_task)
+    if calibration is None:
+        seconds += tasks * START_SECONDS[device]
+    else:
         work = edits if entry.kind == "output" else references + edits
-        placed = references if entry.kind == "output" else loci
-        seconds = calibration.seconds(work, placed, -(-loci // loci_per_task))
+        seconds = calibration.seconds(work, references if entry.kind == "output" else loci, tasks)
     hours = seconds / 3600
     return Cost(
-        name,
-        entry.kind,
-        device,
-        len(elements),
-        references,
-        edits,
-        tokens,
-        flops,
-        hours,
-        memory / 2**30,
-        None if price_per_hour is None else hours * price_per_hour,
-        calibration is not None,
+        model=name,
+        kind=entry.kind,
+        device=device,
+        loci=loci,
+        tasks=tasks,
+        elements=len(elements),
+        reference_forwards=references,
+        edit_forwards=edits,
+        tokens=tokens,
+        flops=flops,
+        hours=hours,
+        memory_gib=memory / 2**30,
+        money=None if price_per_hour is None else hours * price_per_hour,
+        calibrated=calibration is not None,
     )
+
+
+def plan_tasks(
+    elements: pd.DataFrame,
+    settings: Settings,
+    price: Callable[..., Cost],
+    loci_per_task: int = 1,
+    order: Sequence[str] | None = None,
+) -> list[dict[str, Any]]:
+    """The tasks of one model and what each will cost, in the order in which they are started: rows of the table PLAN.
+
+    Parameters
+    ----------
+    settings : resolved.
+    price : `estimate_cost` of the model; called with elements, settings and loci_per_task.
+    order : of the loci, as their table has it; by default as the elements have it. Loci without an element have no
+        task.
+    """
+    groups = {str(name): group for name, group in elements.groupby("locus", sort=False)}
+    names = [name for name in (groups if order is None else order) if name in groups]
+    rows = []
+    for first in range(0, len(names), loci_per_task):
+        loci = names[first : first + loci_per_task]
+        cost = price(pd.concat([groups[name] for name in loci]), settings, loci_per_task=loci_per_task)
+        rows.append(
+            {
+                "task": loci[0] if len(loci) == 1 else f"{loci[0]}..{loci[-1]}",
+                "model": cost.model,
+                "device": cost.device,
+                "loci": ",".join(loci),
+                "elements": cost.elements,
+                "readout": settings.readout,
+                "perturbation": settings.perturbation,
+                "window": settings.window,
+                "reference_forwards": cost.reference_forwards,
+                "edit_forwards": cost.edit_forwards,
+                "bases": cost.tokens,
+                "hours": cost.hours,
+                "memory_gib": cost.memory_gib,
+                "money": cost.money,
+            }
+        )
+    return rows
+
+
+def totals(costs: Sequence[Cost]) -> list[dict[str, Any]]:
+    """The sums over models, a record a device: models, tasks, forwards, hours, money."""
+    found = []
+    for device in dict.fromkeys(cost.device for cost in costs):
+        on = [cost for cost in costs if cost.device == device]
+        priced = all(cost.money is not None for cost in on)
+        found.append(
+            {
+                "device": device,
+                "models": len(on),
+                "tasks": sum(cost.tasks for cost in on),
+                "forwards": sum(cost.forwards for cost in on),
+                "hours": sum(cost.hours for cost in on),
+                "money": sum(cost.money or 0.0 for cost in on) if priced else None,
+            }
+        )
+    return found
 
 
 @dataclass(frozen=True)
@@ -258,6 +330,7 @@ def assumptions() -> dict[str, Any]:
         "cuda": "one H100",
         "language_model_nanoseconds_per_base_layer_channel": NANOSECONDS,
         "output_model_flops_per_second": OUTPUT_FLOPS_PER_SECOND,
+        "task_start_seconds": START_SECONDS,
         "precision": "fp32 on a CPU, tf32 on a GPU",
     }
 

@@ -1,5 +1,5 @@
 //
-// Parameters against nextflow_schema.json: required by the workflow, type, enum, pattern, bounds, existence, unknown names.
+// Parameters against nextflow_schema.json: required by the workflow, or not of it; type, enum, pattern, bounds, existence; unknown names.
 // A function of our own, so that nothing has to be downloaded before a run starts.
 //
 
@@ -29,6 +29,13 @@ def check_parameters(given, schema) {
     problems += required
         .findAll { name -> is_missing(given[name]) }
         .collect { name -> "--${name} is required: ${known[name].description}" }
+    problems += known
+        .findAll { name, rule -> rule.only_for && !(workflow_name in rule.only_for) && is_set(given[name], rule) }
+        .collect { name, rule -> "--${name} does nothing in --workflow ${workflow_name}; leave it out: it is of ${rule.only_for.join(', ')}." }
+    problems += groups
+        .collectMany { group -> (group.dependentRequired ?: [:]).collectMany { name, needed -> needed.collect { other -> [name, other] } } }
+        .findAll { name, other -> is_set(given[name], known[name]) && is_missing(given[other]) }
+        .collect { name, other -> "--${name} needs --${other}: ${known[other].description}" }
     problems += known
         .findAll { name, _rule -> !is_missing(given[name]) }
         .collectMany { name, rule -> problems_of(name, given[name], rule) }
@@ -62,6 +69,11 @@ def read_schema(schema) {
 
 def is_missing(value) {
     value == null || value == ''
+}
+
+/** True where a value was given that is not the default. */
+def is_set(value, rule) {
+    !is_missing(value) && value.toString() != rule['default'].toString()
 }
 
 def camel_case(name) {

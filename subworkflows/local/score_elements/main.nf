@@ -2,7 +2,6 @@
 // One task a model and `loci_per_task` loci; a task that fails is reported and does not take the others with it.
 //
 
-include { ESTIMATE_COST  } from '../../../modules/local/estimate_cost'
 include { SCORE_ELEMENTS } from '../../../modules/local/score_elements'
 include { POOL_RIS       } from '../../../modules/local/pool_ris'
 
@@ -12,21 +11,20 @@ workflow SCORE_LOCI {
     loci // value: loci.tsv
     names // name of each locus to score
     reference // value: [fasta, [fai, gzi]]
-    models // list of names
     ch_models // [name, folder], as they are ready
     registry // file: models.yml
     device // string
     loci_per_task // integer
+    allowed // value: true, as soon as scoring may begin
     code // string
 
     main:
-    ESTIMATE_COST(elements, models, registry, device, code)
-
     ch_tasks = names
         .collate(loci_per_task)
         .map { group -> [group] }
         .combine(ch_models)
-        .map { group, model, folder -> [[id: group_name(group), loci: group, model: model], folder] }
+        .combine(allowed)
+        .map { group, model, folder, _allowed -> [[id: group_name(group), loci: group, model: model], folder] }
 
     SCORE_ELEMENTS(ch_tasks, elements, loci, reference, registry, device, code)
 
