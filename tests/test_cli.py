@@ -13,6 +13,7 @@ from rich.console import Console
 
 from darkregulome import cli
 from darkregulome.errors import InputError
+from darkregulome.io import atomic
 
 BIN = Path(__file__).parents[1] / "bin"
 
@@ -97,3 +98,24 @@ def test_two_outputs_of_one_name_are_refused(tmp_path: Path):
     cli.different_files(out=tmp_path / "a.tsv", failed=None)
     with pytest.raises(InputError, match=r"--reference-out: is the file of --out"):
         cli.different_files(out=tmp_path / "a.tsv", reference_out=tmp_path / "a.tsv")
+
+
+@pytest.mark.parametrize("kind", ["path", "folder"])
+def test_what_a_killed_writer_left_is_removed_and_what_another_one_writes_is_not(tmp_path, kind):
+    out = tmp_path / "out.tsv"
+    fill = "partial.write_text('x')" if kind == "path" else "(partial / 'x').write_text('x')"
+    body = (
+        f"from darkregulome.io.atomic import atomic_{kind} as atomic\n"
+        f"            with atomic({str(out)!r}) as partial:\n"
+        f"                {fill}\n"
+        "                os.kill(os.getpid(), 9)"
+    )
+    assert run_body(body).returncode == -9
+    (abandoned,) = tmp_path.iterdir()
+    other = tmp_path / "other-out.tsv"
+    write = getattr(atomic, f"atomic_{kind}")
+    with write(other) as kept, write(out) as first:
+        assert not abandoned.exists()
+        with write(out) as second:
+            assert {path.name for path in tmp_path.iterdir()} == {kept.name, first.name, second.name}
+    assert {path.name for path in tmp_path.iterdir()} == {"out.tsv", "other-out.tsv"}

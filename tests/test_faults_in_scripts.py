@@ -1,6 +1,7 @@
 """Faults under a single script: what it says, what it leaves behind, and that the next try gives the same bytes."""
 
 import resource
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +15,8 @@ import toy
 from bad_input_corpus import make_world, snapshot, write_bigwig
 from darkregulome.errors import InputError
 from darkregulome.io.tables import read_table, write_table
-from darkregulome.ism import batches
+from darkregulome.ism import batches, engine
+from darkregulome.ism.chunks import ChunkStore
 from darkregulome.models import hub
 from darkregulome.models.registry import ModelEntry
 from fake_hub import REPO, REVISION, FakeHub, serve
@@ -29,12 +31,17 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_world(tmp_path_factory.mktemp("world"))
 
 
-def score(world: Path, folder: Path) -> pd.DataFrame:
-    """Effects of the world's elements, by a model of random weights."""
+def score_words(world: Path, folder: Path) -> list[str]:
+    """A command line that scores the world's elements by a model of random weights."""
     given = {"elements": world / "elements.parquet", "fasta": world / "genome.fa.gz", "loci": world / "loci.tsv"}
-    model = {"model": "demo-hyena", "weights": world / "demo-hyena", "window": 64, "sites": 1, "device": "cpu"}
-    out = {"out": folder / "effects.parquet", "reference_out": folder / "reference.parquet"}
-    ran = run_script("score_elements", "--no-progress", **given, **model, **out)
+    given |= {"model": "demo-hyena", "weights": world / "demo-hyena", "window": 64, "sites": 1, "device": "cpu"}
+    given |= {"out": folder / "effects.parquet", "reference-out": folder / "reference.parquet"}
+    return [word for name, value in given.items() for word in (f"--{name}", str(value))]
+
+
+def score(world: Path, folder: Path) -> pd.DataFrame:
+    """Effects of the world's elements."""
+    ran = run_script("score_elements", "--no-progress", *score_words(world, folder))
     assert ran.code == 0, ran.err
     return pd.read_parquet(folder / "effects.parquet")
 
@@ -61,6 +68,58 @@ def test_a_device_whose_memory_runs_out_gives_the_same_effects(
     pd.testing.assert_frame_equal(again[keys], undisturbed[keys])
     # The same to rounding: a matrix product of three rows need not add in the order of one of eight.
     pd.testing.assert_series_equal(again["effect"], undisturbed["effect"], rtol=0, atol=1e-5)
+
+
+KILL_ITSELF = """
+import os, runpy, signal, sys
+from pathlib import Path
+script, name = sys.argv[1], sys.argv[2]
+sys.path.insert(0, os.path.dirname(script))
+from darkregulome.io import tables
+from darkregulome.ism import engine
+engine.ELEMENTS_PER_CHUNK = 2
+write_table = tables.write_table
+def write_and_die(frame, path, *given):
+    write_table(frame, path, *given)
+    if Path(path).name == name:
+        os.kill(os.getpid(), signal.SIGKILL)
+tables.write_table = write_and_die
+sys.argv = [script, *sys.argv[3:]]
+runpy.run_path(script, run_name="__main__")
+"""
+"""kill -9 as soon as a file of this name is written."""
+
+
+def test_scoring_that_is_killed_twice_goes_on_where_it_was_and_ends_in_the_same_bytes(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """A causal model, whose edits run from where they change the reference on: its references are made again."""
+    monkeypatch.setattr(engine, "ELEMENTS_PER_CHUNK", 2)
+    score(world, tmp_path / "whole")
+    expected = snapshot(tmp_path / "whole")
+    finished = []
+    save = ChunkStore.save
+    monkeypatch.setattr(ChunkStore, "save", lambda self, *given: (finished.append(given[0]), save(self, *given)))
+    score(world, tmp_path / "counted")
+    last = finished[-1]
+    assert last >= 3
+    finished.clear()
+
+    out = tmp_path / "killed"
+    # In the middle of the second chunk, whose effects are written and whose reference is not; then after the last one.
+    for name, kept in (("000001.effects.parquet", 1), (f"{last:06d}.reference.parquet", last + 1)):
+        words = [str(ROOT / "bin" / "score_elements.py"), name, "--no-progress", *score_words(world, out)]
+        done = subprocess.run([sys.executable, "-c", KILL_ITSELF, *words], capture_output=True, text=True)
+        assert done.returncode == -signal.SIGKILL, done.stderr
+        assert len(list(out.glob(".effects.parquet.*.chunks/*.reference.parquet"))) == kept
+        assert not (out / "effects.parquet").exists()
+    assert "1 finished chunks of an interrupted run are taken" in done.stderr
+    score(world, out)
+    assert finished == []
+    left = snapshot(out)
+    assert {Path(name).name: data for name, data in left.items()} == {
+        Path(name).name: data for name, data in expected.items()
+    }
 
 
 @pytest.mark.parametrize("script", ["pool_ris", "build_elements", "gather_variants"])
