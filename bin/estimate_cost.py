@@ -87,7 +87,7 @@ def main(
         "placement": placement,
     }
     folders = cli.named_folders("--weights", weights)
-    models_planned, measured, plan = [], {}, []
+    models_planned, measured, tasks = [], {}, {at: [] for at in devices}
     for name in names:
         price, settings = _pricing(name, folders.get(name), registry, asked)
         price = partial(price, price_per_hour=price_per_hour)
@@ -99,7 +99,9 @@ def main(
         for at in devices:
             on_device = partial(price, device=at)
             models_planned.append((on_device(table, settings, loci_per_task=loci_per_task), settings))
-            plan += plan_tasks(table, settings, on_device, loci_per_task, order)
+            tasks[at].append(plan_tasks(table, settings, on_device, loci_per_task, order))
+    # Every model takes the first loci before any takes the next.
+    plan = [row for at in devices for same_loci in zip(*tasks[at], strict=True) for row in same_loci]
     costs = [cost for cost, _settings in models_planned]
     parameters = {**asked, "device": device, "price_per_hour": price_per_hour}
     parameters |= {"loci_per_task": loci_per_task, "calibrate": calibrate, "threads": threads, "precision": precision}

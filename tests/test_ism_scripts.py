@@ -397,3 +397,7 @@ def test_the_plan_names_every_task_and_a_checkpoint_elsewhere_is_read_too(folder
     assert flops[1] < flops[0] / 100  # without its checkpoint it is taken for the published one
     run(*given, "--loci-per-task", 2)
     assert tables.read_table(tmp_path / "plan.tsv", schemas.PLAN)["task"].tolist() == ["L1..L2"]
+    run(*given, "--models", "tiny-hyena", "--device", "auto")
+    rows = tables.read_table(tmp_path / "plan.tsv", schemas.PLAN)[["device", "task", "model"]].values.tolist()
+    each = [(task, model) for task in ("L1", "L2") for model in ("tiny-caduceus", "tiny-hyena")]
+    assert [tuple(row) for row in rows] == [(device, *one) for device in ("cpu", "cuda") for one in each]
