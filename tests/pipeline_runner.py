@@ -22,6 +22,8 @@ class Run:
     status: int
     output: str
     outdir: Path
+    session: str = ""
+    """What `-resume` goes on with, whatever was run since."""
 
     def trace(self) -> list[dict[str, str]]:
         """One row a task; `name` is cut to the process, as DIAGNOSE."""
@@ -49,7 +51,9 @@ class Project:
         profile = given.pop("profile", "test")
         words = self.words(outdir, profile) if defaults else []
         status, output = nextflow("run", "main.nf", *words, *options, cwd=self.folder, parser=parser, **given)
-        return Run(status, output, self.folder / outdir)
+        history = self.folder / ".nextflow" / "history"
+        session = history.read_text().splitlines()[-1].split("\t")[5] if history.exists() else ""
+        return Run(status, output, self.folder / outdir, session)
 
     def words(self, outdir: str, profile: str = "test") -> list[str]:
         """Options of a run on the small genome with the small models."""

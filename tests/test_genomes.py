@@ -1,9 +1,7 @@
 """`--genome`: published files by their addresses or from a mirror, each read in the format in which it is published."""
 
 import gzip
-import json
 import os
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +13,7 @@ from darkregulome.errors import InputError
 from darkregulome.genome.annotation import Windows, best_column, read_bed
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.reference import Reference
-from pipeline_runner import MODELS, ROOT, Project, demo_project, nextflow
+from pipeline_runner import ROOT
 
 SHARED = Path(os.environ.get("DARKREGULOME_SHARED", ROOT.parent / "shared"))
 CONTIGS = Contigs({"chr1": 1_000_000, "chr21": 46_709_983})
@@ -81,57 +79,3 @@ def test_real_ccres_have_their_class_whatever_its_column(tmp_path: Path, source:
         column = best_column(words, classes.known)
         assert classes.known(words[column]).head(5).all()
         assert classes.lookup(words[column].iloc[0])[1:] == ("cCRE", word)
-
-
-PUBLISHED = {
-    "fasta": "genome.fa.gz",
-    "gtf": "genes.gtf.gz",
-    "regulatory": "regulatory.bed.gz",
-    "repeats": "rmsk.txt.gz",
-    "conserved": "conserved.bed.gz",
-    "conservation": "phylop.bw",
-    "eqtl": "eqtls.tsv.gz",
-    "network": "string_links.txt.gz",
-    "network_info": "string_info.txt.gz",
-}
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    return demo_project(tmp_path_factory.mktemp("genomes"))
-
-
-@pytest.mark.pipeline
-def test_a_genome_is_taken_from_an_offline_folder_by_the_names_of_its_published_files(project: Project):
-    status, output = nextflow("config", ".", "-flat", cwd=project.folder)
-    assert status == 0, output
-    flat = dict(line.split(" = ", 1) for line in output.splitlines() if line.startswith("params.genomes.GRCh38."))
-    addresses = {key.rsplit(".", 1)[1]: value.strip("'") for key, value in flat.items()}
-    assert set(PUBLISHED) == set(addresses)
-    assert all(address.startswith("https://") for address in addresses.values())
-    folder = project.folder / "genomes" / "GRCh38"
-    folder.mkdir(parents=True)
-    for name, file in PUBLISHED.items():
-        shutil.copy(project.genome / file, folder / addresses[name].rsplit("/", 1)[1])
-    # As GENCODE publishes it: gzipped, without index.
-    fasta = folder / addresses["fasta"].rsplit("/", 1)[1]
-    fasta.write_bytes(gzip.compress(gzip.decompress(fasta.read_bytes())))
-
-    weights = ",".join(f"{name}={path}" for name, path in project.models.items())
-    words = ("--loci", "demo-data/loci.csv", "--models", ",".join(MODELS), "--weights", weights, "--outdir", "out")
-    genome = ("--genome", "GRCh38", "--genomes_base", "genomes")
-    run = project.run("-stub-run", *words, *genome, outdir="out", defaults=False)
-    assert run.status == 0, run.output
-    assert "COMPRESS_FASTA" in {task["process"] for task in run.trace()}
-    given = json.loads((run.outdir / "pipeline_info" / "params.json").read_text())
-    assert "genomes" not in given
-    for name in PUBLISHED:
-        assert given[name] == f"genomes/GRCh38/{addresses[name].rsplit('/', 1)[1]}"
-
-    (folder / addresses["repeats"].rsplit("/", 1)[1]).unlink()
-    run = project.run("-stub-run", *words, *genome, outdir="absent", defaults=False)
-    assert run.status == 1
-    assert "--repeats is 'genomes/GRCh38/rmsk.txt.gz', which does not exist" in run.output
-    run = project.run("-stub-run", *words, "--genome", "GRCh37", outdir="unknown", defaults=False)
-    assert run.status == 1
-    assert "--genome is 'GRCh37'; use one of GRCh38, or give the files themselves." in run.output

@@ -46,10 +46,3 @@ def test_a_stub_run_goes_through_the_same_stages(project: Project):
     run = project.run(*OPTIONS, "-stub-run", "--outdir", "stub", outdir="stub", defaults=False)
     assert run.status == 0, run.output
     assert {task["process"] for task in run.trace()} == {"TRAIN_LM", "REPORT_TRAINING", "MULTIQC"}
-
-
-def test_a_run_without_a_held_out_contig_is_refused_before_it_starts(project: Project):
-    options = [word for word in OPTIONS if word not in ("--holdout", "chr2")]
-    run = project.run(*options, "--outdir", "refused", outdir="refused", defaults=False)
-    assert run.status != 0
-    assert "--holdout is required" in run.output

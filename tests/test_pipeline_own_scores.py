@@ -81,10 +81,3 @@ def test_what_cannot_be_excluded_is_said_in_the_report(finished: Run):
 def test_a_stub_run_passes_with_the_strict_parser(project: Project, given: list[str]):
     run = project.run(*given, "--outdir", "stub", "-stub-run", outdir="stub", parser="v2", defaults=False)
     assert run.status == 0, run.output
-
-
-def test_the_workflow_names_what_it_needs(project: Project):
-    run = project.run("--workflow", "diagnose", "--outdir", "none", outdir="none", defaults=False)
-    assert run.status == 1
-    assert "--scores is required" in run.output
-    assert "--models is required" not in run.output

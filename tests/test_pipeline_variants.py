@@ -2,7 +2,6 @@
 
 import gzip
 import json
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,7 @@ import pysam
 import pytest
 
 from fake_hub import REPO, REVISION, FakeHub, serve
-from pipeline_runner import Project, copy_project, make_models
+from pipeline_runner import Project, Run, copy_project, make_models
 
 pytestmark = pytest.mark.pipeline
 
@@ -36,12 +35,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     return copy_project(folder, folder, {"demo-hyena": models["demo-hyena"]})
 
 
+SMALL = ["--workflow", "variants", "--window", "64", "--max_cpus", "1", "--max_memory", "2.GB"]
+
+
 def options(project: Project) -> list[str]:
     return [
-        *("--workflow", "variants", "--variants", "in.vcf", "--fasta", "genome.fa", "--shards", "3"),
-        *("--models", "demo-hyena", "--weights", f"demo-hyena={project.models['demo-hyena']}", "--window", "64"),
+        *(*SMALL, "--variants", "in.vcf", "--fasta", "genome.fa", "--shards", "3"),
+        *("--models", "demo-hyena", "--weights", f"demo-hyena={project.models['demo-hyena']}"),
         *("--variants_format", "parquet", "--variant_truth", "truth.tsv", "--judged_scores", "loglik:abs"),
-        *("--measurement_column", "effect", "--max_cpus", "1", "--max_memory", "2.GB"),
+        *("--measurement_column", "effect"),
     ]
 
 
@@ -60,22 +62,6 @@ def test_variants_are_scattered_gathered_in_order_and_judged(project: Project):
     assert all(f'id="darkregulome_variants_{name}"' in report for name in ("evaluation", "statuses", "scores"))
 
 
-def test_all_snvs_of_a_bed_on_a_gzipped_genome(project: Project):
-    words = [
-        *("--workflow", "variants", "--variants", "snvs.bed", "--fasta", "gzipped.fa.gz", "--shards", "2"),
-        *("--models", "demo-hyena", "--weights", f"demo-hyena={project.models['demo-hyena']}", "--window", "64"),
-        *("--max_cpus", "1", "--max_memory", "2.GB", "--outdir", "bed"),
-    ]
-    run = project.run(*words, outdir="bed", defaults=False)
-    assert run.status == 0, run.output
-    assert sorted({task["process"] for task in run.trace()}) == [
-        *("COMPRESS_FASTA", "GATHER_VARIANTS", "MULTIQC", "REPORT_VARIANTS", "SCORE_VARIANTS")
-    ]
-    with pysam.VariantFile(str(run.outdir / "variants" / "demo-hyena.vcf.gz")) as scored:
-        records = [(record.pos, len(record.alts), len(record.info["DR_LOGLIK"])) for record in scored]
-    assert records == [(pos, 3, 3) for pos in range(101, 105)]
-
-
 @pytest.mark.heavy
 def test_a_stub_run_goes_through_the_same_stages(project: Project):
     run = project.run(*options(project), "-stub-run", "--outdir", "stub", outdir="stub", defaults=False)
@@ -90,29 +76,48 @@ def test_a_stub_run_goes_through_the_same_stages(project: Project):
     }
 
 
-def test_weights_are_fetched_once_before_anything_is_scored(project: Project, tmp_path: Path):
-    """From a hub on this machine, by a task of its own; then from its cache, without the hub."""
+@pytest.fixture(scope="module")
+def from_hub(project: Project, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Options of a run by a model whose weights a hub keeps, into a cache that is empty at first."""
+    folder = tmp_path_factory.mktemp("hub")
     entry = {"kind": "causal", "architecture": "hyenadna", "context": 128, "repo": REPO, "revision": REVISION}
-    registry = tmp_path / "models.yml"
-    registry.write_text(json.dumps({"models": {"from-hub": entry}}))
+    (folder / "models.yml").write_text(json.dumps({"models": {"from-hub": entry}}))
+    given = ("--registry", str(folder / "models.yml"), "--weights_cache", str(folder / "cache"))
+    return [*SMALL, "--models", "from-hub", *given, "--shards", "2"]
+
+
+@pytest.fixture(scope="module")
+def fetched(project: Project, from_hub: list[str]) -> tuple[Run, list[str]]:
+    """A run by weights from a hub on this machine, and what the hub was asked for."""
     files = {path.name: path.read_bytes() for path in project.models["demo-hyena"].iterdir()}
-    words = without(options(project), "--weights", "--models", "--registry")
-    words += ["--models", "from-hub", "--registry", str(registry), "--weights_cache", str(tmp_path / "cache")]
+    words = [*from_hub, "--variants", "in.vcf", "--fasta", "genome.fa", "--outdir", "hub"]
     with serve(FakeHub(files)) as hub:
-        run = project.run(*words, "--outdir", "hub", outdir="hub", defaults=False, HF_ENDPOINT=hub.endpoint)
-        assert run.status == 0, run.output
-        assert sorted(name for name, _ in hub.asked) == ["config.json", "model.safetensors"]
-    fetched = [task for task in run.trace() if task["process"] == "FETCH_WEIGHTS"]
-    assert [task["tag"] for task in fetched] == ["from-hub"]
-    scored = [task["submit"] for task in run.trace() if task["process"] == "SCORE_VARIANTS"]
-    assert len(scored) > 1
-    assert fetched[0]["submit"] < min(scored)
-    words = [*without(words, "--shards"), "--weights_offline"]
-    run = project.run(*words, "--outdir", "cached", outdir="cached", defaults=False, HF_ENDPOINT="http://127.0.0.1:9")
+        run = project.run(*words, outdir="hub", defaults=False, HF_ENDPOINT=hub.endpoint)
     assert run.status == 0, run.output
+    return run, sorted(name for name, _ in hub.asked)
 
 
-def without(words: list[str], *names: str) -> list[str]:
-    """Options without those named, each of which has a value."""
-    pairs = dict(zip(words[::2], words[1::2], strict=True))
-    return [word for pair in pairs.items() if pair[0] not in names for word in pair]
+def test_weights_are_fetched_once_before_anything_is_scored(fetched: tuple[Run, list[str]]):
+    """By a task of its own."""
+    run, asked = fetched
+    assert asked == ["config.json", "model.safetensors"]
+    tasks = [task for task in run.trace() if task["process"] == "FETCH_WEIGHTS"]
+    assert [task["tag"] for task in tasks] == ["from-hub"]
+    scored = [task["submit"] for task in run.trace() if task["process"] == "SCORE_VARIANTS"]
+    assert len(scored) == 2
+    assert tasks[0]["submit"] < min(scored)
+
+
+def test_all_snvs_of_a_bed_on_a_gzipped_genome_by_weights_of_the_cache(
+    project: Project, from_hub: list[str], fetched: tuple[Run, list[str]]
+):
+    """Without the hub: what the run before fetched."""
+    words = [*from_hub, "--weights_offline", "--variants", "snvs.bed", "--fasta", "gzipped.fa.gz", "--outdir", "bed"]
+    run = project.run(*words, outdir="bed", defaults=False, HF_ENDPOINT="http://127.0.0.1:9")
+    assert run.status == 0, run.output
+    assert sorted({task["process"] for task in run.trace()}) == [
+        *("COMPRESS_FASTA", "FETCH_WEIGHTS", "GATHER_VARIANTS", "MULTIQC", "REPORT_VARIANTS", "SCORE_VARIANTS")
+    ]
+    with pysam.VariantFile(str(run.outdir / "variants" / "from-hub.vcf.gz")) as scored:
+        records = [(record.pos, len(record.alts), len(record.info["DR_LOGLIK"])) for record in scored]
+    assert records == [(pos, 3, 3) for pos in range(101, 105)]
