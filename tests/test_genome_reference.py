@@ -8,7 +8,7 @@ import shutil
 
 import pysam
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import toy
@@ -108,8 +108,66 @@ def test_an_index_of_another_file_is_told(tmp_path):
     path = toy.write_fasta(tmp_path / "g.fa", {"chr1": "ACGT" * 100})
     index = tmp_path / "g.fa.fai"
     index.write_text(re.sub(r"chr1\t400", "chr1\t900", index.read_text()))
-    with Reference(path) as opened, pytest.raises(InputError, match="index is not its own"):
-        opened.fetch("chr1", 0, 900)
+    with pytest.raises(InputError, match=r"an index that is not its own: the contig 'chr1' does not end where g\.fa"):
+        Reference(path)
+
+
+# Records that htslib takes: name and description, letters, and the widths of their lines.
+RECORDS = st.lists(
+    st.tuples(st.sampled_from(["", " a description", "\tof > two", " " + "x" * 90]), st.integers(0, 70)),
+    min_size=1,
+    max_size=6,
+)
+
+
+def fasta_text(first: int, records, width: int, end: str, blank: str, last: str) -> str:
+    """A FASTA of contigs c0, c1, ... with lines of `width` letters, `blank` lines behind each, and `last` at the end.
+
+    Records stand between one of `first` letters and one of 13, as htslib refuses a file whose last record is empty.
+    """
+    parts = []
+    for number, (description, length) in enumerate([(" first", first), *records, ("", 13)]):
+        bases = ("ACGTTGCANRY" * 7)[number : number + length]
+        lines = [bases[at : at + width] for at in range(0, length, width)]
+        parts.append(end.join([f">c{number}{description}", *lines]) + end + blank)
+    return "".join(parts).rstrip() + last
+
+
+@settings(derandomize=True, max_examples=60, deadline=None, database=None)
+@given(
+    records=RECORDS,
+    width=st.sampled_from([1, 7, 60, 80]),
+    end=st.sampled_from(["\n", "\r\n", "  \n"]),
+    blank=st.sampled_from(["", "\n"]),
+    last=st.sampled_from(["", "\n", "\n\n"]),
+    compressed=st.booleans(),
+    change=st.sampled_from(["none", "longer", "shorter", "renamed", "cut"]),
+)
+def test_an_index_is_taken_where_htslib_made_it_of_this_file_and_of_no_other(
+    tmp_path_factory, records, width, end, blank, last, compressed, change
+):
+    """The law of `genome/fasta_index.py`, on files of every form, and with the index of the file before its change."""
+    folder = tmp_path_factory.mktemp("law")
+    path = toy.write_text(folder / "g.fa", fasta_text(9, records, width, end, blank, last))
+    plain = path
+    if compressed:
+        path = folder / "g.fa.gz"
+        pysam.tabix_compress(str(plain), str(path))
+    Reference(path).close()
+    if change == "none":
+        assert Reference(path).notes == []
+        return
+    others = {
+        "longer": fasta_text(10, records, width, end, blank, last),
+        "shorter": fasta_text(8, records, width, end, blank, last),
+        "renamed": plain.read_bytes().decode().replace(">c0 first", ">d0 first"),
+        "cut": plain.read_bytes().decode().rstrip()[:-1],
+    }
+    plain.write_bytes(others[change].encode())
+    if compressed:
+        pysam.tabix_compress(str(plain), str(path), force=True)
+    with pytest.raises(InputError, match=r"has an index that is not its own|cannot be opened with its index"):
+        Reference(path)
 
 
 def test_reference_crosses_processes(reference):

@@ -1,30 +1,64 @@
-"""The index of a FASTA (.fai, and .gzi where it is compressed), and what it hides: contigs that are there twice.
+"""The index of a FASTA (.fai, and .gzi where it is compressed): is it of this FASTA, and what does it hide?
 
 htslib indexes the first contig of a name, warns of the second and goes on, and so would every result that lies on it.
+It trusts an index as well: with that of an earlier file, every base behind the first change is silently another one.
+
+Between the last base of a contig and the first of the next there stands the header of the next, and nothing else.
+That law ties the names, offsets, lengths and line widths of an index to the file, and needs one look a contig.
 """
 
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pysam
 
 from darkregulome.errors import InputError
 
-MAX_LOOKS = 1000
-"""Places looked at, the widest first: a contig that is hidden is longer than the descriptions of others."""
+MAX_COMPRESSED_LOOKS = 1000
+"""Places looked at in a compressed FASTA, where each costs a block of 64 kB: the widest, where a contig may hide. There
+are fewer than that in any assembled genome; in a plain FASTA, where a look costs microseconds, all are looked at."""
 HEADER_BYTES = 1 << 16
+"""Read at either end of what lies between two contigs: more than the longest header."""
+
+
+class _Span(NamedTuple):
+    """A line of a .fai: a contig, its length, the offset of its first base, and a line's bases and bytes."""
+
+    name: bytes
+    length: int
+    offset: int
+    bases: int
+    width: int
+
+    @classmethod
+    def of(cls, line: bytes) -> "_Span":
+        name, *numbers = line.split()
+        return cls(name, *map(int, numbers[:4]))
+
+    @property
+    def last(self) -> int:
+        """Offset of the last base."""
+        return self.offset + (self.length - 1) // self.bases * self.width + (self.length - 1) % self.bases
 
 
 @dataclass(frozen=True)
 class _Gap:
-    """What lies between the last base of a contig and the first of the next, ``[start, end)`` in the text."""
+    """What lies between a contig's last base (which is part of it) and the first of the next, ``[start, end)``.
+
+    Attributes
+    ----------
+    before, after : names of the contigs around it; None at either end of the file, where `start` is 0 or `end` None.
+    """
 
     start: int
     end: int | None
-    following: str | None
+    before: bytes | None
+    after: bytes | None
 
 
 def index_paths(fasta: Path, compressed: bool) -> tuple[Path, Path | None]:
@@ -32,8 +66,10 @@ def index_paths(fasta: Path, compressed: bool) -> tuple[Path, Path | None]:
     return Path(f"{fasta}.fai"), Path(f"{fasta}.gzi") if compressed else None
 
 
-def refuse_contigs_twice(fasta: Path, fai: Path, gzi: Path | None, where: Path) -> None:
-    """Refuse a FASTA that holds a contig twice, whether its index names both or left the second out.
+def check_index(fasta: Path, fai: Path, gzi: Path | None, where: Path) -> None:
+    """Refuse a FASTA that holds a contig twice, whether its index names both or left one out, and another's index.
+
+    What cannot be read as an index or as its FASTA is passed: it is told where it is opened or read.
 
     Raises
     ------
@@ -41,52 +77,105 @@ def refuse_contigs_twice(fasta: Path, fai: Path, gzi: Path | None, where: Path) 
         At `where`, with the contig.
     """
     try:
-        rows = [line.split("\t") for line in fai.read_text().splitlines()]
-        spans = [(row[0], *map(int, row[1:5])) for row in rows]
-        gaps = _gaps(spans)
-    except ValueError:
-        return  # not an index: said where it is opened
-    twice = [name for name, count in Counter(row[0] for row in rows).items() if count > 1]
-    names = {row[0] for row in rows}
+        spans = [_Span.of(line) for line in fai.read_bytes().splitlines() if line.strip()]
+        gaps = _gaps([span for span in spans if span.length > 0])
+    except (ValueError, TypeError, ZeroDivisionError):
+        return
+    twice = [name for name, count in Counter(span.name for span in spans).items() if count > 1]
+    names = {span.name for span in spans if span.length > 0}
+    strange: list[_Gap] = []
     try:
-        for name in _hidden(fasta, gzi, gaps):
-            if name in names and name not in twice:
-                twice.append(name)
+        for gap, text in _texts(fasta, gzi, gaps):
+            if not _is_header(text, gap):
+                strange.append(gap)
+            twice += [name for name in _hidden(text, gap) if name in names and name not in twice]
     except (OSError, ValueError):
-        pass  # damaged, or another file's index: said where the bases are read
+        pass
     if twice:
         more = f" (and {len(twice) - 1} more)" if len(twice) > 1 else ""
         raise InputError.at(
-            where, f"holds the contig {twice[0]!r} twice{more}", "rename or drop one of them, and delete its index"
+            where,
+            f"holds the contig {twice[0].decode(errors='replace')!r} twice{more}",
+            "rename or drop one of them, and delete its index",
+        )
+    if strange:
+        first = min(strange, key=lambda gap: gap.start)
+        name = (first.before if first.after is None else first.after) or b""
+        edge = "end" if first.after is None else "begin"
+        raise InputError.at(
+            where,
+            f"has an index that is not its own: the contig {name.decode(errors='replace')!r} does not {edge} where "
+            f"{fai.name} says",
+            f"delete the index and make it again: samtools faidx {where}",
         )
 
 
-def _gaps(spans: list[tuple]) -> list[_Gap]:
-    """Gaps with room for more than the next contig's name, the widest first."""
-    gaps = []
-    for i, (_, length, offset, bases, width) in enumerate(spans):
-        lines, rest = divmod(length, bases) if bases else (0, 0)
-        end = offset + lines * width + (rest + width - bases if rest else 0)
-        if i + 1 == len(spans):
-            gaps.append(_Gap(end, None, None))
-        # ">", the name, and an end of line of two letters at most
-        elif spans[i + 1][2] - end > len(spans[i + 1][0].encode()) + 3:
-            gaps.append(_Gap(end, spans[i + 1][2], spans[i + 1][0]))
-    widest = sorted(gaps, key=lambda gap: gap.start - (gap.end or np.inf))
-    return widest[:MAX_LOOKS]
+def _gaps(spans: list[_Span]) -> list[_Gap]:
+    """Gaps before, between and after contigs that have bases, the widest first."""
+    spans = sorted(spans, key=lambda span: span.offset)
+    starts, ends = [0, *(span.last for span in spans)], [*(span.offset for span in spans), None]
+    names = [None, *(span.name for span in spans), None]
+    gaps = [_Gap(*gap) for gap in zip(starts, ends, names[:-1], names[1:], strict=True)]
+    return sorted(gaps, key=lambda gap: gap.start - (np.inf if gap.end is None else gap.end))
 
 
-def _hidden(fasta: Path, gzi: Path | None, gaps: list[_Gap]) -> Iterator[str]:
-    """Names of contigs that begin where the index has the end of one and the header of another."""
-    blocks = None if gzi is None else _Blocks(gzi)
-    with open(fasta, "rb") if blocks is None else pysam.BGZFile(str(fasta), "rb", index=None) as handle:
-        for gap in gaps:
-            handle.seek(gap.start if blocks is None else blocks.virtual(gap.start))
-            size = HEADER_BYTES if gap.end is None else min(gap.end - gap.start, HEADER_BYTES)
-            header = handle.read(size).lstrip().split(b"\n", 1)[0]
-            words = header[1:].decode(errors="replace").split()
-            if header[:1] == b">" and words and words[0] != gap.following:
-                yield words[0]
+def _texts(fasta: Path, gzi: Path | None, gaps: list[_Gap]) -> Iterator[tuple[_Gap, bytes]]:
+    """The text of gaps; of one that hides a contig only its two ends."""
+    if gzi is None:
+        with open(fasta, "rb") as handle:
+            size = os.fstat(handle.fileno()).st_size
+            for gap in gaps:
+                yield gap, _ends(lambda at, count: os.pread(handle.fileno(), count, at), gap, size)
+        return
+    blocks = _Blocks(gzi)
+    with pysam.BGZFile(str(fasta), "rb", index=None) as compressed:
+
+        def read(at: int, count: int) -> bytes:
+            virtual = blocks.virtual(at)
+            if virtual is None:
+                return b""
+            compressed.seek(virtual)
+            return compressed.read(count)
+
+        for gap in gaps[:MAX_COMPRESSED_LOOKS]:
+            yield gap, _ends(read, gap, None)
+
+
+def _ends(read: Callable[[int, int], bytes], gap: _Gap, size: int | None) -> bytes:
+    """The text of a gap, or its two ends; `read` takes an offset and a number of bytes."""
+    if gap.end is None:
+        return read(gap.start, HEADER_BYTES)
+    width = gap.end - gap.start
+    if width <= 0 or (size is not None and gap.end > size):
+        return b""
+    if width <= 2 * HEADER_BYTES:
+        return read(gap.start, width)
+    return read(gap.start, HEADER_BYTES) + b"\n" + read(gap.end - HEADER_BYTES, HEADER_BYTES)
+
+
+def _is_header(text: bytes, gap: _Gap) -> bool:
+    """Whether a gap is one base, blank lines and headers, of which the last is that of the contig that follows."""
+    if gap.before is not None:
+        if text[:1].isspace() or not text:
+            return False
+        text = text[1:]
+    rest = text.lstrip()
+    if gap.after is None:
+        return rest[:1] in (b"", b">") and (not rest or rest != text)
+    last = text.rsplit(b"\n", 2)[-2:]
+    return rest[:1] == b">" and len(last) == 2 and last[1] == b"" and _named(last[0]) == gap.after
+
+
+def _named(line: bytes) -> bytes | None:
+    """The contig that a header names; None for another line."""
+    words = line[1:].split(maxsplit=1)
+    return words[0] if line[:1] == b">" and words else None
+
+
+def _hidden(text: bytes, gap: _Gap) -> Iterator[bytes]:
+    """Names of contigs that begin in a gap, but for the one that follows it."""
+    names = [name for line in text.split(b"\n") if (name := _named(line)) is not None]
+    yield from names[:-1] if names and names[-1] == gap.after else names
 
 
 class _Blocks:
@@ -98,7 +187,8 @@ class _Blocks:
         self._compressed = np.concatenate([[0], pairs[:, 0]])
         self._plain = np.concatenate([[0], pairs[:, 1]])
 
-    def virtual(self, offset: int) -> int:
-        """Virtual offset (SAM specification, section 4.1.1) of an offset in the text."""
+    def virtual(self, offset: int) -> int | None:
+        """Virtual offset (SAM specification, section 4.1.1) of an offset in the text; None past the last block."""
         block = int(np.searchsorted(self._plain, offset, side="right")) - 1
-        return int(self._compressed[block]) << 16 | int(offset - self._plain[block])
+        within = int(offset - self._plain[block])
+        return int(self._compressed[block]) << 16 | within if within < 1 << 16 else None

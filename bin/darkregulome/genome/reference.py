@@ -11,7 +11,7 @@ import pysam
 
 from darkregulome.errors import InputError
 from darkregulome.genome.contigs import Contigs
-from darkregulome.genome.fasta_index import index_paths, refuse_contigs_twice
+from darkregulome.genome.fasta_index import check_index, index_paths
 from darkregulome.genome.textfile import compression
 from darkregulome.io.atomic import atomic_path
 
@@ -38,7 +38,7 @@ class Reference:
         if _make_missing_index(self.path, compressed=kind == "bgzip"):
             self.notes.append(f"{self.path}: had no index; made one")
         else:
-            refuse_contigs_twice(self.path, *index_paths(self.path, compressed=kind == "bgzip"), self.path)
+            check_index(self.path, *index_paths(self.path, compressed=kind == "bgzip"), self.path)
         try:
             self._fasta = pysam.FastaFile(str(self.path))
         except (OSError, ValueError) as error:
@@ -152,7 +152,7 @@ def _index(fasta: Path, fai: Path, gzi: Path | None, where: Path) -> None:
             "cannot be indexed: the lines of a sequence differ in length, or it is damaged",
             "write it again with lines of one length (seqkit seq)",
         ) from error
-    refuse_contigs_twice(fasta, fai, gzi, where)
+    check_index(fasta, fai, gzi, where)
 
 
 def _check_compression(path: Path) -> str:
