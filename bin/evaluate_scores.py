@@ -75,9 +75,9 @@ def main(
         known = (
             read_table(truth, dtype={"chrom": str}) if truth_index is None else read_published_ism(truth, truth_index)
         )
-        table = join(table, known, _names(on) or tuple(KEYS), truth)
+        table = join(table, known, _names(on) or tuple(KEYS), truth, scores)
     table, notes = with_bigwigs(table, {name: Path(file) for name, _, file in tracks})
-    record, rows = evaluate(table, question)
+    record, rows = evaluate(table, question, scores if truth is None else f"{scores} with {truth}")
     given = {
         "scores": scores,
         "truth": truth,

@@ -252,7 +252,7 @@ def test_the_published_ism_of_enformer_is_read():
         (("--score", "llr", "--measurement", "effect", "--bigwig", "phylop"), "names no file"),
         (("--score", "llr", "--measurement", "effect", "--truth-index", "x.tsv"), "ends in .npz"),
         (("--score", "llr", "--label", "significance"), "--positive"),
-        (("--score", "llr", "--label", "significance", "--positive", "deadly"), "has 0 positives"),
+        (("--score", "llr", "--label", "significance", "--positive", "deadly"), "0 positives (deadly) of"),
         (("--score", "nothing", "--measurement", "effect"), "lacks the column 'nothing'"),
         (("--score", "llr:log", "--measurement", "effect"), "no known transform"),
         (("--score", "llr", "--measurement", "significance"), "holds no numbers"),

@@ -107,14 +107,20 @@ def _of_alt(value: Any, at: int, number: str) -> Any:
     return value
 
 
-def join(scores: pd.DataFrame, truth: pd.DataFrame, on: Sequence[str], where: object) -> pd.DataFrame:
+def join(
+    scores: pd.DataFrame, truth: pd.DataFrame, on: Sequence[str], where: object, scored: object = "the scores"
+) -> pd.DataFrame:
     """Scores with the columns of `truth` that they lack, by the columns `on`; only variants that both have.
+
+    Parameters
+    ----------
+    where, scored : the files of `truth` and of the scores, for messages.
 
     Raises
     ------
     InputError : a column is missing, or nothing is common to both.
     """
-    for name, table in (("the scores", scores), (where, truth)):
+    for name, table in ((scored, scores), (where, truth)):
         if missing := [column for column in on if column not in table]:
             raise InputError.at(name, f"lacks the column {missing[0]!r}", "name the columns to join --on")
     left, right = _with_text_keys(scores, on), _with_text_keys(truth.drop_duplicates(list(on)), on)
@@ -152,14 +158,20 @@ def with_bigwigs(table: pd.DataFrame, tracks: Mapping[str, Path]) -> tuple[pd.Da
     return table, notes
 
 
-def evaluate(table: pd.DataFrame, question: Question) -> tuple[dict[str, Any], pd.DataFrame]:
+def evaluate(
+    table: pd.DataFrame, question: Question, where: object = "the scores"
+) -> tuple[dict[str, Any], pd.DataFrame]:
     """Everything that is asked: the record for JSON, and a table with one row a score, stratum and statistic.
+
+    Parameters
+    ----------
+    where : the files that the table was read from, for messages.
 
     Raises
     ------
     InputError : a column is missing or holds no numbers, or there is nothing to judge; all of them are named.
     """
-    frame, truth = _prepared(table, question)
+    frame, truth = _prepared(table, question, where)
     rows = []
     for score in question.scores:
         values = score_values(frame, score)
@@ -198,7 +210,7 @@ def _split(score: str) -> tuple[str, str]:
     return name, transform
 
 
-def _prepared(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, np.ndarray]:
+def _prepared(table: pd.DataFrame, question: Question, where: object) -> tuple[pd.DataFrame, np.ndarray]:
     truth_column = question.label or question.measurement
     if truth_column is None or (question.label and question.measurement):
         raise InputError.at("--label and --measurement", "are both given, or neither", "give one of them")
@@ -206,7 +218,7 @@ def _prepared(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, np
     others = [truth_column, *question.by, *question.match, *question.match_within]
     wanted = [*names, *others, *([question.frequency] if question.frequency else [])]
     if missing := [name for name in dict.fromkeys(wanted) if name not in table]:
-        raise InputError.at("the table", f"lacks the column {missing[0]!r}", f"use {', '.join(map(str, table))}")
+        raise InputError.at(where, f"lacks the column {missing[0]!r}", f"use {', '.join(map(str, table))}")
     if bad := [score for score in question.scores if _split(score)[1] not in TRANSFORMS]:
         raise InputError.at("--score", f"{bad[0]!r} ends in no known transform", "use NAME, NAME:neg or NAME:abs")
     frame = table[table["status"] == "ok"] if "status" in table else table
@@ -216,24 +228,27 @@ def _prepared(table: pd.DataFrame, question: Question) -> tuple[pd.DataFrame, np
         truth = labels.astype(str).isin(question.positive).to_numpy(dtype=float)
         if not known.any():
             raise InputError.at(
-                f"column {question.label!r}",
-                "has a label for no variant that has a score",
+                where,
+                f"has in the column {question.label!r} a label for no variant that has a score",
                 "give the labels of these variants",
             )
         if not 0 < truth[known].sum() < known.sum():
             raise InputError.at(
-                f"column {question.label!r}",
-                f"has {int(truth.sum())} positives ({', '.join(question.positive)}) of {int(known.sum())}",
+                where,
+                f"has in the column {question.label!r} {int(truth.sum())} positives ({', '.join(question.positive)}) "
+                f"of {int(known.sum())}",
                 f"name --positive among {', '.join(sorted(set(labels.dropna().astype(str)))[:5])}",
             )
     else:
         truth = pd.to_numeric(frame[truth_column], errors="coerce").to_numpy(dtype=float)
         known = np.isfinite(truth)
         if not known.any():
-            raise InputError.at(f"column {truth_column!r}", "holds no numbers", "give a column of measurements")
+            raise InputError.at(
+                where, f"holds no numbers in the column {truth_column!r}", "give a column of measurements"
+            )
     numbers = frame[known][list(dict.fromkeys(names))].apply(pd.to_numeric, errors="coerce")
     if empty := [name for name in numbers if not np.isfinite(numbers[name]).any()]:
-        raise InputError.at(f"column {empty[0]!r}", "holds no numbers", "give a column of scores as --score")
+        raise InputError.at(where, f"holds no numbers in the column {empty[0]!r}", "give a column of scores as --score")
     return frame[known].reset_index(drop=True), truth[known]
 
 
