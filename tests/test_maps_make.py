@@ -117,6 +117,23 @@ def test_every_interval_has_a_status_and_the_good_ones_a_map(tmp_path):
     np.testing.assert_array_equal(maps["b"], dependency_map(MarkovMasked(), reverse_complement(BASES[0])))
 
 
+def test_a_name_twice_in_a_bed_is_told_apart_and_an_interval_twice_is_no_second_map(tmp_path):
+    fasta = toy.write_text(tmp_path / "g.fa", f">chr1\n{BASES[0]}{BASES[1]}\n")
+    # In another order the names are the same: models whose maps are compared may be given either.
+    for number, order in enumerate(
+        (("0 20 a 0 +", "30 50 a 0 -", "0 20 a 0 +", "5 25 b"), ("5 25 b", "30 50 a 0 -", "0 20 a 0 +"))
+    ):
+        bed = toy.write_text(tmp_path / f"{number}.bed", "".join(f"chr1 {line}\n".replace(" ", "\t") for line in order))
+        with Reference(fasta) as genome:
+            index = make_maps(MarkovMasked(), sequences_of_bed(bed, genome), tmp_path / str(number), {})
+        names = {"a::chr1:0-20(+)", "a::chr1:30-50(-)", "b"}
+        assert set(index["sequence"]) == names
+        stored = list(MapFolder(tmp_path / str(number)).maps())
+        assert sorted(one.row["sequence"] for one in stored) == sorted(names)
+        assert (index["status"] == "ok").sum() == len(stored)
+        assert index.loc[index["status"] == "duplicate", "sequence"].tolist() == ["a::chr1:0-20(+)"][number:]
+
+
 def test_sequences_of_a_fasta_may_be_rna_and_second_names_are_duplicates(tmp_path):
     fasta = toy.write_text(
         tmp_path / "s.fa", f">a x\n{BASES[0].lower().replace('t', 'u')}\n>a\n{BASES[1]}\n>b\nACGTN\n"

@@ -13,7 +13,7 @@ CLASSES = ("cCRE", "TE", "lncRNA_exon", "conserved", "other")
 
 MAP_STATUSES = ("ok", "n_inside", "too_long", "too_short", "off_contig", "duplicate")
 """Of a sequence whose map is asked for: mapped; a letter is no base; longer than the model reads or than was allowed;
-too short to be read; outside of the FASTA; a name that stands further up in a FASTA of sequences."""
+too short to be read; outside of the FASTA; a name of a FASTA of sequences, or an interval of a BED, seen further up."""
 
 READOUTS = ("llr", "loglik", "dependency", "track")
 KINDS = ("masked", "causal", "output")

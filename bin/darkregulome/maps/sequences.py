@@ -1,9 +1,11 @@
 """The sequences whose maps are asked for, each with a status: what cannot be mapped stops nothing."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pysam
@@ -55,29 +57,56 @@ class Sequence:
 def sequences_of_bed(path: str | Path, reference: Reference) -> Iterator[Sequence]:
     """The intervals of a BED, in order; a line on the minus strand is read there.
 
+    Intervals of one name are told apart by their place, ``name::chrom:start-end(strand)`` as bedtools getfasta writes
+    it. An interval that stands further up, by the same name, is a duplicate.
+
     Raises
     ------
-    InputError : the file is absent, holds nothing, or a line is not BED.
+    InputError : the file is absent, holds nothing, or a line is not BED; before the first sequence.
     """
-    problems, count = [], 0
+    intervals = _intervals_of_bed(path)
+    shared = Counter(interval.name for interval in set(intervals))
+    seen: set[_Interval] = set()
+    for interval in intervals:
+        sequence = _sequence_of(interval, reference)
+        if shared[interval.name] > 1:
+            place = f"{interval.chrom}:{interval.start}-{interval.end}({interval.strand})"
+            sequence = replace(sequence, name=f"{interval.name}::{place}")
+        yield replace(sequence, status="duplicate") if interval in seen else sequence
+        seen.add(interval)
+
+
+class _Interval(NamedTuple):
+    """A line of a BED; its name is its place where it has none."""
+
+    name: str
+    chrom: str
+    start: int
+    end: int
+    strand: str
+
+
+def _intervals_of_bed(path: str | Path) -> list[_Interval]:
+    problems: list[Problem] = []
+    intervals: list[_Interval] = []
     for number, fields in bed_lines(path):
         if len(fields) < 3 or not (fields[1].isdecimal() and fields[2].isdecimal()) or int(fields[1]) > int(fields[2]):
             problems.append(Problem(f"{path}:{number}", "is not BED", "give chrom, start and end, separated by tabs"))
             if len(problems) == MOST_PROBLEMS:
                 break
             continue
-        count += 1
-        if not problems:
-            yield _sequence_of(fields, reference)
+        chrom, start, end = fields[0], int(fields[1]), int(fields[2])
+        strand = "-" if len(fields) > 5 and fields[5] == "-" else "+"
+        name = fields[3] if len(fields) > 3 and fields[3] not in ("", ".") else f"{chrom}:{start}-{end}"
+        intervals.append(_Interval(name, chrom, start, end, strand))
     raise_all(problems)
-    if not count:
+    if not intervals:
         raise InputError.at(path, "holds no interval", "give a BED with at least one line")
+    return intervals
 
 
-def _sequence_of(fields: list[str], reference: Reference) -> Sequence:
-    chrom, start, end = fields[0], int(fields[1]), int(fields[2])
-    name = fields[3] if len(fields) > 3 and fields[3] not in ("", ".") else f"{chrom}:{start}-{end}"
-    strand = "-" if len(fields) > 5 and fields[5] == "-" else "+"
+def _sequence_of(interval: _Interval, reference: Reference) -> Sequence:
+    name, chrom, start, end, strand = interval
     known = reference.contigs.resolve(chrom)
     if known is None or end > reference.length(known):
         return Sequence(name, chrom, start, end, strand, "", "off_contig")
