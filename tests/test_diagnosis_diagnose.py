@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 
 from darkregulome.diagnosis.diagnose import Diagnosis, diagnose
+from darkregulome.diagnosis.entries import ClaimResult, entries, power_warnings
 from darkregulome.diagnosis.output import settings_from
 from darkregulome.diagnosis.scores import join_scores
-from darkregulome.diagnosis.settings import Settings
+from darkregulome.diagnosis.settings import Settings, SimulatedPower
 from darkregulome.errors import InputError
 from darkregulome.io.model_cards import models_without_grammar
 from darkregulome.io.tables import write_json
+from darkregulome.stats import claims
 from simulated_tables import Truth, make_elements, make_ris
 
 SETTINGS = Settings(permutations=499, bootstrap=200, seed=3)
@@ -303,6 +305,19 @@ def test_cards_that_cannot_be_read_are_all_named(tmp_path):
     with pytest.raises(InputError) as error:
         models_without_grammar([tmp_path / "no.json", tmp_path / "none.json"])
     assert all(name in str(error.value) for name in ("no.json", "none.json"))
+
+
+@pytest.mark.parametrize("simulated", [False, True])
+def test_a_power_that_is_not_known_is_no_simulated_one_and_shows_nothing(simulated):
+    """Neither a stand-in of a number that is none (NaN is not equal to itself), nor a reason to call a claim absent."""
+    tested = claims.Tested.of_effect(0.01, 0.9, interval=(-1, 1), power=float("nan"), draws=np.zeros(1), details={})
+    result = ClaimResult("horizon", "m", tested, tested, 100, 10, "rotation", 1.0, None)
+    power = SimulatedPower(model="m", n=100, n_loci=10, power={"horizon": 0.9})
+    (entry,) = entries([result], Settings(simulated_power=(power,) if simulated else ()))
+    assert ("analytic_power" in entry["details"]) == simulated
+    assert entry["verdict"] == ("absent" if simulated else "underpowered")
+    assert "nan" not in entry["sentence"]
+    assert power_warnings([entry]) == []
 
 
 def test_claims_that_could_hardly_be_seen_are_warned_of():

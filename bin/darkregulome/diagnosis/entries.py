@@ -63,7 +63,10 @@ def entries(results: Sequence[ClaimResult], settings: Settings) -> list[dict[str
 
     In the residual's family a claim that its floor or its sign stops has p 1 (`counted_p`).
     """
-    evidence = [_evidence(result, settings) for result in results]
+    simulated = [
+        power_by_simulation(result.claim, result.model, result.n, result.n_loci, settings) for result in results
+    ]
+    evidence = [_evidence(result, power) for result, power in zip(results, simulated, strict=True)]
     residual_p = np.array([result.residual.p for result in results])
     counted = counted_p(residual_p, np.array([counts(one) for one in evidence], dtype=bool))
     raw_q = benjamini_hochberg(np.array([result.raw.p for result in results]))
@@ -78,14 +81,14 @@ def entries(results: Sequence[ClaimResult], settings: Settings) -> list[dict[str
                 residual_q_any=float(any_q[i]),
             ),
             settings,
+            by_simulation=simulated[i] is not None,
         )
         for i, result in enumerate(results)
     ]
 
 
-def _evidence(result: ClaimResult, settings: Settings) -> Evidence:
-    """What a verdict rests on, but for the family's q."""
-    simulated = power_by_simulation(result.claim, result.model, result.n, result.n_loci, settings)
+def _evidence(result: ClaimResult, simulated: float | None) -> Evidence:
+    """What a verdict rests on, but for the family's q; with the analytic power where none is `simulated`."""
     return Evidence(
         raw_q=float("nan"),
         residual_q=float("nan"),
@@ -99,7 +102,7 @@ def _evidence(result: ClaimResult, settings: Settings) -> Evidence:
     )
 
 
-def _entry(result: ClaimResult, evidence: Evidence, settings: Settings) -> dict[str, Any]:
+def _entry(result: ClaimResult, evidence: Evidence, settings: Settings, by_simulation: bool) -> dict[str, Any]:
     verdict = decide(evidence, settings.alpha)
     details = dict(result.details)
     unlearnt = [name for name in re.split(r"[|+]", result.model) if name in settings.without_grammar]
@@ -108,7 +111,7 @@ def _entry(result: ClaimResult, evidence: Evidence, settings: Settings) -> dict[
         verdict = "underpowered"
         details["without_grammar"] = unlearnt
     details["raw"], details["residual"] = result.raw.details, result.residual.details
-    if evidence.power != result.residual.power:
+    if by_simulation:
         details["analytic_power"] = result.residual.power
     details["sign_flip"] = sign_flip(evidence)
     details["above_floors"] = above_floors(evidence)
@@ -193,7 +196,7 @@ def sentence(entry: dict[str, Any], settings: Settings) -> str:
     if verdict == "underpowered":
         return (
             f"{raw}; {remains}, but these data could hardly show an effect of the stated size "
-            f"(power {entry['power']:.2f}): nothing can be said of {subject}."
+            f"({_power(entry['power'])}): nothing can be said of {subject}."
         )
     if verdict == "absent":
         return f"{raw} ({_q(entry['raw']['q'])}); {remains}: {subject} is absent."
@@ -218,6 +221,10 @@ def _stopped(details: dict[str, Any]) -> bool:
 
 def _q(q: float | None) -> str:
     return "q not known" if q is None or not np.isfinite(q) else f"q = {q:.2g}"
+
+
+def _power(power: float) -> str:
+    return f"power {power:.2f}" if np.isfinite(power) else "power not known"
 
 
 def _span(numbers: dict[str, Any], digits: int = 2) -> str:

@@ -97,7 +97,8 @@ def decide(evidence: Evidence, alpha: float) -> Verdict:
 
     - *survives*: residual q < alpha, the same sign as the raw effect, above the floors. A raw effect that was hidden
       by predictability survives too.
-    - *underpowered*: the residual shows nothing (q >= alpha), and power is below one half: nothing can be said.
+    - *underpowered*: the residual shows nothing (q >= alpha), and power is below one half, or not known: nothing can be
+      said.
     - *collapses*: raw q < alpha, and the residual shows nothing, or too little to count, or the opposite.
     - *absent*: neither shows it.
     """
@@ -109,6 +110,6 @@ def decide(evidence: Evidence, alpha: float) -> Verdict:
     else:
         # It was seen, and it does not count: no lack of power.
         found = of_any_size < alpha
-    if not found and evidence.power < MINIMUM_POWER:
+    if not found and not evidence.power >= MINIMUM_POWER:
         return "underpowered"
     return "collapses" if evidence.raw_q < alpha else "absent"
