@@ -8,6 +8,7 @@ import torch
 
 from darkregulome.errors import InputError
 from darkregulome.genome.bases import N_CODE, base_codes, letters_of_codes, reverse_complement_codes
+from darkregulome.models import letters
 from darkregulome.models.letters import MASK, A
 from darkregulome.training.build import language_of
 from darkregulome.training.lm import (
@@ -25,7 +26,7 @@ from darkregulome.training.lm import (
 )
 from darkregulome.training.markov import fit_markov, markov_loss
 from darkregulome.training.schedule import Budget
-from darkregulome.training.windows import WindowSampler, evenly_spaced_windows, read_repeats, split_contigs
+from darkregulome.training.windows import WindowSampler, evenly_spaced_windows, one_hot, read_repeats, split_contigs
 from script_runner import run_script
 
 
@@ -45,6 +46,13 @@ def test_encoding_knows_case_and_turns_every_other_letter_into_n():
     assert base_codes("AUug").tolist() == [0, N_CODE, N_CODE, 2]
     assert base_codes("AUug", rna=True).tolist() == [0, 3, 3, 2]
     assert letters_of_codes(base_codes("acgtR")) == "ACGTN"
+
+
+def test_codes_and_letters_are_one_hot_alike():
+    sequences = ["ACGTNRacgtn", "TTTTTTTTTTT"]
+    codes = np.stack([base_codes(sequence) for sequence in sequences])
+    assert torch.equal(one_hot(codes), letters.one_hot(sequences))
+    assert one_hot(codes).dtype == torch.float32
 
 
 def test_reverse_complement_is_an_involution_and_keeps_n():

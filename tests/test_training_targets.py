@@ -15,8 +15,9 @@ from darkregulome.models.enformer import load_enformer
 from darkregulome.models.registry import default_registry, load_model
 from darkregulome.training.build import build_enformer
 from darkregulome.training.composition import composition, composition_pearson
-from darkregulome.training.enformer import EnformerTraining, evaluate, one_hot, predict_bins, start_at_means
+from darkregulome.training.enformer import EnformerTraining, evaluate, predict_bins, start_at_means
 from darkregulome.training.target_windows import TargetWindows, read_target_set
+from darkregulome.training.windows import one_hot
 from script_runner import run_script
 
 SHARED = Path(os.environ.get("DARKREGULOME_SHARED", Path(__file__).resolve().parents[2] / "shared"))

@@ -11,14 +11,14 @@ from torch import Tensor
 
 from darkregulome.errors import InputError, Problem, raise_all
 from darkregulome.genome.annotation import read_bed
-from darkregulome.genome.bases import base_codes, letters_of_codes, reverse_complement_codes
+from darkregulome.genome.bases import base_codes, reverse_complement_codes
 from darkregulome.genome.bigwig import BigWig
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.reference import Reference
 from darkregulome.io.schemas import EXPRESSION
 from darkregulome.io.tables import read_table
-from darkregulome.models.letters import one_hot
 from darkregulome.seq2exp.network import Seq2ExpConfig
+from darkregulome.training.windows import one_hot
 
 CACHE_BYTES = 2**31
 """Memory for windows that have been read; what does not fit is read again when it is needed."""
@@ -147,7 +147,7 @@ class ExpressionWindows:
         rows = [self._row(*row, rng) for row in zip(genes["chrom"], genes["tss"], genes["strand"], strict=True)]
         sequences, signals, peaks = zip(*rows, strict=True)
         return Batch(
-            bases=one_hot([letters_of_codes(codes) for codes in sequences]),
+            bases=one_hot(np.stack(sequences)),
             signals=torch.from_numpy(np.stack(signals).transpose(0, 2, 1).copy()),
             target=torch.tensor(genes["target"].to_numpy(), dtype=torch.float32),
             given=None if self._peaks is None else torch.from_numpy(np.stack(peaks).astype(np.float32)),

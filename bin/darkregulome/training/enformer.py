@@ -23,7 +23,7 @@ from darkregulome.genome.textfile import bed_lines
 from darkregulome.training.loop import Losses, Plan, Report, Task, train
 from darkregulome.training.schedule import Budget, cosine_rate
 from darkregulome.training.state import StateFile, fingerprint
-from darkregulome.training.windows import N_CODE, Codes, Place, reverse_complement_codes
+from darkregulome.training.windows import N_CODE, Codes, Place, one_hot, reverse_complement_codes
 
 Site = tuple[str, int]
 """Contig and position of a TSS."""
@@ -148,12 +148,6 @@ class TrackWindows:
     def places(self, length: int, count: int) -> list[Place]:
         """The cuts in whose middle a TSS lies."""
         return [(contig, tss - length // 2) for contig, tss in self.sites[:count]]
-
-
-def one_hot(codes: np.ndarray) -> torch.Tensor:
-    """float32, shape (batch, length, 4); N is all zeros, as Enformer reads it."""
-    table = torch.cat([torch.eye(4), torch.zeros(1, 4)])
-    return table[torch.from_numpy(np.minimum(codes, N_CODE).astype(np.int64))]
 
 
 def poisson_loss(predicted: torch.Tensor, target: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

@@ -6,15 +6,24 @@ from pathlib import Path
 
 import numpy as np
 import pysam
+import torch
 
 from darkregulome.errors import InputError
 from darkregulome.genome.bases import N_CODE, base_codes, reverse_complement_codes
+
+_ONE_HOT = np.vstack([np.eye(4, dtype=np.float32), np.zeros((1, 4), dtype=np.float32)])
+"""A row a base code; N is all zeros, as output models read it."""
 
 MAX_N_FRACTION = 0.1
 """Windows with more N than this teach nothing and are drawn again."""
 
 Codes = Mapping[str, np.ndarray]
 """Contig name -> base codes, uint8, shape (length,)."""
+
+
+def one_hot(codes: np.ndarray) -> torch.Tensor:
+    """One-hot A, C, G, T of base codes: float32, of the shape of `codes` and (4,); what is no base is all zeros."""
+    return torch.from_numpy(_ONE_HOT[np.minimum(codes, N_CODE)])
 
 
 def read_codes(fastas: Sequence[Path]) -> dict[str, np.ndarray]:
