@@ -27,7 +27,7 @@ from darkregulome.ism.plan import (
     resolve,
     targets_of,
 )
-from darkregulome.ism.readout import OUTPUT_BASES_PER_BATCH, TOKENS_PER_BATCH, Runner
+from darkregulome.ism.readout import OUTPUT_BASES_PER_BATCH, TOKENS_PER_BATCH, Runner, bases_per_batch
 from darkregulome.models.protocol import LanguageModel, OutputModel
 
 __all__ = ["OUTPUT_BASES_PER_BATCH", "TOKENS_PER_BATCH", "Scores", "score_chunks", "score_loci"]
@@ -80,14 +80,8 @@ class Chunk:
 def chunks(model: LanguageModel | OutputModel, elements: pd.DataFrame, settings: Settings) -> Iterator[Chunk]:
     """The elements, locus by locus, in pieces of about `BATCHES_PER_CHUNK` batches: the same for the same elements."""
     settings = resolve(settings, model)
-    budgets = OUTPUT_BASES_PER_BATCH if model.kind == "output" else TOKENS_PER_BATCH
-    budget = BATCHES_PER_CHUNK * budgets["cuda" if str(model.device).startswith("cuda") else "cpu"]
-    length = (elements["end"] - elements["start"]).to_numpy()
-    edits = (
-        np.minimum(length, settings.sites) * (settings.alternatives or 1) if settings.by_site else np.ones(len(length))
-    )
-    if not settings.by_site:
-        edits = np.ceil(length / (settings.block or np.inf)).clip(min=1) * settings.replicates
+    budget = BATCHES_PER_CHUNK * bases_per_batch(model)
+    edits = _expected_edits((elements["end"] - elements["start"]).to_numpy(), settings)
     cost = (edits * (settings.window or model.context)).astype(float)
     number = 0
     for locus, group in elements.assign(_cost=cost).groupby("locus", sort=False):
@@ -96,6 +90,13 @@ def chunks(model: LanguageModel | OutputModel, elements: pd.DataFrame, settings:
         for _, part in group.groupby(piece, sort=True):
             yield Chunk(number, str(locus), part)
             number += 1
+
+
+def _expected_edits(lengths: np.ndarray, settings: Settings) -> np.ndarray:
+    """Edits of elements of these lengths in bases, at most: what is not A, C, G or T gives none."""
+    if settings.by_site:
+        return np.minimum(lengths, settings.sites) * (settings.alternatives or 1)
+    return np.ceil(lengths / (settings.block or np.inf)).clip(min=1) * settings.replicates
 
 
 def score_chunks(

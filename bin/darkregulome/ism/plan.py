@@ -365,24 +365,8 @@ def resolve(settings: Settings, model: LanguageModel | OutputModel) -> Settings:
     if perturbation not in PERTURBATIONS:
         raise InputError.at("--perturbation", f"{perturbation!r} is none", f"use {', '.join(PERTURBATIONS)}")
     settled = replace(settings, perturbation=perturbation)
-    single = settled.by_site and perturbation != "insertion"
-    readout = settings.readout or ("loglik" if kind == "masked" and not single else READOUT_OF_KIND[kind])
-    if readout not in READOUTS_OF_KIND[kind]:
-        allowed = ", ".join(READOUTS_OF_KIND[kind])
-        raise InputError.at("--readout", f"{readout!r} is not a readout of {kind} models", f"use {allowed} or auto")
-    if readout == "llr" and not single:
-        raise InputError.at(
-            "--perturbation",
-            f"{perturbation!r} cannot be read as llr, which compares bases at one masked site",
-            "use substitution or saturation without --block, or --readout loglik",
-        )
-    window = model.context if kind == "output" else min(settings.window or model.context, model.context)
-    if settings.window is not None and settings.window != window:
-        raise InputError.at(
-            "--window",
-            f"{settings.window} bases do not fit {model.name}, which reads {model.context}",
-            f"give {'exactly' if kind == 'output' else 'at most'} {model.context}",
-        )
+    readout = _resolve_readout(settled, kind)
+    window = _resolve_window(settings, model)
     for option, value, least in (
         ("--window", window, MIN_WINDOW),
         ("--sites", settings.sites, 1),
@@ -416,6 +400,35 @@ def resolve(settings: Settings, model: LanguageModel | OutputModel) -> Settings:
         insert=insert,
         placement=placement,
     )
+
+
+def _resolve_readout(settings: Settings, kind: str) -> str:
+    """The readout of settings whose perturbation is settled."""
+    # What edits single bases, where llr can compare them.
+    single = settings.by_site and settings.perturbation != "insertion"
+    readout = settings.readout or ("loglik" if kind == "masked" and not single else READOUT_OF_KIND[kind])
+    if readout not in READOUTS_OF_KIND[kind]:
+        allowed = ", ".join(READOUTS_OF_KIND[kind])
+        raise InputError.at("--readout", f"{readout!r} is not a readout of {kind} models", f"use {allowed} or auto")
+    if readout == "llr" and not single:
+        raise InputError.at(
+            "--perturbation",
+            f"{settings.perturbation!r} cannot be read as llr, which compares bases at one masked site",
+            "use substitution or saturation without --block, or --readout loglik",
+        )
+    return readout
+
+
+def _resolve_window(settings: Settings, model: LanguageModel | OutputModel) -> int:
+    output = model.kind == "output"
+    window = model.context if output else min(settings.window or model.context, model.context)
+    if settings.window is not None and settings.window != window:
+        raise InputError.at(
+            "--window",
+            f"{settings.window} bases do not fit {model.name}, which reads {model.context}",
+            f"give {'exactly' if output else 'at most'} {model.context}",
+        )
+    return window
 
 
 def _insert(given: str | int) -> str | int:

@@ -39,14 +39,20 @@ from darkregulome.models.protocol import LanguageModel, OutputModel, PrefixReuse
 PSEUDO_COUNT = 1.0
 """Added to predicted tracks before the logarithm: coverage is on the scale of counts, as in the Enformer paper."""
 TOKENS_PER_BATCH = {"cpu": 2**13, "cuda": 2**20}
-"""First guess of a batch of a language model, in bases; halved where memory does not suffice."""
 OUTPUT_BASES_PER_BATCH = {"cpu": 2**18, "cuda": 2**22}
+"""First guesses of a batch of a language model and of an output model, in bases; see `bases_per_batch`."""
 REUSE_FROM = 8
 """An edit in the first eighth of its window is run whole: there is little to reuse, and much to keep for it."""
 
 Report = Callable[[float], None]
 Read = Callable[[np.ndarray, int, torch.Tensor], None]
 """Takes numbers of passes, a position, and log-probabilities from that position on, (passes, positions, 4)."""
+
+
+def bases_per_batch(model: LanguageModel | OutputModel) -> int:
+    """First guess of a batch, in bases: halved where memory does not suffice."""
+    guesses = OUTPUT_BASES_PER_BATCH if model.kind == "output" else TOKENS_PER_BATCH
+    return guesses["cuda" if str(model.device).startswith("cuda") else "cpu"]
 
 
 class Runner:
@@ -69,10 +75,8 @@ class Runner:
 
     def run(self, plan: LanguagePlan | OutputPlan, report: Report | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Effects, one an edit of the plan, and predictability, one a target."""
-        budgets = OUTPUT_BASES_PER_BATCH if isinstance(plan, OutputPlan) else TOKENS_PER_BATCH
-        budget = budgets["cuda" if str(self.model.device).startswith("cuda") else "cpu"]
         jobs = len(plan.edits) if isinstance(plan, OutputPlan) else len(plan.passes)
-        batches = Batches(self._budget or budget, self.batch_size, jobs, report)
+        batches = Batches(self._budget or bases_per_batch(self.model), self.batch_size, jobs, report)
         if isinstance(plan, OutputPlan):
             results = self._output(plan, batches)
         else:

@@ -25,7 +25,7 @@ from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import reverse_complement
 from darkregulome.ism.batches import Batches
 from darkregulome.ism.perturb import clean
-from darkregulome.ism.readout import TOKENS_PER_BATCH
+from darkregulome.ism.readout import bases_per_batch
 from darkregulome.models.protocol import LanguageModel, OutputModel
 from darkregulome.variants.place import Judge
 from darkregulome.variants.records import parse_record
@@ -132,7 +132,7 @@ def predicted(
     flank = clean(reference.fetch(region.chrom, region.start - half, region.end + half + 1))
     inside = np.flatnonzero([base in BASES for base in flank[half : half + length]])
     total = np.full((length, 4), np.nan)
-    batches = Batches(TOKENS_PER_BATCH[model.device.type], batch_size, len(inside))
+    batches = Batches(bases_per_batch(model), batch_size, len(inside))
 
     def run(rows: NDArray[np.int64]) -> None:
         windows = [flank[at : at + size] for at in rows.tolist()]

@@ -45,7 +45,7 @@ from darkregulome.errors import InputError
 from darkregulome.ism.batches import Batches
 from darkregulome.ism.dependency import log2_odds
 from darkregulome.ism.plan import MASK_STRIDE
-from darkregulome.ism.readout import OUTPUT_BASES_PER_BATCH, PSEUDO_COUNT, TOKENS_PER_BATCH, codes
+from darkregulome.ism.readout import PSEUDO_COUNT, bases_per_batch, codes
 from darkregulome.models.protocol import BASES, LanguageModel, OutputModel
 from darkregulome.variants.place import Edit
 
@@ -134,7 +134,7 @@ def score_edits(
     passes_of_edit = 2 * (1 + both)
     while first < len(order):
         longest = max(len(edits[order[first]].ref), len(edits[order[first]].alt))
-        budget = TOKENS_PER_BATCH[model.device.type]
+        budget = bases_per_batch(model)
         batch = order[first : first + max(1, (batch_size or budget // longest) // passes_of_edit)]
         some = [edits[number] for number in batch]
         for name, values in _score_batch(model, some, scores, both, budget, batch_size, stride).items():
@@ -316,7 +316,7 @@ def track_changes(
     batch_size: int | None = None,
 ) -> NDArray[np.float64]:
     """Change of each track from the window `ref` to each of `alts`: shape (alts, tracks), log2 units."""
-    size = batch_size or max(1, OUTPUT_BASES_PER_BATCH[model.device.type] // len(ref))
+    size = batch_size or max(1, bases_per_batch(model) // len(ref))
     with torch.inference_mode():
         state = model.reference_state(ref)
         before = model.tss_tracks(ref, state).double().cpu().numpy()[list(tracks)]
