@@ -190,7 +190,7 @@ def test_calibrations_of_other_tests_are_refused_all_at_once(tmp_path):
     (tmp_path / "none.json").write_text("[]")
     with pytest.raises(InputError) as error:
         read_simulated_power([tmp_path / "other.json", tmp_path / "none.json"], FEW)
-    said = ("effect of 0.5 SD", "alpha 0.01", "null free", "none.json: is no calibration")
+    said = ("effect of 0.5 SD", "alpha 0.01", "null free", "none.json: holds a JSON list, not an object")
     assert [part for part in said if part not in str(error.value)] == []
 
 

@@ -195,7 +195,7 @@ def have_tokens_of_several_letters(folder):
     [
         (lambda folder: (folder / "config.json").unlink(), r"config.json: does not exist"),
         (lambda folder: (folder / "config.json").write_text("{"), r"config.json:1: is not JSON"),
-        (lambda folder: (folder / "config.json").write_text("[]"), r"config.json: is not a JSON object"),
+        (lambda folder: (folder / "config.json").write_text("[]"), r"config.json: holds a JSON list, not an object"),
         (lambda folder: (folder / "config.json").write_text('{"model_type": "gpt2"}'), r"`model_type` is 'gpt2'"),
         (
             lambda folder: (folder / "config.json").write_text('{"model_type": "caduceus", "d_model": -1}'),

@@ -1,16 +1,17 @@
 """Power by simulation, from calibration.json of calibrate.py, in place of the analytic one."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from darkregulome.diagnosis.settings import Settings, SimulatedPower
-from darkregulome.errors import Problem, raise_all
+from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.io.documents import read_json
 from darkregulome.stats.claims import REFERENCE_EFFECT
 
 SAME_SIZE = 0.1
 """A calibration is for a table whose elements and loci are no more than this share more or fewer than its own."""
+REMEDY = "give calibration.json of calibrate.py"
 _SHARED = ("alpha", "horizon", "null", "residualize", "top_fraction")
 
 
@@ -26,7 +27,7 @@ def read_simulated_power(paths: Sequence[Path], settings: Settings) -> tuple[Sim
     found: list[SimulatedPower] = []
     for path in paths:
         try:
-            record = json.loads(Path(path).read_text(encoding="utf-8"))
+            record = read_json(path, REMEDY)
             parameters = record["parameters"]
             differing = _differing(parameters, settings)
             measured = SimulatedPower(
@@ -35,8 +36,12 @@ def read_simulated_power(paths: Sequence[Path], settings: Settings) -> tuple[Sim
                 n_loci=parameters["n_loci"],
                 power=_smallest(record["conditions"]),
             )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            problems.append(Problem(str(path), f"is no calibration ({error})", "give calibration.json of calibrate.py"))
+        except InputError as error:
+            problems += error.problems
+            continue
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            said = str(error).splitlines()[0] if str(error) else type(error).__name__
+            problems.append(Problem(str(path), f"is no calibration ({said})", REMEDY))
             continue
         problems += [Problem(str(path), fault, "calibrate with the settings of the diagnosis") for fault in differing]
         found.append(measured)

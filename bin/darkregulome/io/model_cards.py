@@ -1,11 +1,11 @@
 """What a model's card says of it: `model_card.json` of a checkpoint folder."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from darkregulome.errors import Problem, raise_all
+from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.io.documents import read_json
 
 KNOWN_MOTIF_RATIO = 0.9
 """A model knows the grammar where its held-out loss inside motifs is below this part of that around them."""
@@ -39,11 +39,11 @@ def models_without_grammar(cards: Sequence[Path]) -> tuple[str, ...]:
     unlearnt: set[str] = set()
     for path in cards:
         try:
-            card = json.loads(Path(path).read_text(encoding="utf-8"))
+            card = read_json(path, "give model_card.json of a checkpoint")
             if knows_grammar(card.get("motif_loss")) is False:
                 unlearnt.add(str(card.get("model") or card.get("name") or Path(path).resolve().parent.name))
-        except (OSError, ValueError, AttributeError) as error:
-            problems.append(Problem(str(path), f"is no model card ({error})", "give model_card.json of a checkpoint"))
+        except InputError as error:
+            problems += error.problems
     raise_all(problems)
     return tuple(sorted(unlearnt))
 

@@ -14,9 +14,11 @@ from torch import Tensor, nn
 
 from darkregulome.errors import InputError, Problem
 from darkregulome.io.atomic import atomic_folder
+from darkregulome.io.documents import read_json
 from darkregulome.io.paths import require_file
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "model_card.json"
+WHOLE = "fetch the checkpoint again, whole"
 INDEX = ".index.json"
 """How the list of the parts of weights in several files ends."""
 WEIGHT_FILES = (WEIGHTS, WEIGHTS + INDEX, "pytorch_model.bin", "pytorch_model.bin" + INDEX)
@@ -38,28 +40,13 @@ def read_config(folder: str | Path) -> dict[str, Any]:
     folder = Path(folder)
     if not folder.is_dir():
         raise InputError.at(folder, "is no folder", f"give the folder that holds {CONFIG} and {WEIGHTS}")
-    return _read_object(folder / CONFIG)
+    return read_json(folder / CONFIG, WHOLE)
 
 
 def read_card(folder: str | Path) -> dict[str, Any]:
     """The model_card.json of a checkpoint folder; empty where there is none."""
     path = Path(folder) / CARD
-    return _read_object(path) if path.exists() else {}
-
-
-def _read_object(path: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise InputError.at(path, "does not exist", "give a whole checkpoint folder") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError.at(path, f"cannot be read ({error})", "check the file") from error
-    except json.JSONDecodeError as error:
-        where = f"{path}:{error.lineno}"
-        raise InputError.at(where, f"is not JSON ({error.msg})", "fetch the checkpoint again") from error
-    if not isinstance(found, dict):
-        raise InputError.at(path, "is not a JSON object", "fetch the checkpoint again")
-    return found
+    return read_json(path, WHOLE) if path.exists() else {}
 
 
 def find_weights(folder: str | Path) -> Path:
@@ -80,7 +67,7 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     path = Path(path)
     require_file(path)
     if path.name.endswith(INDEX):
-        weight_map = _read_object(path).get("weight_map")
+        weight_map = read_json(path, WHOLE).get("weight_map")
         if not (isinstance(weight_map, dict) and all(isinstance(part, str) for part in weight_map.values())):
             raise InputError.at(path, "has no `weight_map` from tensors to files", "fetch the checkpoint again")
         parts = sorted(set(weight_map.values()))

@@ -4,7 +4,6 @@ What the engine calls the tokens of such a model are codes of single bases (A, C
 made of them inside the model. So a masked base masks every k-mer that holds it, whatever the tokenizer.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor
 
 from darkregulome.errors import InputError
+from darkregulome.io.documents import read_json
 from darkregulome.models.letters import Alphabet
 from darkregulome.models.numerics import for_inference
 from darkregulome.models.protocol import BASES
@@ -29,6 +29,7 @@ EPSILON = 1e-10
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "added_tokens.json", "tokenizer_config.json")
 """Files that hold a vocabulary: data only."""
+FETCH_AGAIN = "fetch the checkpoint again, whole"
 
 AMINO_ACIDS = "EFILPQ"
 """Those letters that stand for no nucleotide, not even an ambiguous one."""
@@ -80,7 +81,7 @@ def read_tokens(folder: str | Path) -> dict[str, int]:
     folder = Path(folder)
     tokens: dict[str, int] = {}
     if (folder / "tokenizer.json").exists():
-        content = _read_json(folder / "tokenizer.json")
+        content = read_json(folder / "tokenizer.json", FETCH_AGAIN)
         tokens |= {item["content"]: item["id"] for item in content.get("added_tokens", [])}
         vocabulary = content.get("model", {}).get("vocab", {})
         if isinstance(vocabulary, dict):
@@ -89,17 +90,10 @@ def read_tokens(folder: str | Path) -> dict[str, int]:
         words = (folder / "vocab.txt").read_text().split()
         tokens |= {word: number for number, word in enumerate(words)}
     elif (folder / "vocab.json").exists():
-        tokens |= _read_json(folder / "vocab.json")
+        tokens |= read_json(folder / "vocab.json", FETCH_AGAIN)
     if (folder / "added_tokens.json").exists():
-        tokens |= _read_json(folder / "added_tokens.json")
+        tokens |= read_json(folder / "added_tokens.json", FETCH_AGAIN)
     return tokens
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise InputError.at(path, f"is not JSON ({error})", "fetch the checkpoint again") from error
 
 
 def read_vocabulary(folder: str | Path) -> KmerVocabulary:

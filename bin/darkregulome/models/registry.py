@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
 
 from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.io.documents import read_yaml
 from darkregulome.models import hub
 from darkregulome.models.architecture import (
     Checkpoint,
@@ -96,15 +96,8 @@ def read_registry(registry: str | Path | None = None) -> dict[str, ModelEntry]:
     InputError : the file is missing or no YAML, or entries do not fit; all of them are named.
     """
     path = Path(registry) if registry is not None else default_registry()
-    try:
-        content = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise InputError.at(path, f"cannot be read ({error.strerror})", "give --registry a models.yml") from error
-    except UnicodeDecodeError as error:
-        raise InputError.at(path, "is not UTF-8 text", "give --registry a models.yml") from error
-    except yaml.YAMLError as error:
-        raise InputError.at(path, f"is not YAML ({str(error).splitlines()[0]})", "mend the file") from error
-    if not isinstance(content, dict) or not isinstance(content.get("models"), dict):
+    content = read_yaml(path, "give --registry a models.yml")
+    if not isinstance(content.get("models"), dict):
         raise InputError.at(path, "has no mapping `models`", "write `models:` with one entry a model")
     entries, problems = {}, []
     for name, fields in content["models"].items():

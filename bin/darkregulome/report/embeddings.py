@@ -7,12 +7,12 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup, escape
 
+from darkregulome.io.documents import read_json
 from darkregulome.io.tables import read_table
 from darkregulome.plots.style import SERIES
 from darkregulome.report.content import Section
 from darkregulome.report.figures import figures_html, find_figures
 from darkregulome.report.markup import STYLE, definitions, model_name, number, plain, probability, render, table
-from darkregulome.report.records import read_json
 
 Row = Mapping[str, Any]
 

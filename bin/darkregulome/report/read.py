@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 
 from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.io.documents import read_json
 from darkregulome.io.tables import read_table
 from darkregulome.report.figures import find_figures
-from darkregulome.report.records import CrossCheck, Diagnosis, Truth, read_cards, read_json, read_record
+from darkregulome.report.records import CrossCheck, Diagnosis, Truth, read_cards, read_record
 from darkregulome.report.sections import Findings
 
 

@@ -1,6 +1,5 @@
 """What the report reads, checked on the way in: diagnosis, cross-checks, planted truth, model cards."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -8,7 +7,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from darkregulome.errors import InputError, Problem
-from darkregulome.io.paths import require_file
+from darkregulome.io.documents import read_json
 
 Verdict = Literal["survives", "collapses", "absent", "underpowered"]
 VERDICTS: tuple[Verdict, ...] = ("survives", "collapses", "absent", "underpowered")
@@ -145,20 +144,6 @@ def read_record(path: str | Path, kind: type[AnyRecord], remedy: str) -> AnyReco
             for misfit in error.errors()
         )
         raise InputError(*problems) from error
-
-
-def read_json(path: str | Path, remedy: str) -> dict[str, Any]:
-    """Read one JSON object, or say what is wrong with the file."""
-    path = Path(path)
-    require_file(path)
-    try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        place = f"{path}:{error.lineno}" if isinstance(error, json.JSONDecodeError) else path
-        raise InputError.at(place, "is not JSON", remedy) from error
-    if not isinstance(record, dict):
-        raise InputError.at(path, f"holds a JSON {type(record).__name__}, not an object", remedy)
-    return record
 
 
 def read_cards(paths: Sequence[str | Path]) -> list[ModelCard]:

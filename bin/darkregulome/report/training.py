@@ -7,9 +7,9 @@ from typing import Any
 
 from markupsafe import escape
 
+from darkregulome.io.documents import read_json
 from darkregulome.report.content import Section
 from darkregulome.report.markup import STYLE, model_name, number, plain, probability, table
-from darkregulome.report.records import read_json
 
 HIDDEN = ("step", "progress", "part")
 REMEDY = "give a checkpoint folder of train_lm.py or train_seq2exp.py"

@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from darkregulome.errors import InputError
+from darkregulome.io.documents import read_json
 from darkregulome.report.content import Section
 from darkregulome.report.figures import figures_html, find_figures
 from darkregulome.report.markup import (
@@ -19,7 +20,6 @@ from darkregulome.report.markup import (
     render,
     table,
 )
-from darkregulome.report.records import read_json
 
 Row = Mapping[str, Any]
 

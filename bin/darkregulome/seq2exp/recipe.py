@@ -1,11 +1,9 @@
 """How Seq2Exp is trained: the paper's recipe as defaults, and its learning rate."""
 
-import json
 import math
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -18,6 +16,7 @@ from pydantic import (
 )
 
 from darkregulome.errors import InputError
+from darkregulome.io.documents import read_json, read_yaml
 from darkregulome.seq2exp.network import Seq2ExpConfig, parse_config, validation_error
 
 _Share = Annotated[float, Field(ge=0, lt=1)]
@@ -103,7 +102,7 @@ def read_recipe(path: str | Path | None) -> tuple[Seq2ExpConfig, Recipe]:
     content: dict[str, Any] = {}
     if path is not None:
         content = _read(Path(path))
-    strange = sorted(set(content) - {"model", "training"})
+    strange = [key for key in content if key not in ("model", "training")]
     if strange:
         raise InputError.at(path, f"has the key {strange[0]!r}", "give the objects model and training")
     config = parse_config(content.get("model") or {}, f"{path}: model")
@@ -112,13 +111,4 @@ def read_recipe(path: str | Path | None) -> tuple[Seq2ExpConfig, Recipe]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_text()
-        content = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError.at(path, f"cannot be read ({error})", "check the path") from error
-    except (json.JSONDecodeError, yaml.YAMLError) as error:
-        raise InputError.at(path, f"is not JSON or YAML ({str(error).splitlines()[0]})", "mend the file") from error
-    if not isinstance(content, dict):
-        raise InputError.at(path, "is not an object", "give the objects model and training")
-    return content
+    return (read_json if path.suffix == ".json" else read_yaml)(path, "give the objects model and training")

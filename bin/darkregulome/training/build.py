@@ -1,6 +1,5 @@
 """Fresh models from a config file."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import torch
 from pydantic import ValidationError
 
 from darkregulome.errors import InputError
+from darkregulome.io.documents import read_json
 from darkregulome.models.letters import CHARACTERS, LOWER_CASE, Alphabet
 
 
@@ -110,12 +110,4 @@ def build_enformer(config: Path, seed: int) -> tuple[torch.nn.Module, Any]:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        settings = json.loads(Path(path).read_text())
-    except OSError as error:
-        raise InputError.at(path, f"cannot be read ({error.strerror})", "check the path") from error
-    except json.JSONDecodeError as error:
-        raise InputError.at(f"{path}:{error.lineno}", "is not JSON", "mend the file") from error
-    if not isinstance(settings, dict):
-        raise InputError.at(path, "is not a JSON object", "give the model's configuration as an object")
-    return settings
+    return read_json(path, "give the model's config.json")
