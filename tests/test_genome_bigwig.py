@@ -78,3 +78,11 @@ def test_a_file_of_another_genome_is_refused(written):
         track.require_contigs(["chr7", "chr1"], "the FASTA")
         with pytest.raises(InputError, match=r"has none of the contigs of the FASTA \(chr7, chr8, chr9, \.\.\.\)"):
             track.require_contigs(["chr7", "chr8", "chr9", "chrX"], "the FASTA")
+
+
+def test_a_file_without_any_value_has_none_anywhere(tmp_path):
+    with pyBigWig.open(str(tmp_path / "empty.bw"), "w") as handle:
+        handle.addHeader([("1", LENGTH)])
+    with BigWig(tmp_path / "empty.bw") as track:
+        assert np.isnan(track.values("1", 10, 20)).all()
+        assert len(track.values("1", 10, 20)) == 10

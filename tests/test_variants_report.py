@@ -97,6 +97,21 @@ def test_a_summary_counts_what_pandas_counts(kind: str, scored: Path):
         assert 0.9 < (density * np.diff(edges)).sum() <= 1 + 1e-9  # what lies outside the middle is left out
 
 
+@pytest.mark.parametrize("kind", ["parquet", "tsv"])
+def test_words_and_infinite_scores_are_no_scores(kind: str, tmp_path: Path):
+    """A column of words beside the scores is anybody's right; what is not finite has no place in a distribution."""
+    table = pd.DataFrame(
+        {"record": range(4), "chrom": "chr1", "pos": 7, "id": ".", "ref": "A", "alt": list("CGTC"), "status": "ok"}
+    ).assign(reason="", llr=[0.5, np.inf, np.nan, -0.5], gene="a", mixed=["1.5", "x", None, "2.5"])
+    path = tmp_path / f"s.{kind}"
+    (table.to_parquet if kind == "parquet" else lambda to: table.to_csv(to, sep="\t", index=False))(path)
+    scores = summarise(path)["scores"]
+    assert {name: (of["classes"]["SNV"]["n"], of["classes"]["SNV"]["mean"]) for name, of in scores.items()} == {
+        "llr": (2, 0.0),
+        "mixed": (2, 2.0),
+    }
+
+
 def test_another_file_is_told(tmp_path: Path):
     write_input(tmp_path)
     (tmp_path / "in.vcf").rename(tmp_path / "plain.vcf.gz")

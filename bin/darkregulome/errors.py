@@ -20,7 +20,9 @@ class Problem:
     remedy: str
 
     def __str__(self) -> str:
-        return f"{self.where}: {self.what}; {self.remedy}."
+        sentence = f"{self.where}: {self.what}; {self.remedy}."
+        # A line's end or an escape sequence in a value, or in the name of a file, must not break the line.
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in sentence)
 
 
 class InputError(Exception):

@@ -72,7 +72,9 @@ class BigWig:
         low, high = max(start, 0), min(end, self.contigs.lengths.get(name or "", 0))
         if name is not None and low < high:
             try:
-                values[low - start : high - start] = self._file.values(name, low, high, numpy=True)
+                found = self._file.values(name, low, high, numpy=True)
+                # A file that has no value at all gives no array of NaN, but an empty one.
+                values[low - start : high - start] = found if len(found) else np.nan
             except RuntimeError as error:
                 raise self._damaged() from error
         return values

@@ -19,6 +19,7 @@ from darkregulome.io.paths import require_file
 from darkregulome.io.provenance import PARQUET_KEY, to_json
 from darkregulome.io.schemas import TableSchema
 
+_NEEDED = {"int64": "whole numbers", "Int64": "whole numbers", "float64": "numbers"}
 _KEY_CHECK = "multiple_fields_uniqueness"
 _SEPARATORS = {".tsv": "\t", ".csv": ",", ".txt": "\t", ".bed": "\t"}
 
@@ -208,7 +209,7 @@ def _problems(errors: pandera.errors.SchemaErrors, schema: TableSchema, where: o
 
 
 def _complaint(column: str, check: str, cases: pd.DataFrame, schema: TableSchema) -> str:
-    found = list(dict.fromkeys(map(str, cases["failure_case"])))
+    found = list(dict.fromkeys(str(value) or "nothing" for value in cases["failure_case"]))
     if check == "column_in_dataframe":
         return f"lacks the column{'s' * (len(found) > 1)} {', '.join(repr(name) for name in found)}"
     # The header is line 1 of a text table, so row 0 is line 2.
@@ -220,8 +221,11 @@ def _complaint(column: str, check: str, cases: pd.DataFrame, schema: TableSchema
     if check == _KEY_CHECK:
         return f"has more than one row of the same {' and '.join(schema.schema.unique or [])}: {shown}"
     if str(check).startswith("coerce_dtype"):
-        needed = {"int64": "whole numbers", "float64": "numbers"}.get(str(schema.schema.columns[column].dtype), "text")
+        needed = _NEEDED.get(str(schema.schema.columns[column].dtype), "text")
         return f"column {column!r} should hold {needed}, and has {shown}"
+    allowed = [one.statistics for one in schema.schema.columns[column].checks if one.error == check]
+    if allowed and "allowed_values" in allowed[0]:
+        return f"column {column!r} has {shown}, which is none of {', '.join(allowed[0]['allowed_values'])}"
     return f"column {column!r} fails {check}: {shown}"
 
 

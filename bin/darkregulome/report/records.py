@@ -11,6 +11,8 @@ from darkregulome.io.documents import read_json
 
 Verdict = Literal["survives", "collapses", "absent", "underpowered"]
 VERDICTS: tuple[Verdict, ...] = ("survives", "collapses", "absent", "underpowered")
+MOST_PROBLEMS = 5
+"""Misfits of one file that are named: where one entry is of another form, all are."""
 
 
 class _Record(BaseModel):
@@ -125,6 +127,45 @@ class ModelCard(_Record):
     motif_loss: Any = None
 
 
+class Judged(_Record):
+    """One score judged by one statistic, over all variants or within a stratum."""
+
+    score: str
+    statistic: str
+    by: str = "all"
+    stratum: str = "all"
+    n: int | None = None
+    n_positive: int | None = None
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+class Matched(_Record):
+    """Scores judged against matched controls."""
+
+    n: int
+    results: list[Judged]
+
+
+class ByFrequency(_Record):
+    """A score against the frequency of alleles."""
+
+    score: str
+    n: int
+    spearman: float | None
+    interval: tuple[float | None, float | None]
+    monotone: bool
+
+
+class Evaluation(_Record):
+    """`evaluation.json` of evaluate_scores.py."""
+
+    results: list[Judged]
+    matched: Matched | None = None
+    frequency: list[ByFrequency] = Field(default_factory=list)
+
+
 AnyRecord = TypeVar("AnyRecord", bound=_Record)
 
 
@@ -134,15 +175,15 @@ def read_record(path: str | Path, kind: type[AnyRecord], remedy: str) -> AnyReco
     Raises
     ------
     InputError
-        The file is absent, is not JSON, or lacks fields; every misfit is named.
+        The file is absent, is not JSON, or lacks fields; the first misfits are named.
     """
     try:
         return kind.model_validate(read_json(path, remedy))
     except ValidationError as error:
-        problems = (
+        problems = [
             Problem(f"{path}: {'.'.join(str(step) for step in misfit['loc'])}", misfit["msg"].lower(), remedy)
-            for misfit in error.errors()
-        )
+            for misfit in error.errors()[:MOST_PROBLEMS]
+        ]
         raise InputError(*problems) from error
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from darkregulome.errors import InputError
-from darkregulome.io.documents import read_json
 from darkregulome.report.content import Section
 from darkregulome.report.figures import figures_html, find_figures
 from darkregulome.report.markup import (
@@ -20,6 +19,7 @@ from darkregulome.report.markup import (
     render,
     table,
 )
+from darkregulome.report.records import Evaluation, read_record
 
 Row = Mapping[str, Any]
 
@@ -52,15 +52,15 @@ def read_evaluations(folders: Sequence[Path]) -> dict[str, Row]:
 
     Raises
     ------
-    InputError : a folder holds none.
+    InputError : a folder holds none, or something else under its name.
     """
     found: dict[str, Row] = {}
     for folder in folders:
         path = folder / "evaluation.json"
         if not path.is_file():
             raise InputError.at(folder, "holds no evaluation.json", "give a folder of evaluate_scores.py")
-        record = read_json(path, "give a folder of evaluate_scores.py")
-        found[folder.name] = {**record, "figures": find_figures([folder])}
+        record = read_record(path, Evaluation, "give a folder of evaluate_scores.py")
+        found[folder.name] = {**record.model_dump(), "figures": find_figures([folder])}
     return found
 
 
@@ -170,7 +170,7 @@ def evaluation_section(evaluations: Mapping[str, Row]) -> Section:
     matched = [
         (model_name(name), row["score"], row["statistic"], plain(record["matched"]["n"]), _value(row))
         for name, record in evaluations.items()
-        for row in record.get("matched", {}).get("results", ())
+        for row in (record["matched"] or {}).get("results", ())
     ]
     if matched:
         html += Markup("<h4>Against matched controls</h4>")
@@ -182,7 +182,7 @@ def evaluation_section(evaluations: Mapping[str, Row]) -> Section:
             "yes" if entry["monotone"] else "no",
         )
         for name, record in evaluations.items()
-        for entry in record.get("frequency", ())
+        for entry in record["frequency"]
     ]
     if frequencies:
         html += Markup("<h4>By allele frequency</h4>")

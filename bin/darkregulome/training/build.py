@@ -1,5 +1,7 @@
 """Fresh models from a config file."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,21 @@ MASKED, CAUSAL = Language(False, CHARACTERS), Language(True, CHARACTERS)
 BERT_WORDS = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"ACGT")
 """The vocabulary of a BERT over single bases, in the order of its ids."""
 
+TRIED_BASES = 16
+"""With so many bases a new model is run once, to see that it does."""
+
+_OF_WRONG_SIZES = (
+    TypeError,
+    ValueError,
+    RuntimeError,
+    AssertionError,
+    LookupError,
+    AttributeError,
+    ArithmeticError,
+    MemoryError,
+)
+"""What PyTorch, transformers and einops raise over sizes that do not fit one another."""
+
 LANGUAGES = {
     "caduceus": MASKED,
     "gpn": Language(False, LOWER_CASE),
@@ -43,14 +60,30 @@ def language_of(architecture: str) -> Language:
 
 def build_language_model(architecture: str, config: Path, seed: int) -> tuple[torch.nn.Module, Any]:
     """A freshly initialised model and its configuration."""
-    language_of(architecture)
+    language = language_of(architecture)
     torch.manual_seed(seed)
     settings = _read_config(config)
+    with _of_this_config(config, architecture):
+        model, built = _BUILDERS[architecture](settings)
+        # Some sizes fit one another only when the model runs: said before anything else is read.
+        training = model.training
+        with torch.no_grad():
+            model.eval()(torch.full((1, TRIED_BASES), language.alphabet.bases[0]))
+        model.train(training)
+    return model, built
+
+
+@contextmanager
+def _of_this_config(config: Path, architecture: str) -> Iterator[None]:
+    """What a configuration of sizes that do not fit makes its model raise, as an `InputError`."""
     try:
-        return _BUILDERS[architecture](settings)
+        yield
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'it'}: {one['msg']}" for one in error.errors())
         raise InputError.at(config, f"does not fit {architecture} ({faults})", "mend the configuration") from error
+    except _OF_WRONG_SIZES as error:
+        said = (str(error).splitlines() or [type(error).__name__])[0]
+        raise InputError.at(config, f"makes no {architecture} that runs ({said})", "mend the configuration") from error
 
 
 def _caduceus(settings: dict[str, Any]) -> tuple[torch.nn.Module, Any]:
@@ -105,8 +138,10 @@ def build_enformer(config: Path, seed: int) -> tuple[torch.nn.Module, Any]:
     from enformer_pytorch.config_enformer import EnformerConfig
 
     torch.manual_seed(seed)
-    enformer = EnformerConfig(**_read_config(config))
-    return Enformer(enformer), enformer
+    settings = _read_config(config)
+    with _of_this_config(config, "enformer"):
+        enformer = EnformerConfig(**settings)
+        return Enformer(enformer), enformer
 
 
 def _read_config(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ The file is read as a stream; what is held is one number an allele and score.
 """
 
 import json
+import math
 import re
 from array import array
 from collections import defaultdict
@@ -17,6 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from darkregulome.errors import InputError
+from darkregulome.io.paths import require_file
 from darkregulome.io.provenance import PARQUET_KEY
 from darkregulome.io.schemas import VARIANTS
 from darkregulome.io.tables import check_table, reading, table_format
@@ -113,8 +115,16 @@ def _of_vcf(path: Path) -> tuple[str, Alleles]:
             statuses = own.pop("status", "malformed").split(",")
             own.pop("line", None)
             numbers = {name: text.split(",") for name, text in own.items()}
-            for at, (alt, status) in enumerate(zip(record.alts, statuses, strict=False)):
-                yield record.ref, alt, status, {n: float(v[at]) for n, v in numbers.items() if v[at] != "."}
+            try:
+                for at, (alt, status) in enumerate(zip(record.alts, statuses, strict=False)):
+                    scores = {name: float(values[at]) for name, values in numbers.items() if values[at] != "."}
+                    yield record.ref, alt, status, _finite(scores)
+            except (ValueError, IndexError) as error:
+                raise InputError.at(
+                    f"{path}: record {record.number + 1}",
+                    "has scores that are no numbers, or not one an ALT",
+                    "score it again",
+                ) from error
 
     return model, alleles()
 
@@ -126,16 +136,27 @@ def _of_table(path: Path) -> tuple[str, Alleles]:
                 raise InputError.at(path, f"lacks the column {missing[0]!r}", "give a table of score_variants.py")
             frame = check_table(frame, VARIANTS, path)
             scores = [str(name) for name in frame if name not in VARIANTS.columns]
-            columns = zip(*(frame[name] for name in scores), strict=True) if scores else [()] * len(frame)
+            columns = zip(*(_numbers(frame[name]) for name in scores), strict=True) if scores else [()] * len(frame)
             names = zip(frame["ref"], frame["alt"], frame["status"], columns, strict=True)
             for ref, alt, status, values in names:
-                yield ref, alt, status, {n: v for n, v in zip(scores, values, strict=True) if v == v}
+                yield ref, alt, status, _finite(dict(zip(scores, values, strict=True)))
 
-    if table_format(path) != "parquet":
+    kind = table_format(path)
+    require_file(path)
+    if kind != "parquet":
         return path.name.split(".")[0], alleles()
     with reading(path):
         metadata = pq.read_schema(path).metadata or {}
     return _model(metadata.get(PARQUET_KEY, b"{}").decode(), path), alleles()
+
+
+def _numbers(column: pd.Series) -> NDArray[np.float64]:
+    """What a column holds as numbers; words, which any table may have beside its scores, are none."""
+    return pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+
+
+def _finite(scores: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(value) for name, value in scores.items() if math.isfinite(value)}
 
 
 def _frames(path: Path) -> Iterator[pd.DataFrame]:
@@ -150,11 +171,14 @@ def _frames(path: Path) -> Iterator[pd.DataFrame]:
         reading(path),
         pd.read_csv(path, sep=kind, chunksize=ROWS, dtype=text, keep_default_na=False, na_values={"pos": ""}) as chunks,
     ):
-        for chunk in chunks:
-            scores = [str(name) for name in chunk if name not in VARIANTS.columns]
-            yield chunk.assign(**{name: pd.to_numeric(chunk[name], errors="coerce") for name in scores})
+        yield from chunks
 
 
 def _model(record: str, path: Path) -> str:
     """The model that a file's provenance names; else the file's name."""
-    return str(json.loads(record).get("model") or path.name.split(".")[0])
+    try:
+        return str(json.loads(record).get("model") or path.name.split(".")[0])
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise InputError.at(
+            path, "has a provenance that is no JSON object", "give the file as it was written"
+        ) from error
