@@ -160,7 +160,7 @@ def test_file_that_is_no_registry(tmp_path, content):
 
 
 def test_missing_registry(tmp_path):
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="does not exist"):
         read_registry(tmp_path / "none.yml")
 
 

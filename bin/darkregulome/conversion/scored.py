@@ -57,6 +57,12 @@ class IntervalScores:
         extra = [name for name in ("ris_max", "predictability") if name in own.columns]
         if "element" in own.columns and own["element"].isin(elements["element"]).any():
             keyed = own.set_index(own["element"].astype(str))
+            if (twice := keyed.index.duplicated()).any():
+                raise InputError.at(
+                    "the scores",
+                    f"have {int(twice.sum())} elements more than once, such as {keyed.index[twice][0]!r}",
+                    "give one row an element, or a column model",
+                )
             return _aligned(keyed, elements["element"], elements, extra)
         if not set(KEYS) <= set(own.columns):
             raise InputError.at(

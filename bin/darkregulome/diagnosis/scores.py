@@ -122,7 +122,7 @@ def join_scores(elements: pd.DataFrame, ris: pd.DataFrame) -> list[ModelScores]:
     """
     if not is_in(ris["element"], elements["element"]).any():
         raise InputError.at(
-            "ris table",
+            "--ris",
             f"names no element of the element table (for example {ris['element'].iloc[0]!r})"
             if len(ris)
             else "has no rows",
@@ -133,7 +133,7 @@ def join_scores(elements: pd.DataFrame, ris: pd.DataFrame) -> list[ModelScores]:
     models = [model for model in models if len(model.table)]
     if not models:
         raise InputError.at(
-            "ris table", "has no score at all", "see the column 'status' for the reason of each element"
+            "--ris", "has no score at all", "see the column 'status' for the reason of each element"
         )
     return models
 
