@@ -132,9 +132,7 @@ def join_scores(elements: pd.DataFrame, ris: pd.DataFrame) -> list[ModelScores]:
     models = [_one_model(str(name), rows, elements, consensus) for name, rows in ris.groupby("model", sort=True)]
     models = [model for model in models if len(model.table)]
     if not models:
-        raise InputError.at(
-            "--ris", "has no score at all", "see the column 'status' for the reason of each element"
-        )
+        raise InputError.at("--ris", "has no score at all", "see the column 'status' for the reason of each element")
     return models
 
 
