@@ -198,8 +198,17 @@ class BiMamba(nn.Module):
             self.mamba_rev.out_proj = self.mamba_fwd.out_proj
 
     def forward(self, x: Tensor) -> Tensor:
+        return self.mix(*self.project(x))
+
+    def project(self, x: Tensor) -> list[Tensor]:
+        """What each direction reads of (..., d_model), position by position: (..., 2 inner), once where it is shared."""
         fwd, rev = self.mamba_fwd, self.mamba_rev
-        xz = fwd.in_proj(x)
+        return [fwd.in_proj(x)] if rev is None or self.tied else [fwd.in_proj(x), rev.in_proj(x)]
+
+    def mix(self, *projected: Tensor) -> Tensor:
+        """From what `project` made of a sequence to the output (batch, length, d_model)."""
+        fwd, rev = self.mamba_fwd, self.mamba_rev
+        xz = projected[0]
         if rev is not None and self.tied and not self.multiply and fwd.out_proj.bias is None:
             x, z = xz.chunk(2, dim=-1)
             forth, back = convolve_both_ways(x, fwd.convolution, rev.convolution)
@@ -207,7 +216,7 @@ class BiMamba(nn.Module):
         y = fwd.mix(xz)
         if rev is None:
             return fwd.out_proj(y)
-        reverse = rev.mix(xz if self.tied else rev.in_proj(x), reverse=True)
+        reverse = rev.mix(projected[-1], reverse=True)
         if self.multiply:
             return fwd.out_proj(y) * rev.out_proj(reverse)
         return fwd.out_proj(y) + rev.out_proj(reverse)
@@ -261,6 +270,11 @@ class CaduceusBlock(nn.Module):
         self.residual_in_fp32 = config.residual_in_fp32
 
     def forward(self, hidden: Tensor, residual: Tensor | None) -> tuple[Tensor, Tensor]:
+        hidden, residual = self.read(hidden, residual)
+        return self.mixer(hidden), residual
+
+    def read(self, hidden: Tensor, residual: Tensor | None) -> tuple[Tensor, Tensor]:
+        """What the mixer reads, and what is to be added to its output."""
         if self.exchange:
             residual = hidden if residual is None else hidden + residual
             residual = residual.roll(residual.shape[-1] // 2, dims=-1)
@@ -269,7 +283,7 @@ class CaduceusBlock(nn.Module):
             hidden, residual = _add_and_norm(self.norm, hidden, residual, self.rcps)
         if self.residual_in_fp32 and residual.dtype == torch.bfloat16:
             residual = residual.float()
-        return self.mixer(hidden), residual
+        return hidden, residual
 
 
 def _make_norm(config: CaduceusConfig) -> nn.Module:
@@ -349,10 +363,22 @@ class CaduceusBackbone(nn.Module):
         self.rcps = config.rcps
 
     def forward(self, tokens: Tensor) -> Tensor:
-        hidden, residual = self.embeddings(tokens), None
-        for layer in self.layers:
+        layers = list(self.layers)
+        if self.rcps or torch.is_grad_enabled():
+            hidden, residual = self.embeddings(tokens), None
+        else:
+            hidden, residual = _begin(layers.pop(0), self.embeddings.word_embeddings.weight, tokens)
+        for layer in layers:
             hidden, residual = layer(hidden, residual)
         return _add_and_norm(self.norm_f, hidden, residual, self.rcps)[0]
+
+
+def _begin(layer: CaduceusBlock, embedding: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+    """The first layer. What its mixer projects depends on a token alone: it is looked up, instead of multiplied."""
+    hidden, residual = layer.read(embedding, None)
+    mixer = cast(BiMamba, layer.mixer)
+    projected = (F.embedding(tokens, rows) for rows in mixer.project(hidden))
+    return mixer.mix(*projected), F.embedding(tokens, residual)
 
 
 class Caduceus(nn.Module):
