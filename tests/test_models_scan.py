@@ -19,8 +19,8 @@ from darkregulome.models import scan, scan_llvm, vector_code
 from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
 from darkregulome.models.scan import (
     add_and_norm,
-    convolve_both_ways,
     convolve_rows,
+    read_both_ways,
     selective_scan,
     selective_scan_rows,
 )
@@ -192,18 +192,22 @@ def test_convolution_is_that_of_scipy(kernel, channels, taps, biased, reverse):
     assert_near(found, wanted[:, ::-1] if reverse else wanted)
 
 
-@pytest.mark.parametrize("length", [1, 3, 70])
-@pytest.mark.parametrize("channels", [5, 48])
+@pytest.mark.parametrize("length", [1, 5, 6, 125])
+@pytest.mark.parametrize(("channels", "outputs"), [(5, 4), (48, 40), (16, 49)])
 @pytest.mark.parametrize("past_cache", [0, 2**24])
-def test_both_directions_at_once_are_each_by_itself(kernel, monkeypatch, length, channels, past_cache):
+def test_both_directions_at_once_are_each_by_itself(kernel, monkeypatch, length, channels, outputs, past_cache):
     monkeypatch.setattr(scan_llvm, "PAST_CACHE", past_cache)
     torch.manual_seed(0)
     x = torch.randn(2, length, 2 * channels)[..., channels:]
-    forth = torch.randn(channels, 1, 4), torch.randn(channels)
-    back = torch.randn(channels, 1, 4), None
-    there, here = convolve_both_ways(x, forth, back)
-    assert_near(there, convolve_rows(x.double(), *(part.double() for part in forth)).numpy())
-    assert_near(here, convolve_rows(x.double(), back[0].double(), None, reverse=True).numpy())
+    ways = (torch.randn(channels, 1, 4), torch.randn(channels)), (torch.randn(channels, 1, 4), None)
+    projections = torch.randn(outputs, channels), torch.randn(outputs, channels)
+    found = read_both_ways(x, *ways, projections)
+    for (rows, projected), (weight, bias), projection, back in zip(
+        found, ways, projections, (False, True), strict=True
+    ):
+        wanted = convolve_rows(x.double(), weight.double(), None if bias is None else bias.double(), back)
+        assert_near(rows, wanted.numpy())
+        assert_near(projected, (wanted @ projection.double().t()).numpy())
 
 
 @pytest.mark.parametrize("channels", [3, 24, 256])

@@ -20,8 +20,8 @@ from darkregulome.models.numerics import product, state_of
 from darkregulome.models.scan import (
     Convolution,
     add_and_norm,
-    convolve_both_ways,
     convolve_rows,
+    read_both_ways,
     rms_norm,
     selective_scan_rows,
 )
@@ -170,11 +170,17 @@ class Mamba(nn.Module):
     def mix(self, xz: Tensor, reverse: bool = False) -> Tensor:
         """From the projected input (batch, length, 2 inner) to the gated scan (batch, length, inner)."""
         x, z = xz.chunk(2, dim=-1)
-        return self.scan(convolve_rows(x, *self.convolution, reverse), z, reverse)
+        x = convolve_rows(x, *self.convolution, reverse)
+        return self.scan(x, self.x_proj(x), z, reverse)
 
-    def scan(self, x: Tensor, z: Tensor | None, reverse: bool = False, onto: Tensor | None = None) -> Tensor:
-        """From the convolved input (batch, length, inner) to the scan of it, `onto` added, gated by `z`."""
-        step, B, C = self.x_proj(x).split((self.dt_rank, self.d_state, self.d_state), dim=-1)
+    def scan(
+        self, x: Tensor, projected: Tensor, z: Tensor | None, reverse: bool = False, onto: Tensor | None = None
+    ) -> Tensor:
+        """From the convolved input (batch, length, inner) to the scan of it, `onto` added, gated by `z`.
+
+        `projected` is what `x_proj` makes of the input: step size at low rank, B and C.
+        """
+        step, B, C = projected.split((self.dt_rank, self.d_state, self.d_state), dim=-1)
         delta = product(step, self.dt_proj)
         given = x, delta, self.decay(), B, C, self.D, z, self.dt_proj.bias
         return selective_scan_rows(*given, delta_softplus=True, reverse=reverse, onto=onto)[0]
@@ -201,7 +207,7 @@ class BiMamba(nn.Module):
         return self.mix(*self.project(x))
 
     def project(self, x: Tensor) -> list[Tensor]:
-        """What each direction reads of (..., d_model), position by position: (..., 2 inner), once where it is shared."""
+        """What each direction reads of (..., d_model), one row a position: (..., 2 inner), once where it is shared."""
         fwd, rev = self.mamba_fwd, self.mamba_rev
         return [fwd.in_proj(x)] if rev is None or self.tied else [fwd.in_proj(x), rev.in_proj(x)]
 
@@ -211,8 +217,9 @@ class BiMamba(nn.Module):
         xz = projected[0]
         if rev is not None and self.tied and not self.multiply and fwd.out_proj.bias is None:
             x, z = xz.chunk(2, dim=-1)
-            forth, back = convolve_both_ways(x, fwd.convolution, rev.convolution)
-            return fwd.out_proj(rev.scan(back, z, reverse=True, onto=fwd.scan(forth, None)))
+            projections = fwd.x_proj.weight, rev.x_proj.weight
+            forth, back = read_both_ways(x, fwd.convolution, rev.convolution, projections)
+            return fwd.out_proj(rev.scan(*back, z, reverse=True, onto=fwd.scan(*forth, None)))
         y = fwd.mix(xz)
         if rev is None:
             return fwd.out_proj(y)
@@ -272,6 +279,13 @@ class CaduceusBlock(nn.Module):
     def forward(self, hidden: Tensor, residual: Tensor | None) -> tuple[Tensor, Tensor]:
         hidden, residual = self.read(hidden, residual)
         return self.mixer(hidden), residual
+
+    def look_up(self, tokens: Tensor, embedding: nn.Embedding) -> tuple[Tensor, Tensor]:
+        """The first block, of embedded tokens: what the mixer projects of a token is the same wherever it stands."""
+        hidden, residual = self.read(embedding.weight, None)
+        mixer = cast(BiMamba, self.mixer)
+        projected = (F.embedding(tokens, rows) for rows in mixer.project(hidden))
+        return mixer.mix(*projected), F.embedding(tokens, residual)
 
     def read(self, hidden: Tensor, residual: Tensor | None) -> tuple[Tensor, Tensor]:
         """What the mixer reads, and what is to be added to its output."""
@@ -363,22 +377,14 @@ class CaduceusBackbone(nn.Module):
         self.rcps = config.rcps
 
     def forward(self, tokens: Tensor) -> Tensor:
-        layers = list(self.layers)
+        first, *others = (cast(CaduceusBlock, layer) for layer in self.layers)
         if self.rcps or torch.is_grad_enabled():
-            hidden, residual = self.embeddings(tokens), None
+            hidden, residual = first(self.embeddings(tokens), None)
         else:
-            hidden, residual = _begin(layers.pop(0), self.embeddings.word_embeddings.weight, tokens)
-        for layer in layers:
+            hidden, residual = first.look_up(tokens, cast(nn.Embedding, self.embeddings.word_embeddings))
+        for layer in others:
             hidden, residual = layer(hidden, residual)
         return _add_and_norm(self.norm_f, hidden, residual, self.rcps)[0]
-
-
-def _begin(layer: CaduceusBlock, embedding: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """The first layer. What its mixer projects depends on a token alone: it is looked up, instead of multiplied."""
-    hidden, residual = layer.read(embedding, None)
-    mixer = cast(BiMamba, layer.mixer)
-    projected = (F.embedding(tokens, rows) for rows in mixer.project(hidden))
-    return mixer.mix(*projected), F.embedding(tokens, residual)
 
 
 class Caduceus(nn.Module):

@@ -25,6 +25,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from darkregulome.errors import InputError
+from darkregulome.models.numerics import linear
 
 VARIABLE = "DARKREGULOME_SCAN"
 """Environment variable that picks the kernel."""
@@ -152,12 +153,19 @@ def convolve_rows(x: Tensor, weight: Tensor, bias: Tensor | None, reverse: bool 
     return F.silu(y)
 
 
-def convolve_both_ways(x: Tensor, forth: Convolution, back: Convolution) -> tuple[Tensor, Tensor]:
-    """`convolve_rows` with one weight and bias along the sequence, and with another from its end."""
-    kernel = _kernel(x, *forth, *back)
-    if hasattr(kernel, "convolve_both_ways"):
-        return kernel.convolve_both_ways(x, forth, back)
-    return convolve_rows(x, *forth), convolve_rows(x, *back, reverse=True)
+def read_both_ways(
+    x: Tensor, forth: Convolution, back: Convolution, projections: tuple[Tensor, Tensor]
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """`convolve_rows` along the sequence and, with other weights, from its end; each with its projection.
+
+    `projections` are weights (outputs, channels). Returns the convolved rows and their projection, of each direction.
+    """
+    kernel = _kernel(x, *forth, *back, *projections)
+    found = kernel.read_both_ways(x, forth, back, projections) if hasattr(kernel, "read_both_ways") else None
+    if found is not None:
+        return found
+    there, here = convolve_rows(x, *forth), convolve_rows(x, *back, reverse=True)
+    return (there, linear(there, projections[0])), (here, linear(here, projections[1]))
 
 
 def add_and_norm(x: Tensor, residual: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from darkregulome.models.vector_code import I64, LOG2_E, LOWEST_EXPONENT, Code, Kernel, Vector, lanes
 
@@ -24,8 +25,10 @@ EVERY_CHANNEL = {"B", "C"}
 """Inputs whose rows are the same for all channels."""
 ROWS_AHEAD = 8
 """Rows from the one at work to the one that is fetched into the cache: one row of a block is a line by itself."""
-TILE = 64
+TILE = 60
 """Rows of a sequence that one thread convolves at a time."""
+GROUP, MOST_VECTORS = 6, 3
+"""Rows that are projected at a time, and vectors that they are projected to at most: their sums fill the registers."""
 LINE = 16
 """Float32 in a line of the cache."""
 PAST_CACHE = 2**24
@@ -74,37 +77,45 @@ def scan_rows(
 
 def convolve_rows(x: Tensor, weight: Tensor, bias: Tensor | None, reverse: bool) -> Tensor:
     """`scan.convolve_rows` of float32 tensors on a CPU, without gradient."""
-    return _convolve(x, [(weight, bias)], (reverse,))[0]
+    return _convolve(x, [(weight, bias)], (reverse,), [])[0]
 
 
-def convolve_both_ways(x: Tensor, forth: "Convolution", back: "Convolution") -> tuple[Tensor, Tensor]:
-    """`scan.convolve_both_ways` of float32 tensors on a CPU, without gradient: `x` is read once."""
-    there, here = _convolve(x, [forth, back], (False, True))
-    return there, here
+def read_both_ways(
+    x: Tensor, forth: "Convolution", back: "Convolution", projections: tuple[Tensor, Tensor]
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None:
+    """`scan.read_both_ways` of float32 tensors on a CPU, without gradient; None where a projection is too wide."""
+    width, outputs = math.gcd(x.shape[-1], lanes()), {len(weight) for weight in projections}
+    if width < LINE or len(outputs) > 1 or -(-max(outputs) // width) > MOST_VECTORS:
+        return None
+    there, here, *low = _convolve(x, [forth, back], (False, True), list(projections))
+    return (there, low[0]), (here, low[1])
 
 
-def _convolve(x: Tensor, given: "list[Convolution]", reverse: tuple[bool, ...]) -> list[Tensor]:
+def _convolve(
+    x: Tensor, given: "list[Convolution]", reverse: tuple[bool, ...], projections: list[Tensor]
+) -> list[Tensor]:
+    """The convolution in each direction, then the projection of each where there are some; `x` is read once."""
     batch, length, channels = x.shape
     width, taps = math.gcd(channels, lanes()), given[0][0].shape[-1]
     x, found = _dense_rows(x), [torch.empty(batch, length, channels) for _ in given]
-    zeros = torch.zeros(channels)
-    # A row of weights for each tap, then the bias.
-    tables = [torch.cat((weight[:, 0].t(), (zeros if bias is None else bias)[None])) for weight, bias in given]
-    tiles = -(-length // TILE)
-    sizes = {
-        "length": length,
-        "blocks": channels // width,
-        "tiles": tiles,
-        "x_batch": x.stride(0),
-        "x_row": x.stride(1),
-    }
+    zeros, tiles = torch.zeros(channels), -(-length // TILE)
     places = {"x": x, "zeros": zeros}
-    for i, (y, table) in enumerate(zip(found, tables, strict=True)):
-        places |= {f"y{i}": y, f"table{i}": table}
+    for i, (weight, bias) in enumerate(given):
+        # A row of weights for each tap, then the bias.
+        table = torch.cat((weight[:, 0].t(), (zeros if bias is None else bias)[None]))
+        places |= {f"y{i}": found[i], f"table{i}": table}
+    vectors, low = 0, []
+    for i, weight in enumerate(projections):
+        vectors = -(-len(weight) // width)
+        # A row for each channel, filled up with zeros.
+        table = F.pad(weight.t(), (0, vectors * width - len(weight))).contiguous()
+        low.append(torch.empty(batch, length, vectors * width))
+        places |= {f"low{i}": low[i], f"projection{i}": table}
     past_cache = width == LINE and sum(y.nbytes for y in found) > PAST_CACHE
-    kernel = _convolution_kernel(width, taps, reverse, past_cache)
+    kernel = _convolution_kernel(width, taps, channels, reverse, vectors, past_cache)
+    sizes = {"length": length, "tiles": tiles, "x_batch": x.stride(0), "x_row": x.stride(1)}
     kernel(batch * tiles, _threads(x), **sizes, **{name: tensor.data_ptr() for name, tensor in places.items()})
-    return found
+    return [*found, *(y[..., : len(weight)] for y, weight in zip(low, projections, strict=True))]
 
 
 def add_and_norm(x: Tensor, residual: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
@@ -193,12 +204,18 @@ def _scan_kernel(width: int, states: int, softplus: bool, gated: bool, onto: boo
 
 
 @cache
-def _convolution_kernel(width: int, taps: int, reverse: tuple[bool, ...], past_cache: bool) -> Kernel:
-    """The convolutions of the same rows in one or two directions, row by row: lines are read in their order."""
-    outputs = [f"{name}{i}" for i in range(len(reverse)) for name in ("y", "table")]
-    code = Code("convolution", width, ["length", "blocks", "tiles", "x_batch", "x_row", "x", "zeros", *outputs])
-    b, length, blocks = code.builder, code.field("length"), code.field("blocks")
-    channels = b.mul(blocks, I64(width))
+def _convolution_kernel(
+    width: int, taps: int, channels: int, reverse: tuple[bool, ...], vectors: int, past_cache: bool
+) -> Kernel:
+    """The convolutions of the same rows in one or two directions, row by row: lines are read in their order.
+
+    With `vectors` they are multiplied by a projection to so many, a few rows at a time, which are then still at hand.
+    """
+    names = ("y", "table", *(("low", "projection") if vectors else ()))
+    outputs = [f"{name}{i}" for i in range(len(reverse)) for name in names]
+    code = Code("convolution", width, ["length", "tiles", "x_batch", "x_row", "x", "zeros", *outputs])
+    b, length = code.builder, code.field("length")
+    at_hand = [code.scratch(GROUP * channels // width) if vectors else None for _ in reverse]
 
     def tile(number: Any, _: list[Any]) -> list[Any]:
         tiles = code.field("tiles")
@@ -206,7 +223,13 @@ def _convolution_kernel(width: int, taps: int, reverse: tuple[bool, ...], past_c
         x = code.move(code.address("x"), b.mul(sequence, code.field("x_batch")))
         before = b.mul(sequence, length)
 
-        def row(t: Any, _: list[Any]) -> list[Any]:
+        def place(name: str, t: Any, size: int) -> Any:
+            """The address of a row of an output."""
+            return code.move(code.address(name), b.mul(b.add(before, t), I64(size)))
+
+        def convolve(t: Any, copies: list[Any]) -> None:
+            """Write the rows of all directions, and copies of them."""
+
             def seen(offset: int) -> Any:
                 """The row that far from this one; zeros beyond the ends."""
                 at = b.add(t, I64(offset))
@@ -214,24 +237,70 @@ def _convolution_kernel(width: int, taps: int, reverse: tuple[bool, ...], past_c
                 return b.select(inside, code.move(x, b.mul(at, code.field("x_row"))), code.address("zeros"))
 
             rows = [[seen(k if back else -k) for k in reversed(range(taps))] for back in reverse]
-            y_row = b.mul(b.add(before, t), channels)
+            found = [place(f"y{i}", t, channels) for i in range(len(reverse))]
 
             def block(number: Any, _: list[Any]) -> list[Any]:
                 column = b.mul(number, I64(width))
                 for i, addresses in enumerate(rows):
                     table = code.move(code.address(f"table{i}"), column)
-                    y = code.load(code.move(table, b.mul(channels, I64(taps))))
+                    y = code.load(code.move(table, channels * taps))
                     for k, at in enumerate(addresses):
-                        weight = code.load(code.move(table, b.mul(channels, I64(k))))
-                        y = code.fma(weight, code.load(code.move(at, column)), y)
-                    code.store(y * code.sigmoid(y), code.move(code.address(f"y{i}"), b.add(y_row, column)), past_cache)
+                        y = code.fma(code.load(code.move(table, channels * k)), code.load(code.move(at, column)), y)
+                    y = y * code.sigmoid(y)
+                    code.store(y, code.move(found[i], column), past_cache)
+                    if copies:
+                        code.store(y, code.move(copies[i], column))
                 return []
 
-            code.repeat(I64(0), blocks, [], block)
-            return []
+            code.repeat(I64(0), I64(channels // width), [], block)
+
+        def project(t: Any, rows: int) -> None:
+            """Write the projections of the rows at hand, the first of which is row t."""
+            for i, y in enumerate(at_hand):
+
+                def channel(k: Any, sums: list[Any], y: Any = y, i: int = i) -> list[Any]:
+                    weights = code.move(code.address(f"projection{i}"), b.mul(k, I64(vectors * width)))
+                    columns = [code.load(code.move(weights, v * width)) for v in range(vectors)]
+                    factors = [code.load_scalar(code.move(code.move(y, k), r * channels)) for r in range(rows)]
+                    products = [(factor, column) for factor in factors for column in columns]
+                    return [code.fma(*pair, total) for pair, total in zip(products, sums, strict=True)]
+
+                sums = code.repeat(I64(0), I64(channels), [code.lift(0.0)] * (rows * vectors), channel)
+                low = place(f"low{i}", t, vectors * width)
+                for n, total in enumerate(sums):
+                    code.store(total, code.move(low, n * width))
+
+        def group(rows: int, count: Any, start: Any) -> None:
+            """Write `count` groups of rows from row `start` on."""
+
+            def one(number: Any, _: list[Any]) -> list[Any]:
+                t = b.add(start, b.mul(number, I64(rows)))
+
+                def row(r: Any, _: list[Any]) -> list[Any]:
+                    convolve(b.add(t, r), [code.move(y, b.mul(r, I64(channels))) for y in at_hand])
+                    return []
+
+                code.repeat(I64(0), I64(rows), [], row)
+                project(t, rows)
+                return []
+
+            with b.if_then(b.icmp_signed(">", count, I64(0))):
+                code.repeat(I64(0), count, [], one)
 
         end = b.add(first, I64(TILE))
-        code.repeat(first, b.select(b.icmp_signed("<", end, length), end, length), [], row)
+        end = b.select(b.icmp_signed("<", end, length), end, length)
+        if vectors:
+            rows = b.sub(end, first)
+            rest = b.srem(rows, I64(GROUP))
+            group(GROUP, b.sdiv(rows, I64(GROUP)), first)
+            group(1, rest, b.sub(end, rest))
+        else:
+
+            def row(t: Any, _: list[Any]) -> list[Any]:
+                convolve(t, [])
+                return []
+
+            code.repeat(first, end, [], row)
         return []
 
     code.repeat(code.first, code.last, [], tile)

@@ -96,6 +96,12 @@ class Code:
         """A constant in every lane."""
         return value if isinstance(value, Vector) else Vector(self, ir.Constant(self.vector, [value] * self.width))
 
+    def scratch(self, vectors: int) -> Any:
+        """The address of room for some vectors, each thread's own."""
+        room = self.builder.alloca(self.vector, vectors)
+        room.align = 4 * self.width
+        return room
+
     def move(self, address: Any, floats: Any) -> Any:
         """`address` moved on by a number of float32, int or int64."""
         return self.builder.gep(address, [I64(floats) if isinstance(floats, int) else floats], source_etype=F32)
