@@ -15,12 +15,12 @@ from scipy.signal import lfilter
 from scipy.special import expit
 
 from darkregulome.errors import InputError
-from darkregulome.models import scan, scan_llvm, vector_code
+from darkregulome.models import reading_llvm, scan, scan_llvm, vector_code
 from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
 from darkregulome.models.scan import (
     add_and_norm,
     convolve_rows,
-    read_both_ways,
+    read_rows,
     selective_scan,
     selective_scan_rows,
 )
@@ -193,21 +193,38 @@ def test_convolution_is_that_of_scipy(kernel, channels, taps, biased, reverse):
 
 
 @pytest.mark.parametrize("length", [1, 5, 6, 125])
-@pytest.mark.parametrize(("channels", "outputs"), [(5, 4), (48, 40), (16, 49)])
+@pytest.mark.parametrize(("channels", "outputs"), [(48, 40), (16, 3), (16, 48)])
 @pytest.mark.parametrize("past_cache", [0, 2**24])
-def test_both_directions_at_once_are_each_by_itself(kernel, monkeypatch, length, channels, outputs, past_cache):
-    monkeypatch.setattr(scan_llvm, "PAST_CACHE", past_cache)
+@pytest.mark.parametrize("directions", [(False,), (True,), (False, True)])
+def test_what_is_read_at_once_is_the_convolution_and_its_projection(
+    monkeypatch, length, channels, outputs, past_cache, directions
+):
+    skip_without_lanes(16)
+    monkeypatch.setattr(reading_llvm, "PAST_CACHE", past_cache)
     torch.manual_seed(0)
     x = torch.randn(2, length, 2 * channels)[..., channels:]
-    ways = (torch.randn(channels, 1, 4), torch.randn(channels)), (torch.randn(channels, 1, 4), None)
-    projections = torch.randn(outputs, channels), torch.randn(outputs, channels)
-    found = read_both_ways(x, *ways, projections)
-    for (rows, projected), (weight, bias), projection, back in zip(
-        found, ways, projections, (False, True), strict=True
-    ):
-        wanted = convolve_rows(x.double(), weight.double(), None if bias is None else bias.double(), back)
-        assert_near(rows, wanted.numpy())
-        assert_near(projected, (wanted @ projection.double().t()).numpy())
+    ways = [drawn_way(channels, outputs, reverse, biased=not reverse) for reverse in directions]
+    for way, (u, projected) in zip(ways, read_rows(x, ways), strict=True):
+        bias = None if way.bias is None else way.bias.double()
+        wanted = convolve_rows(x.double(), way.weight.double(), bias, way.reverse)
+        assert_near(u, wanted.numpy())
+        assert_near(projected, (wanted @ way.projection.double().t()).numpy())
+
+
+@pytest.mark.parametrize(("channels", "outputs", "others"), [(5, 4, 4), (16, 49, 49), (2**12 + 16, 4, 4), (16, 4, 5)])
+def test_sizes_that_are_not_read_at_once_are_left_to_others(channels, outputs, others):
+    ways = [drawn_way(channels, n, reverse) for n, reverse in ((outputs, False), (others, True))]
+    assert read_rows(torch.randn(1, 3, channels), ways) is None
+
+
+def drawn_way(channels, outputs, reverse, biased=True):
+    bias = torch.randn(channels) if biased else None
+    return scan.Way(torch.randn(channels, 1, 4), bias, torch.randn(outputs, channels), reverse)
+
+
+def skip_without_lanes(count):
+    if vector_code.lanes() < count:
+        pytest.skip(f"this CPU has {vector_code.lanes()} lanes of float32, and {count} are wanted")
 
 
 @pytest.mark.parametrize("channels", [3, 24, 256])

@@ -5,6 +5,7 @@ computed by the official code are in `tests/golden`.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 import torch
@@ -19,9 +20,10 @@ from darkregulome.models.letters import CHARACTERS, LOWER_CASE, VOCABULARY_SIZE,
 from darkregulome.models.numerics import product, state_of
 from darkregulome.models.scan import (
     Convolution,
+    Way,
     add_and_norm,
     convolve_rows,
-    read_both_ways,
+    read_rows,
     rms_norm,
     selective_scan_rows,
 )
@@ -170,20 +172,28 @@ class Mamba(nn.Module):
     def mix(self, xz: Tensor, reverse: bool = False) -> Tensor:
         """From the projected input (batch, length, 2 inner) to the gated scan (batch, length, inner)."""
         x, z = xz.chunk(2, dim=-1)
-        x = convolve_rows(x, *self.convolution, reverse)
-        return self.scan(x, self.x_proj(x), z, reverse)
+        (read,) = read_ways(x, [(self, reverse)])
+        return self.scan(*read, z, reverse)
+
+    def read(self, x: Tensor, reverse: bool) -> tuple[Tensor, Tensor]:
+        """The convolution of x (batch, length, inner), and what it is projected to: step at low rank, B, C."""
+        u = convolve_rows(x, *self.convolution, reverse)
+        return u, self.x_proj(u)
 
     def scan(
-        self, x: Tensor, projected: Tensor, z: Tensor | None, reverse: bool = False, onto: Tensor | None = None
+        self, u: Tensor, projected: Tensor, z: Tensor | None, reverse: bool = False, onto: Tensor | None = None
     ) -> Tensor:
-        """From the convolved input (batch, length, inner) to the scan of it, `onto` added, gated by `z`.
-
-        `projected` is what `x_proj` makes of the input: step size at low rank, B and C.
-        """
+        """The scan of what was read (batch, length, inner), `onto` added, gated by `z`."""
         step, B, C = projected.split((self.dt_rank, self.d_state, self.d_state), dim=-1)
         delta = product(step, self.dt_proj)
-        given = x, delta, self.decay(), B, C, self.D, z, self.dt_proj.bias
+        given = u, delta, self.decay(), B, C, self.D, z, self.dt_proj.bias
         return selective_scan_rows(*given, delta_softplus=True, reverse=reverse, onto=onto)[0]
+
+
+def read_ways(x: Tensor, mambas: Sequence[tuple[Mamba, bool]]) -> list[tuple[Tensor, Tensor]]:
+    """`Mamba.read` of `x` by some Mambas, each with its `reverse`: at once, where there is a kernel for it."""
+    ways = [Way(*mamba.convolution, mamba.x_proj.weight, reverse) for mamba, reverse in mambas]
+    return read_rows(x, ways) or [mamba.read(x, reverse) for mamba, reverse in mambas]
 
 
 class BiMamba(nn.Module):
@@ -217,8 +227,7 @@ class BiMamba(nn.Module):
         xz = projected[0]
         if rev is not None and self.tied and not self.multiply and fwd.out_proj.bias is None:
             x, z = xz.chunk(2, dim=-1)
-            projections = fwd.x_proj.weight, rev.x_proj.weight
-            forth, back = read_both_ways(x, fwd.convolution, rev.convolution, projections)
+            forth, back = read_ways(x, [(fwd, False), (rev, True)])
             return fwd.out_proj(rev.scan(*back, z, reverse=True, onto=fwd.scan(*forth, None)))
         y = fwd.mix(xz)
         if rev is None:

@@ -16,8 +16,9 @@ Source of the recurrence: Gu and Dao 2023 (arXiv:2312.00752); tested against `se
 
 import importlib
 import os
+from collections.abc import Sequence
 from functools import cache
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -25,7 +26,6 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from darkregulome.errors import InputError
-from darkregulome.models.numerics import linear
 
 VARIABLE = "DARKREGULOME_SCAN"
 """Environment variable that picks the kernel."""
@@ -49,6 +49,19 @@ STEP_ELEMENTS = {"cpu": 2**18, "cuda": 2**23}
 
 Convolution: TypeAlias = tuple[Tensor, Tensor | None]
 """Weight (channels, 1, taps) and bias (channels,) of a depthwise convolution."""
+
+
+class Way(NamedTuple):
+    """What one direction of a Mamba does before its scan, by its weights."""
+
+    weight: Tensor
+    """Of the depthwise convolution: (channels, 1, taps)."""
+    bias: Tensor | None
+    """Of the depthwise convolution: (channels,)."""
+    projection: Tensor
+    """Of what is convolved: (outputs, channels)."""
+    reverse: bool
+    """Whether the sequence is read from its end."""
 
 
 def selective_scan(
@@ -153,19 +166,13 @@ def convolve_rows(x: Tensor, weight: Tensor, bias: Tensor | None, reverse: bool 
     return F.silu(y)
 
 
-def read_both_ways(
-    x: Tensor, forth: Convolution, back: Convolution, projections: tuple[Tensor, Tensor]
-) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """`convolve_rows` along the sequence and, with other weights, from its end; each with its projection.
+def read_rows(x: Tensor, ways: Sequence[Way]) -> list[tuple[Tensor, Tensor]] | None:
+    """`convolve_rows` of x (batch, length, channels) in each way, and the projection of that: (batch, length, outputs).
 
-    `projections` are weights (outputs, channels). Returns the convolved rows and their projection, of each direction.
+    None where no kernel does all of it at once.
     """
-    kernel = _kernel(x, *forth, *back, *projections)
-    found = kernel.read_both_ways(x, forth, back, projections) if hasattr(kernel, "read_both_ways") else None
-    if found is not None:
-        return found
-    there, here = convolve_rows(x, *forth), convolve_rows(x, *back, reverse=True)
-    return (there, linear(there, projections[0])), (here, linear(here, projections[1]))
+    kernel = _kernel(x, *(tensor for way in ways for tensor in way[:-1]))
+    return kernel.read_rows(x, ways) if hasattr(kernel, "read_rows") else None
 
 
 def add_and_norm(x: Tensor, residual: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:

@@ -1,4 +1,4 @@
-"""The selective scan and the convolution before it on a CPU, for inference: one pass over the rows each.
+"""The selective scan, what it reads, and the norm before them, on a CPU, for inference: one pass over the rows each.
 
 The states of a block of channels stay in registers while a kernel walks along the sequence, in either direction; the
 step size's bias and softplus, the skip and the gate are taken along. Blocks and sequences are independent of each
@@ -8,16 +8,15 @@ other, so that the answer does not depend on the number of threads.
 import math
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from darkregulome.models.reading_llvm import convolve_rows, dense_rows, read_rows, threads_for
 from darkregulome.models.vector_code import I64, LOG2_E, LOWEST_EXPONENT, Code, Kernel, Vector, lanes
 
-if TYPE_CHECKING:
-    from darkregulome.models.scan import Convolution
+__all__ = ["ADDS_ONTO", "add_and_norm", "convolve_rows", "read_rows", "scan_rows"]
 
 ADDS_ONTO = True
 """`scan_rows` takes `onto`."""
@@ -25,16 +24,6 @@ EVERY_CHANNEL = {"B", "C"}
 """Inputs whose rows are the same for all channels."""
 ROWS_AHEAD = 8
 """Rows from the one at work to the one that is fetched into the cache: one row of a block is a line by itself."""
-TILE = 60
-"""Rows of a sequence that one thread convolves at a time."""
-GROUP, MOST_VECTORS = 6, 3
-"""Rows that are projected at a time, and vectors that they are projected to at most: their sums fill the registers."""
-LINE = 16
-"""Float32 in a line of the cache."""
-PAST_CACHE = 2**24
-"""Bytes of output above which the cache would not hold them for whoever reads them next."""
-WORTH_THREADS = 2**16
-"""Numbers in a kernel's input below which a second thread costs more than it wins."""
 
 
 class _Rows(NamedTuple):
@@ -63,7 +52,7 @@ def scan_rows(
     blocks = channels // width
     y, last = torch.empty(batch, length, channels), torch.empty(batch, blocks, states, width)
     given = {"u": u, "delta": delta, "B": B, "C": C, "z": z, "onto": onto}
-    rows = {name: _dense_rows(tensor) for name, tensor in given.items() if tensor is not None}
+    rows = {name: dense_rows(tensor) for name, tensor in given.items() if tensor is not None}
     bias, skip = (torch.zeros(channels) if x is None else x.contiguous() for x in (delta_bias, D))
     decay = (A * LOG2_E).unflatten(0, (blocks, width)).transpose(1, 2).contiguous()
     tables = {"A": decay, "bias": bias, "skip": skip, "last": last}
@@ -71,51 +60,8 @@ def scan_rows(
     for name, tensor in rows.items():
         fields |= _row_fields(name, tensor, reverse)
     kernel = _scan_kernel(width, states, delta_softplus, z is not None, onto is not None)
-    kernel(batch * blocks, _threads(u), length=length, channels=channels, blocks=blocks, **fields)
+    kernel(batch * blocks, threads_for(u), length=length, channels=channels, blocks=blocks, **fields)
     return y, last.transpose(2, 3).reshape(batch, channels, states)
-
-
-def convolve_rows(x: Tensor, weight: Tensor, bias: Tensor | None, reverse: bool) -> Tensor:
-    """`scan.convolve_rows` of float32 tensors on a CPU, without gradient."""
-    return _convolve(x, [(weight, bias)], (reverse,), [])[0]
-
-
-def read_both_ways(
-    x: Tensor, forth: "Convolution", back: "Convolution", projections: tuple[Tensor, Tensor]
-) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]] | None:
-    """`scan.read_both_ways` of float32 tensors on a CPU, without gradient; None where a projection is too wide."""
-    width, outputs = math.gcd(x.shape[-1], lanes()), {len(weight) for weight in projections}
-    if width < LINE or len(outputs) > 1 or -(-max(outputs) // width) > MOST_VECTORS:
-        return None
-    there, here, *low = _convolve(x, [forth, back], (False, True), list(projections))
-    return (there, low[0]), (here, low[1])
-
-
-def _convolve(
-    x: Tensor, given: "list[Convolution]", reverse: tuple[bool, ...], projections: list[Tensor]
-) -> list[Tensor]:
-    """The convolution in each direction, then the projection of each where there are some; `x` is read once."""
-    batch, length, channels = x.shape
-    width, taps = math.gcd(channels, lanes()), given[0][0].shape[-1]
-    x, found = _dense_rows(x), [torch.empty(batch, length, channels) for _ in given]
-    zeros, tiles = torch.zeros(channels), -(-length // TILE)
-    places = {"x": x, "zeros": zeros}
-    for i, (weight, bias) in enumerate(given):
-        # A row of weights for each tap, then the bias.
-        table = torch.cat((weight[:, 0].t(), (zeros if bias is None else bias)[None]))
-        places |= {f"y{i}": found[i], f"table{i}": table}
-    vectors, low = 0, []
-    for i, weight in enumerate(projections):
-        vectors = -(-len(weight) // width)
-        # A row for each channel, filled up with zeros.
-        table = F.pad(weight.t(), (0, vectors * width - len(weight))).contiguous()
-        low.append(torch.empty(batch, length, vectors * width))
-        places |= {f"low{i}": low[i], f"projection{i}": table}
-    past_cache = width == LINE and sum(y.nbytes for y in found) > PAST_CACHE
-    kernel = _convolution_kernel(width, taps, channels, reverse, vectors, past_cache)
-    sizes = {"length": length, "tiles": tiles, "x_batch": x.stride(0), "x_row": x.stride(1)}
-    kernel(batch * tiles, _threads(x), **sizes, **{name: tensor.data_ptr() for name, tensor in places.items()})
-    return [*found, *(y[..., : len(weight)] for y, weight in zip(low, projections, strict=True))]
 
 
 def add_and_norm(x: Tensor, residual: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
@@ -128,23 +74,14 @@ def add_and_norm(x: Tensor, residual: Tensor, weight: Tensor, eps: float) -> tup
     places = {"x": x, "residual": residual, "total": total, "normed": normed, "weight": weight.contiguous()}
     places |= {"constants": constants}
     addresses = {name: tensor.data_ptr() for name, tensor in places.items()}
-    _norm_kernel(width)(rows, _threads(x), channels=channels, **addresses)
+    _norm_kernel(width)(rows, threads_for(x), channels=channels, **addresses)
     return normed, total
-
-
-def _dense_rows(x: Tensor) -> Tensor:
-    """`x`, each of whose rows lies in one piece."""
-    return x if x.stride(-1) == 1 else x.contiguous()
 
 
 def _row_fields(name: str, x: Tensor, reverse: bool) -> dict[str, int]:
     step = x.stride(1)
     start = x.data_ptr() + (4 * step * (x.shape[1] - 1) if reverse else 0)
     return {name: start, f"{name}_batch": x.stride(0), f"{name}_row": -step if reverse else step}
-
-
-def _threads(x: Tensor) -> int:
-    return torch.get_num_threads() if x.numel() >= WORTH_THREADS else 1
 
 
 @cache
@@ -200,110 +137,6 @@ def _scan_kernel(width: int, states: int, softplus: bool, gated: bool, onto: boo
             code.store(h[n], code.move(last, n * width))
 
     _for_items(code, names, item)
-    return code.compile()
-
-
-@cache
-def _convolution_kernel(
-    width: int, taps: int, channels: int, reverse: tuple[bool, ...], vectors: int, past_cache: bool
-) -> Kernel:
-    """The convolutions of the same rows in one or two directions, row by row: lines are read in their order.
-
-    With `vectors` they are multiplied by a projection to so many, a few rows at a time, which are then still at hand.
-    """
-    names = ("y", "table", *(("low", "projection") if vectors else ()))
-    outputs = [f"{name}{i}" for i in range(len(reverse)) for name in names]
-    code = Code("convolution", width, ["length", "tiles", "x_batch", "x_row", "x", "zeros", *outputs])
-    b, length = code.builder, code.field("length")
-    at_hand = [code.scratch(GROUP * channels // width) if vectors else None for _ in reverse]
-
-    def tile(number: Any, _: list[Any]) -> list[Any]:
-        tiles = code.field("tiles")
-        sequence, first = b.sdiv(number, tiles), b.mul(b.srem(number, tiles), I64(TILE))
-        x = code.move(code.address("x"), b.mul(sequence, code.field("x_batch")))
-        before = b.mul(sequence, length)
-
-        def place(name: str, t: Any, size: int) -> Any:
-            """The address of a row of an output."""
-            return code.move(code.address(name), b.mul(b.add(before, t), I64(size)))
-
-        def convolve(t: Any, copies: list[Any]) -> None:
-            """Write the rows of all directions, and copies of them."""
-
-            def seen(offset: int) -> Any:
-                """The row that far from this one; zeros beyond the ends."""
-                at = b.add(t, I64(offset))
-                inside = b.icmp_unsigned("<", at, length)
-                return b.select(inside, code.move(x, b.mul(at, code.field("x_row"))), code.address("zeros"))
-
-            rows = [[seen(k if back else -k) for k in reversed(range(taps))] for back in reverse]
-            found = [place(f"y{i}", t, channels) for i in range(len(reverse))]
-
-            def block(number: Any, _: list[Any]) -> list[Any]:
-                column = b.mul(number, I64(width))
-                for i, addresses in enumerate(rows):
-                    table = code.move(code.address(f"table{i}"), column)
-                    y = code.load(code.move(table, channels * taps))
-                    for k, at in enumerate(addresses):
-                        y = code.fma(code.load(code.move(table, channels * k)), code.load(code.move(at, column)), y)
-                    y = y * code.sigmoid(y)
-                    code.store(y, code.move(found[i], column), past_cache)
-                    if copies:
-                        code.store(y, code.move(copies[i], column))
-                return []
-
-            code.repeat(I64(0), I64(channels // width), [], block)
-
-        def project(t: Any, rows: int) -> None:
-            """Write the projections of the rows at hand, the first of which is row t."""
-            for i, y in enumerate(at_hand):
-
-                def channel(k: Any, sums: list[Any], y: Any = y, i: int = i) -> list[Any]:
-                    weights = code.move(code.address(f"projection{i}"), b.mul(k, I64(vectors * width)))
-                    columns = [code.load(code.move(weights, v * width)) for v in range(vectors)]
-                    factors = [code.load_scalar(code.move(code.move(y, k), r * channels)) for r in range(rows)]
-                    products = [(factor, column) for factor in factors for column in columns]
-                    return [code.fma(*pair, total) for pair, total in zip(products, sums, strict=True)]
-
-                sums = code.repeat(I64(0), I64(channels), [code.lift(0.0)] * (rows * vectors), channel)
-                low = place(f"low{i}", t, vectors * width)
-                for n, total in enumerate(sums):
-                    code.store(total, code.move(low, n * width))
-
-        def group(rows: int, count: Any, start: Any) -> None:
-            """Write `count` groups of rows from row `start` on."""
-
-            def one(number: Any, _: list[Any]) -> list[Any]:
-                t = b.add(start, b.mul(number, I64(rows)))
-
-                def row(r: Any, _: list[Any]) -> list[Any]:
-                    convolve(b.add(t, r), [code.move(y, b.mul(r, I64(channels))) for y in at_hand])
-                    return []
-
-                code.repeat(I64(0), I64(rows), [], row)
-                project(t, rows)
-                return []
-
-            with b.if_then(b.icmp_signed(">", count, I64(0))):
-                code.repeat(I64(0), count, [], one)
-
-        end = b.add(first, I64(TILE))
-        end = b.select(b.icmp_signed("<", end, length), end, length)
-        if vectors:
-            rows = b.sub(end, first)
-            rest = b.srem(rows, I64(GROUP))
-            group(GROUP, b.sdiv(rows, I64(GROUP)), first)
-            group(1, rest, b.sub(end, rest))
-        else:
-
-            def row(t: Any, _: list[Any]) -> list[Any]:
-                convolve(t, [])
-                return []
-
-            code.repeat(first, end, [], row)
-        return []
-
-    code.repeat(code.first, code.last, [], tile)
     return code.compile()
 
 
