@@ -4,7 +4,8 @@
 The published Caduceus-Ph (16 layers, width 256, random weights) on one window of 8,192 bases. The other side is the
 same model, of the same weights, put together from the `MambaMixer` and `MambaRMSNorm` of transformers, which run
 eagerly without CUDA kernels: a mixer for each direction of each layer. It has a process of its own, since ours has
-`keep_freed_memory`. The two take turns, and the fastest turn of each counts; their log-probabilities are compared.
+`keep_freed_memory`. The two take turns of at least LEAST seconds, as many forwards as that takes, and the turn of the
+fastest mean counts; their log-probabilities are compared.
 
 Prints rows of the table of `table.py`: a forward, with each scan; and the saturation of an element by the engine, both
 strands, against a loop that runs such a forward for each of the three alternatives of a base.
@@ -38,6 +39,8 @@ from darkregulome.models.language import LetterLanguageModel
 from darkregulome.models.numerics import keep_freed_memory, numerics
 
 STRANDS, ALTERNATIVES = 2, 3
+LEAST = 2.0
+"""Seconds of a turn: half a second is at the mercy of whatever else runs."""
 
 
 def main() -> None:
@@ -177,12 +180,14 @@ def eager_turn(size: Size, threads: int, device: str, cpu_time: bool) -> tuple[f
 
 
 def timed(run: Callable[[], Any], seconds: list[float], clock: Callable[[], float]) -> Any:
-    """What it returns; the time that it took is appended."""
-    started = clock()
-    found = run()
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
-    seconds.append(clock() - started)
+    """What it returns; the time that it took is appended, the mean of a turn."""
+    runs, started = 0, clock()
+    while runs == 0 or clock() - started < LEAST:
+        found = run()
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+        runs += 1
+    seconds.append((clock() - started) / runs)
     return found
 
 

@@ -166,6 +166,22 @@ def test_what_the_scan_is_added_to_shares_its_gate(kernel, gated, reverse):
     assert torch.equal(last, state)
 
 
+@pytest.mark.parametrize("length", [1, 2, 3, 70])
+@pytest.mark.parametrize("rank", [1, 5])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_the_step_size_is_made_of_fewer_numbers(kernel, length, rank, reverse):
+    given = full(length, 2, 32, 8)
+    torch.manual_seed(0)
+    low, weight = torch.randn(2, length, 2 * rank)[..., rank:], torch.randn(32, rank)
+    given["delta"] = low
+    found = selective_scan_rows(**given, delta_softplus=True, reverse=reverse, delta_weight=weight)
+    given["delta"] = low.double() @ weight.double().t()
+    turned = {name: x.flip(1) if reverse and name in ("u", "delta", "B", "C", "z") else x for name, x in given.items()}
+    y, state = full_written_out(turned, True)
+    assert_near(found[0].flip(1) if reverse else found[0], y)
+    assert_near(found[1], state)
+
+
 def test_columns_of_a_wider_tensor_are_read_in_place(kernel):
     given = full(30, 3, 16, 8)
     both = torch.cat((given["u"], given["z"]), dim=-1)

@@ -17,7 +17,7 @@ from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
 from darkregulome.models.checkpoint import find_weights, load_weights, read_config
 from darkregulome.models.language import LetterLanguageModel
 from darkregulome.models.letters import CHARACTERS, LOWER_CASE, VOCABULARY_SIZE, Alphabet, padded_size
-from darkregulome.models.numerics import product, state_of
+from darkregulome.models.numerics import state_of
 from darkregulome.models.scan import (
     Convolution,
     Way,
@@ -185,9 +185,9 @@ class Mamba(nn.Module):
     ) -> Tensor:
         """The scan of what was read (batch, length, inner), `onto` added, gated by `z`."""
         step, B, C = projected.split((self.dt_rank, self.d_state, self.d_state), dim=-1)
-        delta = product(step, self.dt_proj)
-        given = u, delta, self.decay(), B, C, self.D, z, self.dt_proj.bias
-        return selective_scan_rows(*given, delta_softplus=True, reverse=reverse, onto=onto)[0]
+        given = u, step, self.decay(), B, C, self.D, z, self.dt_proj.bias
+        weight = self.dt_proj.weight
+        return selective_scan_rows(*given, delta_softplus=True, reverse=reverse, onto=onto, delta_weight=weight)[0]
 
 
 def read_ways(x: Tensor, mambas: Sequence[tuple[Mamba, bool]]) -> list[tuple[Tensor, Tensor]]:

@@ -124,11 +124,7 @@ class Dense(nn.Linear):
     _ordered: tuple[tuple[int, int], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.multiply(x, self.bias)
-
-    def multiply(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        """The product with the weight, plus `bias`."""
-        weight = self.weight
+        weight, bias = self.weight, self.bias
         if weight.numel() > MOST_ORDERED or not _multiplies(x, weight, bias):
             return linear(x, weight, bias)
         seen = state_of(weight)
@@ -136,11 +132,6 @@ class Dense(nn.Linear):
             rows = x.numel() // x.shape[-1]
             self._ordered = seen, torch.ops.mkldnn._reorder_linear_weight(weight.detach(), rows)
         return torch.ops.mkldnn._linear_pointwise(x, self._ordered[1], bias, "none", [], "")
-
-
-def product(x: Tensor, layer: nn.Linear) -> Tensor:
-    """`layer` without its bias."""
-    return layer.multiply(x) if isinstance(layer, Dense) else linear(x, layer.weight)
 
 
 def state_of(tensor: Tensor) -> tuple[int, int]:

@@ -26,6 +26,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from darkregulome.errors import InputError
+from darkregulome.models.numerics import linear
 
 VARIABLE = "DARKREGULOME_SCAN"
 """Environment variable that picks the kernel."""
@@ -52,7 +53,7 @@ Convolution: TypeAlias = tuple[Tensor, Tensor | None]
 
 
 class Way(NamedTuple):
-    """What one direction of a Mamba does before its scan, by its weights."""
+    """How one direction of a Mamba reads a sequence before its scan, by its weights."""
 
     weight: Tensor
     """Of the depthwise convolution: (channels, 1, taps)."""
@@ -111,21 +112,26 @@ def selective_scan_rows(
     delta_softplus: bool = False,
     reverse: bool = False,
     onto: Tensor | None = None,
+    delta_weight: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """`selective_scan` for inputs with one row a position, (batch, length, channels or state): no transposition.
 
     With `reverse` the sequence is read from its end: the result is that of the flipped input, flipped back.
     What stands in `onto` (batch, length, channels) is added before the gate: two directions can share one.
+    With `delta_weight` (channels, rank) the step size is its product with `delta` (batch, length, rank).
     Returns y (batch, length, channels) and the state after the last position read (batch, channels, state).
     """
-    kernel = _kernel(u, delta, A, B, C, D, z, delta_bias, onto)
+    kernel = _kernel(u, delta, A, B, C, D, z, delta_bias, onto, delta_weight)
+    if delta_weight is not None and not getattr(kernel, "MULTIPLIES", False):
+        delta, delta_weight = linear(delta, delta_weight), None
     if onto is not None and not getattr(kernel, "ADDS_ONTO", False):
         y, last = selective_scan_rows(u, delta, A, B, C, D, None, delta_bias, delta_softplus, reverse)
         y = y + onto
         return (y if z is None else y * F.silu(z)), last
     if kernel is not None:
-        more = () if onto is None else (onto,)
-        return kernel.scan_rows(u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse, *more)
+        more = {"onto": onto, "delta_weight": delta_weight}
+        more = {name: tensor for name, tensor in more.items() if tensor is not None}
+        return kernel.scan_rows(u, delta, A, B, C, D, z, delta_bias, delta_softplus, reverse, **more)
     if reverse:
         u, delta, B, C, z = (None if x is None else x.flip(1) for x in (u, delta, B, C, z))  # type: ignore[assignment]
         y, last = selective_scan_rows(u, delta, A, B, C, D, z, delta_bias, delta_softplus)

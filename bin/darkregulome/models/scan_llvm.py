@@ -18,9 +18,9 @@ from darkregulome.models.vector_code import I64, LOG2_E, LOWEST_EXPONENT, Code, 
 
 __all__ = ["ADDS_ONTO", "add_and_norm", "convolve_rows", "read_rows", "scan_rows"]
 
-ADDS_ONTO = True
-"""`scan_rows` takes `onto`."""
-EVERY_CHANNEL = {"B", "C"}
+ADDS_ONTO = MULTIPLIES = True
+"""`scan_rows` takes `onto` and `delta_weight`."""
+EVERY_CHANNEL = {"B", "C", "low"}
 """Inputs whose rows are the same for all channels."""
 ROWS_AHEAD = 8
 """Rows from the one at work to the one that is fetched into the cache: one row of a block is a line by itself."""
@@ -45,21 +45,24 @@ def scan_rows(
     delta_softplus: bool,
     reverse: bool,
     onto: Tensor | None = None,
+    delta_weight: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """`scan.selective_scan_rows` of float32 tensors on a CPU, without gradient."""
     batch, length, channels = u.shape
     states, width = A.shape[1], math.gcd(channels, lanes())
     blocks = channels // width
     y, last = torch.empty(batch, length, channels), torch.empty(batch, blocks, states, width)
-    given = {"u": u, "delta": delta, "B": B, "C": C, "z": z, "onto": onto}
+    rank = 0 if delta_weight is None else delta_weight.shape[1]
+    given = {"u": u, "low" if rank else "delta": delta, "B": B, "C": C, "z": z, "onto": onto}
     rows = {name: dense_rows(tensor) for name, tensor in given.items() if tensor is not None}
     bias, skip = (torch.zeros(channels) if x is None else x.contiguous() for x in (delta_bias, D))
-    decay = (A * LOG2_E).unflatten(0, (blocks, width)).transpose(1, 2).contiguous()
-    tables = {"A": decay, "bias": bias, "skip": skip, "last": last}
+    tables = {"A": _by_block(A * LOG2_E, width), "bias": bias, "skip": skip, "last": last}
+    if delta_weight is not None:
+        tables["low_weight"] = _by_block(delta_weight, width)
     fields = {name: tensor.data_ptr() for name, tensor in tables.items()} | _row_fields("y", y, reverse)
     for name, tensor in rows.items():
         fields |= _row_fields(name, tensor, reverse)
-    kernel = _scan_kernel(width, states, delta_softplus, z is not None, onto is not None)
+    kernel = _scan_kernel(width, states, rank, delta_softplus, z is not None, onto is not None)
     kernel(batch * blocks, threads_for(u), length=length, channels=channels, blocks=blocks, **fields)
     return y, last.transpose(2, 3).reshape(batch, channels, states)
 
@@ -78,6 +81,11 @@ def add_and_norm(x: Tensor, residual: Tensor, weight: Tensor, eps: float) -> tup
     return normed, total
 
 
+def _by_block(table: Tensor, width: int) -> Tensor:
+    """(channels, k) as (blocks, k, width): what a block needs lies together."""
+    return table.unflatten(0, (-1, width)).transpose(1, 2).contiguous()
+
+
 def _row_fields(name: str, x: Tensor, reverse: bool) -> dict[str, int]:
     step = x.stride(1)
     start = x.data_ptr() + (4 * step * (x.shape[1] - 1) if reverse else 0)
@@ -85,9 +93,11 @@ def _row_fields(name: str, x: Tensor, reverse: bool) -> dict[str, int]:
 
 
 @cache
-def _scan_kernel(width: int, states: int, softplus: bool, gated: bool, onto: bool) -> Kernel:
-    names = ("u", "delta", "B", "C", "y", *(("z",) if gated else ()), *(("onto",) if onto else ()))
-    code = Code("selective_scan", width, _fields(names, ("A", "bias", "skip", "last")))
+def _scan_kernel(width: int, states: int, rank: int, softplus: bool, gated: bool, onto: bool) -> Kernel:
+    size = "low" if rank else "delta"
+    names = ("u", size, "B", "C", "y", *(("z",) if gated else ()), *(("onto",) if onto else ()))
+    tables = ("A", "bias", "skip", "last", *(("low_weight",) if rank else ()))
+    code = Code("selective_scan", width, _fields(names, tables))
 
     def item(rows: dict[str, _Rows], column: Any, number: Any) -> None:
         b = code.builder
@@ -95,22 +105,38 @@ def _scan_kernel(width: int, states: int, softplus: bool, gated: bool, onto: boo
         bias, skip = _load_table(code, "bias", 0, column), _load_table(code, "skip", 0, column)
         final = b.sub(code.field("length"), I64(1))
 
-        def read(at: dict[str, Any]) -> list[Vector]:
-            u, delta = code.load(at["u"]), code.load(at["delta"]) + bias
-            return [u, code.softplus(delta) if softplus else delta]
+        def raw_size(at: Any) -> Vector:
+            """The step size of the row at that address, before softplus."""
+            if not rank:
+                return code.load(at) + bias
+            weights = code.move(code.address("low_weight"), b.mul(column, I64(rank)))
+            # Two sums, so that an addition need not wait for the one before it.
+            sums = [bias, code.lift(0.0)]
+            for r in range(rank):
+                factor = code.load_scalar(code.move(at, r))
+                sums[r % 2] = code.fma(factor, code.load(code.move(weights, r * width)), sums[r % 2])
+            return sums[0] + sums[1]
+
+        def made_size(raw: Vector) -> Vector:
+            return code.softplus(raw) if softplus else raw
+
+        def ahead(address: Any, t: Any, name: str) -> Any:
+            """The address of the row after that of step `t`, or of the last one again."""
+            return code.move(address, b.select(b.icmp_signed("<", t, final), rows[name].step, I64(0)))
 
         def step(t: Any, carried: list[Any]) -> list[Any]:
-            h, (u, delta), addresses = carried[:states], carried[states : states + 2], carried[states + 2 :]
+            h, (u, delta, raw), addresses = carried[:states], carried[states : states + 3], carried[states + 3 :]
             at = dict(zip(names, addresses, strict=True))
             for name in sorted(at.keys() - EVERY_CHANNEL):
                 code.prefetch(code.move(at[name], b.mul(rows[name].step, I64(ROWS_AHEAD))))
-            # Softplus is a long chain: that of the next step runs beside the work on the states of this one.
             after = {name: code.move(at[name], rows[name].step) for name in names}
-            following = {name: b.select(b.icmp_signed("<", t, final), after[name], at[name]) for name in ("u", "delta")}
-            u_next, delta_next = read(following)
-            delta_next = code.now(delta_next)
+            # The step size takes longer to make than a step: in two parts, one and two steps before it is used, which
+            # run beside the work on the states of this one.
+            after |= {"u": ahead(at["u"], t, "u"), size: ahead(at[size], b.add(t, I64(1)), size)}
+            u_next = code.load(after["u"])
+            raw_next = code.now(raw_size(after[size]))
+            delta_next = code.now(made_size(raw))
             gain = delta * u
-            # Two sums, so that an addition need not wait for the one before it.
             y = [skip * u, code.lift(0.0)]
             for n in range(states):
                 B, C = (code.load_scalar(code.move(at[name], n)) for name in ("B", "C"))
@@ -127,10 +153,11 @@ def _scan_kernel(width: int, states: int, softplus: bool, gated: bool, onto: boo
                 z = code.load(at["z"])
                 total = total * z * code.sigmoid(z)
             code.store(total, at["y"])
-            return [*h, u_next, delta_next, *(after | following).values()]
+            return [*h, u_next, delta_next, raw_next, *after.values()]
 
         starts = {name: rows[name].start for name in names}
-        start = [*[code.lift(0.0)] * states, *read(starts), *starts.values()]
+        first, starts[size] = made_size(raw_size(starts[size])), ahead(starts[size], I64(0), size)
+        start = [*[code.lift(0.0)] * states, code.load(starts["u"]), first, raw_size(starts[size]), *starts.values()]
         h = code.repeat(I64(0), code.field("length"), start, step)[:states]
         last = code.move(code.address("last"), b.mul(number, I64(states * width)))
         for n in range(states):
