@@ -1,11 +1,13 @@
 """Dense layers in inference: the same numbers from oneDNN and from PyTorch's own, with or without it."""
 
+import gc
 import json
 import os
 import subprocess
 import sys
 import time
 import timeit
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ import pytest
 import torch
 
 from darkregulome.models import numerics
-from darkregulome.models.numerics import for_inference, linear
+from darkregulome.models.numerics import for_inference, kept, linear
 
 
 @pytest.fixture(params=[True, False], ids=["onednn", "without"])
@@ -115,6 +117,42 @@ keep_freed_memory()
 faults()
 print(json.dumps([given_back, faults()]))
 """
+
+
+def test_what_is_made_of_tensors_is_made_once_until_one_of_them_changes():
+    weight, bias, made = torch.ones(2), torch.ones(2), []
+
+    def total():
+        return kept("total", lambda: made.append(1) or weight + bias, weight, bias, None)
+
+    assert total() is total()
+    assert total().tolist() == [2, 2]
+    assert len(made) == 1
+    bias.add_(1)
+    assert total().tolist() == [3, 3]
+    with torch.inference_mode():
+        weight.mul_(2)
+        assert total().tolist() == [4, 4]
+        assert not total().is_inference()
+    assert kept("product", lambda: weight * bias, weight, bias).tolist() == [4, 4]
+    assert len(made) == 3
+
+
+def test_what_is_made_of_a_tensor_that_counts_no_changes_is_not_kept():
+    with torch.inference_mode():
+        weight = torch.ones(2)
+        assert kept("twice", lambda: 2 * weight, weight).tolist() == [2, 2]
+        weight.add_(1)
+        assert kept("twice", lambda: 2 * weight, weight).tolist() == [4, 4]
+
+
+def test_what_is_made_of_a_tensor_ends_with_it():
+    owner = [torch.ones(2)]
+    made = weakref.ref(kept("twice", lambda: 2 * owner[0], owner[0]))
+    assert made() is not None
+    owner.clear()
+    gc.collect()
+    assert made() is None
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only glibc is told to keep memory")

@@ -17,7 +17,7 @@ from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
 from darkregulome.models.checkpoint import find_weights, load_weights, read_config
 from darkregulome.models.language import LetterLanguageModel
 from darkregulome.models.letters import CHARACTERS, LOWER_CASE, VOCABULARY_SIZE, Alphabet, padded_size
-from darkregulome.models.numerics import state_of
+from darkregulome.models.numerics import kept
 from darkregulome.models.scan import (
     Convolution,
     Way,
@@ -120,8 +120,6 @@ class RMSNorm(nn.Module):
 class Mamba(nn.Module):
     """One direction of a Mamba mixer; `mix` is what lies between the two projections."""
 
-    _decay: tuple[tuple[int, int], Tensor] | None = None
-
     def __init__(self, config: CaduceusConfig):
         super().__init__()
         ssm, inner, self.dt_rank = config.ssm_cfg, config.d_inner, config.dt_rank
@@ -153,13 +151,8 @@ class Mamba(nn.Module):
 
     def decay(self) -> Tensor:
         """A of the scan: (inner, state), float32 or better. Kept where no gradient is wanted."""
-        log = self.A_log
         # A gradient may have to go through it, or through what it is multiplied with.
-        if torch.is_grad_enabled():
-            return self._make_decay()
-        if self._decay is None or self._decay[0] != state_of(log):
-            self._decay = state_of(log), self._make_decay()
-        return self._decay[1]
+        return self._make_decay() if torch.is_grad_enabled() else kept("decay", self._make_decay, self.A_log)
 
     def _make_decay(self) -> Tensor:
         return -torch.exp(self.A_log.float() if self.A_log.dtype == torch.bfloat16 else self.A_log)

@@ -2,7 +2,7 @@
 
 import ctypes
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.weak import WeakTensorKeyDictionary
 
 from darkregulome.errors import InputError
 
@@ -118,26 +119,38 @@ class Dense(nn.Linear):
     """`nn.Linear` by `linear`.
 
     Where oneDNN multiplies, a small weight is kept in oneDNN's own order as well, which it would bring it into each
-    time. Changes of the weight are seen, but for those through ``weight.data``.
+    time.
     """
-
-    _ordered: tuple[tuple[int, int], Tensor] | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.weight, self.bias
         if weight.numel() > MOST_ORDERED or not _multiplies(x, weight, bias):
             return linear(x, weight, bias)
-        seen = state_of(weight)
-        if self._ordered is None or self._ordered[0] != seen:
-            rows = x.numel() // x.shape[-1]
-            self._ordered = seen, torch.ops.mkldnn._reorder_linear_weight(weight.detach(), rows)
-        return torch.ops.mkldnn._linear_pointwise(x, self._ordered[1], bias, "none", [], "")
+        rows = x.numel() // x.shape[-1]
+        ordered = kept("ordered", lambda: torch.ops.mkldnn._reorder_linear_weight(weight.detach(), rows), weight)
+        return torch.ops.mkldnn._linear_pointwise(x, ordered, bias, "none", [], "")
 
 
-def state_of(tensor: Tensor) -> tuple[int, int]:
-    """What tells a tensor from itself after a change, unless it was made through ``tensor.data``."""
-    # What was made under inference mode counts no changes.
-    return tensor.data_ptr(), 0 if tensor.is_inference() else tensor._version
+def kept(name: str, make: Callable[[], Tensor], *tensors: Tensor | None) -> Tensor:
+    """What `make` makes of some tensors, of which the first lives as long as it is wanted: made once for each `name`.
+
+    It is made anew when one of them has changed; changes through ``tensor.data`` are not seen. No gradient goes
+    through it.
+    """
+    given = [tensor for tensor in tensors if tensor is not None]
+    # These count no changes.
+    if any(tensor.is_inference() for tensor in given):
+        return make()
+    states = [(tensor.data_ptr(), tensor._version) for tensor in given]
+    found = _KEPT.setdefault(given[0], {})
+    if name not in found or found[name][0] != states:
+        with torch.inference_mode(False), torch.no_grad():
+            found[name] = states, make()
+    return found[name][1]
+
+
+_KEPT: Any = WeakTensorKeyDictionary()
+"""For a tensor what was made of it, by names: the state that it was in, and what was made."""
 
 
 def for_inference(network: nn.Module, device: torch.device) -> Any:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from darkregulome.models.numerics import kept
 from darkregulome.models.scan import Way
 from darkregulome.models.vector_code import I64, Code, Kernel, lanes
 
@@ -68,17 +69,25 @@ def read_rows(x: Tensor, ways: Sequence[Way]) -> list[tuple[Tensor, Tensor]] | N
     places = {f"y{i}": torch.empty(batch, length, channels) for i in range(len(ways))}
     for i, way in enumerate(ways):
         places[f"taps{i}"] = _taps(way.weight, way.bias)
-        # A row for each channel, filled up with zeros.
-        places[f"projection{i}"] = F.pad(way.projection.t(), (0, vectors * width - outputs)).contiguous()
+        places[f"projection{i}"] = _by_channel(way.projection, vectors * width)
         places[f"low{i}"] = torch.empty(batch, length, vectors * width)
     _run(_Shape(width, channels, first.weight.shape[-1], tuple(way.reverse for way in ways), vectors), x, places)
     return [(places[f"y{i}"], places[f"low{i}"][..., :outputs]) for i in range(len(ways))]
 
 
+def _by_channel(weight: Tensor, size: int) -> Tensor:
+    """Of a weight (outputs, channels) a row for each channel, filled up with zeros to a size."""
+    return kept(f"by channel {size}", lambda: F.pad(weight.t(), (0, size - len(weight))).contiguous(), weight)
+
+
 def _taps(weight: Tensor, bias: Tensor | None) -> Tensor:
-    """A row of weights for each tap, then the bias."""
-    weight = weight[:, 0].t()
-    return torch.cat((weight, (weight.new_zeros(weight.shape[1]) if bias is None else bias)[None]))
+    """Of a weight (channels, 1, taps) a row for each tap, then the bias."""
+
+    def make() -> Tensor:
+        last = torch.zeros(len(weight)) if bias is None else bias
+        return torch.cat((weight[:, 0].t(), last[None]))
+
+    return kept("taps", make, weight, bias)
 
 
 def dense_rows(x: Tensor) -> Tensor:

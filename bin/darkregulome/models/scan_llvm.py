@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from darkregulome.models.numerics import kept
 from darkregulome.models.reading_llvm import convolve_rows, dense_rows, read_rows, threads_for
 from darkregulome.models.vector_code import I64, LOG2_E, LOWEST_EXPONENT, Code, Kernel, Vector, lanes
 
@@ -56,9 +57,10 @@ def scan_rows(
     given = {"u": u, "low" if rank else "delta": delta, "B": B, "C": C, "z": z, "onto": onto}
     rows = {name: dense_rows(tensor) for name, tensor in given.items() if tensor is not None}
     bias, skip = (torch.zeros(channels) if x is None else x.contiguous() for x in (delta_bias, D))
-    tables = {"A": _by_block(A * LOG2_E, width), "bias": bias, "skip": skip, "last": last}
+    decay = kept(f"log2 by {width}", lambda: _by_block(A * LOG2_E, width), A)
+    tables = {"A": decay, "bias": bias, "skip": skip, "last": last}
     if delta_weight is not None:
-        tables["low_weight"] = _by_block(delta_weight, width)
+        tables["low_weight"] = kept(f"by {width}", lambda: _by_block(delta_weight, width), delta_weight)
     fields = {name: tensor.data_ptr() for name, tensor in tables.items()} | _row_fields("y", y, reverse)
     for name, tensor in rows.items():
         fields |= _row_fields(name, tensor, reverse)
