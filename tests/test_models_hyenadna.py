@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -9,7 +10,7 @@ from darkregulome.errors import InputError
 from darkregulome.models import letters
 from darkregulome.models.checkpoint import save_checkpoint
 from darkregulome.models.hyenadna import HyenaConfig, HyenaDNAForCausalLM, fast_length
-from darkregulome.models.language import LetterLanguageModel
+from darkregulome.models.language import LetterLanguageModel, _begin
 from darkregulome.models.protocol import PrefixReuse
 from darkregulome.models.registry import load_model
 
@@ -125,3 +126,14 @@ def test_n_is_a_letter_in_a_published_checkpoint_and_padding_in_one_trained_here
     for place, card, token in (("theirs", None, letters.N), ("ours", {"window": 8}, letters.PAD)):
         save_checkpoint(HyenaDNAForCausalLM(config), config, tmp_path / place, card)
         assert load_model("mine", weights=tmp_path / place).encode(["N"]).item() == token
+
+
+def test_edits_of_a_long_window_begin_at_few_places_and_little_before_them():
+    for length in (1, 70, 1000, 131_072):
+        firsts = np.arange(length + 1)
+        starts = np.array([_begin(int(first), length) for first in firsts])
+        assert (starts <= firsts).all()
+        assert (firsts - starts <= (length - firsts) / 64).all()
+        assert (np.diff(starts) >= 0).all()
+        assert len(np.unique(starts)) <= 64 * (2 + max(0, np.log2(length / 64)))
+    assert len({_begin(first, 131_072) for first in range(64_536, 66_536)}) <= 4

@@ -18,6 +18,16 @@ UNIFORM = -math.log(len(letters.BASE_IDS))
 CADUCEUS = letters.CHARACTERS.reading_n_as("pad")
 
 
+def _begin(first: int, length: int) -> int:
+    """Where to begin for an edit at position `first` of a window: up to a sixty-fourth of what follows before it.
+
+    oneDNN keeps code of megabytes for each length that it has seen, and few lengths are left so.
+    """
+    rest = length - first
+    step = 1 << max(0, rest.bit_length() - 7)
+    return max(0, length - -(-rest // step) * step)
+
+
 @dataclass(frozen=True)
 class PrefixState:
     """Reference windows of a causal model: their log-probabilities (windows, length, 4), and what edits can reuse."""
@@ -90,7 +100,7 @@ class LetterLanguageModel:
     def reference_state(self, tokens: Tensor, first: int = 0) -> PrefixState:
         """What edits at or after position `first` of the windows `tokens` (windows, length) can reuse."""
         with numerics(self.device, self.precision):
-            logits, memory = self.network.remember(tokens.to(self.device), first)
+            logits, memory = self.network.remember(tokens.to(self.device), _begin(first, tokens.shape[1]))
             return PrefixState(self._shift(self._normalise(logits)), memory)
 
     def edited_log_probs(self, state: object, rows: Tensor, tokens: Tensor, first: int) -> Tensor:
@@ -98,10 +108,10 @@ class LetterLanguageModel:
         if not isinstance(state, PrefixState):
             raise TypeError("state must come from reference_state")
         with numerics(self.device, self.precision):
-            rows = rows.to(self.device)
-            logits = self.network.edited(state.memory, rows, tokens[:, first:].to(self.device))
+            rows, start = rows.to(self.device), _begin(first, tokens.shape[1])
+            logits = self.network.edited(state.memory, rows, tokens[:, start:].to(self.device))[:, first - start : -1]
             # The edited base itself is predicted from what stands before it, as in the reference.
-            return torch.cat((state.log_probs[rows, first : first + 1], self._normalise(logits[:, :-1])), dim=1)
+            return torch.cat((state.log_probs[rows, first : first + 1], self._normalise(logits)), dim=1)
 
     def _normalise(self, logits: Tensor) -> Tensor:
         return logits.float()[..., self._bases].log_softmax(-1)
