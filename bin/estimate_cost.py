@@ -157,7 +157,7 @@ def _devices(device: str, calibrate: bool) -> tuple[str, ...]:
 
 
 def _calibrate(name, table, settings, load, threads, seconds):
-    """What the model takes here, and what of it the number of forwards depends on."""
+    """What the model takes here, and what of it the number of forwards depends on, by the names that pricing has."""
     import torch
 
     from darkregulome.ism.calibrate import calibrate, measure_start
@@ -167,7 +167,8 @@ def _calibrate(name, table, settings, load, threads, seconds):
     model = load_model(name, **load)
     cli.console.print(f"Running {name} for a moment.")
     found = calibrate(model, table, settings, start=measure_start(name, **load), seconds=seconds)
-    return found, {"equivariant": getattr(model, "equivariant", False), "k": getattr(model, "k", 1)}
+    reads = {"equivariant": getattr(model, "equivariant", False), "k": getattr(model, "k", 1)}
+    return {"calibration": found, **reads}
 
 
 def _show(models, totals, threads: int) -> None:

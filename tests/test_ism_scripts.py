@@ -380,6 +380,20 @@ def test_estimate_cost_of_two_models(folder, tmp_path):
     assert by_model["tiny-caduceus"]["settings"]["readout"] == "llr"
 
 
+def test_a_calibrated_estimate_rests_on_this_machine(folder, tmp_path):
+    run("estimate_cost.py", "--elements", folder / "elements.parquet", "--models", "tiny-caduceus", "--calibrate",
+        "--calibration-seconds", 0.1, "--registry", folder / "models.yml", "--device", "cpu", "--no-progress",
+        "--plan-out", tmp_path / "plan.tsv", "--out", tmp_path / "cost.json")  # fmt: skip
+    record = json.loads((tmp_path / "cost.json").read_text())
+    (cost,) = record["models"]
+    measured = record["calibration"]["tiny-caduceus"]
+    assert cost["calibrated"]
+    assert 0 < cost["hours"] < 1
+    assert all(value >= 0 for value in measured.values() if isinstance(value, float))
+    plan = tables.read_table(tmp_path / "plan.tsv", schemas.PLAN)
+    assert plan["edit_forwards"].sum() == cost["edit_forwards"]
+
+
 def test_the_plan_names_every_task_and_a_checkpoint_elsewhere_is_read_too(folder, tmp_path):
     """As in a workflow's task, which has the registry and the checkpoints in folders of their own."""
     (tmp_path / "models.yml").symlink_to(folder / "models.yml")

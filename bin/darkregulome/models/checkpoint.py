@@ -19,6 +19,7 @@ from darkregulome.io.paths import require_file
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "model_card.json"
 WHOLE = "fetch the checkpoint again, whole"
+"""What to do about a damaged one."""
 INDEX = ".index.json"
 """How the list of the parts of weights in several files ends."""
 WEIGHT_FILES = (WEIGHTS, WEIGHTS + INDEX, "pytorch_model.bin", "pytorch_model.bin" + INDEX)

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from darkregulome.errors import InputError
 from darkregulome.io.documents import read_json
+from darkregulome.models.checkpoint import WHOLE
 from darkregulome.models.letters import Alphabet
 from darkregulome.models.numerics import for_inference
 from darkregulome.models.protocol import BASES
@@ -29,7 +30,6 @@ EPSILON = 1e-10
 
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "added_tokens.json", "tokenizer_config.json")
 """Files that hold a vocabulary: data only."""
-FETCH_AGAIN = "fetch the checkpoint again, whole"
 
 AMINO_ACIDS = "EFILPQ"
 """Those letters that stand for no nucleotide, not even an ambiguous one."""
@@ -81,7 +81,7 @@ def read_tokens(folder: str | Path) -> dict[str, int]:
     folder = Path(folder)
     tokens: dict[str, int] = {}
     if (folder / "tokenizer.json").exists():
-        content = read_json(folder / "tokenizer.json", FETCH_AGAIN)
+        content = read_json(folder / "tokenizer.json", WHOLE)
         tokens |= {item["content"]: item["id"] for item in content.get("added_tokens", [])}
         vocabulary = content.get("model", {}).get("vocab", {})
         if isinstance(vocabulary, dict):
@@ -90,9 +90,9 @@ def read_tokens(folder: str | Path) -> dict[str, int]:
         words = (folder / "vocab.txt").read_text().split()
         tokens |= {word: number for number, word in enumerate(words)}
     elif (folder / "vocab.json").exists():
-        tokens |= read_json(folder / "vocab.json", FETCH_AGAIN)
+        tokens |= read_json(folder / "vocab.json", WHOLE)
     if (folder / "added_tokens.json").exists():
-        tokens |= read_json(folder / "added_tokens.json", FETCH_AGAIN)
+        tokens |= read_json(folder / "added_tokens.json", WHOLE)
     return tokens
 
 
