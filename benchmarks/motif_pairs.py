@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "bin"), str(ROOT / "tests")]
+sys.path[:0] = [str(ROOT / "bin"), str(ROOT / "tests" / "support")]
 
 from darkregulome.ism.dependency import dependency_map  # noqa: E402
 from darkregulome.maps.calls import Settings, call_map, symmetric  # noqa: E402

@@ -14,8 +14,7 @@ from rich.console import Console
 from darkregulome import cli
 from darkregulome.errors import InputError
 from darkregulome.io import atomic
-
-BIN = Path(__file__).parents[1] / "bin"
+from places import BIN
 
 
 def run_body(body: str) -> subprocess.CompletedProcess:

@@ -2,8 +2,6 @@
 
 import gzip
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,10 +12,10 @@ from darkregulome.diagnosis.genes import check_network, check_pairs, genes_of, p
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.diagnosis.string_network import Network, read_network, read_pairs
 from darkregulome.errors import InputError
+from places import SHARED
 from script_runner import run_script
 from simulated_tables import Truth, make_elements, make_ris
 
-SHARED = Path(os.environ.get("DARKREGULOME_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 SETTINGS = Settings(permutations=299, bootstrap=200, seed=3)
 GENES = {"APP", "APOE", "ACHE"}
 

@@ -2,7 +2,6 @@
 
 import csv
 import gzip
-import os
 from pathlib import Path
 
 import numpy as np
@@ -28,9 +27,9 @@ from darkregulome.stats.claims import Setting, matched_contrast
 from darkregulome.stats.loci import Loci
 from darkregulome.stats.matching import match_controls
 from darkregulome.stats.nulls import RotationNull
+from places import SHARED
 from simulated_tables import Truth, make_elements, make_ris
 
-SHARED = Path(os.environ.get("DARKREGULOME_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 SETTINGS = Settings(permutations=199, bootstrap=100, seed=1)
 
 

@@ -1,6 +1,5 @@
 """Elements: disjoint, dark, classed by priority, measured as the schema says; and what mirrors them."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +25,12 @@ from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import reverse_complement
 from darkregulome.io.schemas import ELEMENTS
 from darkregulome.io.tables import check_table
+from places import SHARED
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:bioframe")
 
-SHARED = Path(os.environ.get("DARKREGULOME_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "data" / "demo"
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"real annotation is not at {SHARED}")
+DATA = SHARED / "data" / "demo"
+needs_shared = pytest.mark.skipif(not DATA.is_dir(), reason=f"real annotation is not at {DATA}")
 FLANK = 9_000
 
 
@@ -280,10 +280,10 @@ def test_class_words_are_found_in_the_column_that_has_them(tmp_path, genome, ref
 
 @needs_shared
 def test_real_regions_give_elements_of_every_class():
-    annotation = SHARED / "annotation"
-    with Reference(SHARED / "reference" / "grch38_demo.fa.gz") as reference:
+    annotation = DATA / "annotation"
+    with Reference(DATA / "reference" / "grch38_demo.fa.gz") as reference:
         genes = read_gtf(annotation / "genes.gtf.gz", reference.contigs, exons=False).genes
-        loci, failed = place_loci(read_locus_rows(SHARED / "loci.tsv"), genes, reference.contigs, 50_000)
+        loci, failed = place_loci(read_locus_rows(DATA / "loci.tsv"), genes, reference.contigs, 50_000)
         assert not failed
         sources = read_sources(
             *(loci, reference, annotation / "genes.gtf.gz", annotation / "ensembl_regulatory_chr21.bed"),

@@ -9,6 +9,7 @@ from darkregulome.genome.annotation import read_gtf
 from darkregulome.genome.contigs import Contigs
 from darkregulome.io.schemas import LOCI
 from darkregulome.io.tables import check_table
+from places import ROOT
 
 CONTIGS = Contigs(toy.LENGTHS)
 
@@ -119,9 +120,8 @@ def test_faulty_lists_are_told(tmp_path, text, message):
 
 
 def test_the_shipped_list_of_genes_can_be_read_and_names_no_gene_twice():
-    from pathlib import Path
 
-    shipped = Path(__file__).resolve().parents[1] / "assets" / "loci" / "glioma_synaptogenic.csv"
+    shipped = ROOT / "assets" / "loci" / "glioma_synaptogenic.csv"
     names = [row.gene for row in read_locus_rows(shipped)]
     assert "NLGN3" in names
     assert len(names) == len(set(names))

@@ -1,8 +1,5 @@
 """Annotation in every format that the field writes it in, and what is said of files that are faulty."""
 
-import os
-from pathlib import Path
-
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -14,13 +11,14 @@ from darkregulome.genome.annotation import Windows, read_bed, read_gtf, read_rep
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.intervals import covered_fraction, merge, overlap, paint, subtract, write_bed
 from darkregulome.genome.reference import Reference
+from places import SHARED
 
 # bioframe 0.8 still speaks to pandas in the words of 2.x.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:bioframe")
 
 CONTIGS = Contigs(toy.LENGTHS)
-SHARED = Path(os.environ.get("DARKREGULOME_SHARED", Path(__file__).resolve().parents[2] / "shared")) / "data" / "demo"
-needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason=f"real annotation is not at {SHARED}")
+DATA = SHARED / "data" / "demo"
+needs_shared = pytest.mark.skipif(not DATA.is_dir(), reason=f"real annotation is not at {DATA}")
 
 
 def gtf(tmp_path, *lines):
@@ -207,9 +205,9 @@ def test_bed_is_written_sorted_with_its_index_and_nothing_else(tmp_path):
 
 @needs_shared
 def test_real_genes_have_the_tss_that_their_source_states():
-    with Reference(SHARED / "reference" / "grch38_demo.fa.gz") as reference:
-        genes = read_gtf(SHARED / "annotation" / "genes.gtf.gz", reference.contigs).genes
-    stated = pd.read_csv(SHARED / "loci.tsv", sep="\t")
+    with Reference(DATA / "reference" / "grch38_demo.fa.gz") as reference:
+        genes = read_gtf(DATA / "annotation" / "genes.gtf.gz", reference.contigs).genes
+    stated = pd.read_csv(DATA / "loci.tsv", sep="\t")
     genes = genes.assign(tss=genes["start"].where(genes["strand"] == "+", genes["end"] - 1))
     both = stated.merge(genes, left_on="gene", right_on="gene_name")
     assert len(both) == len(stated) == 9
@@ -218,8 +216,8 @@ def test_real_genes_have_the_tss_that_their_source_states():
 
 @needs_shared
 def test_real_repeats_are_read_with_their_classes():
-    with Reference(SHARED / "reference" / "grch38_demo.fa.gz") as reference:
-        table = read_repeats(SHARED / "annotation" / "rmsk_chr21.bed", reference.contigs).table
+    with Reference(DATA / "reference" / "grch38_demo.fa.gz") as reference:
+        table = read_repeats(DATA / "annotation" / "rmsk_chr21.bed", reference.contigs).table
     counts = table["repeat_class"].value_counts()
     assert (counts["SINE"], counts["LINE"], counts["Simple_repeat"]) == (499, 448, 125)
     assert table["family"].isin(["SINE/Alu"]).sum() == 351

@@ -24,8 +24,9 @@ from darkregulome.models.hyenadna import HyenaConfig, HyenaDNAForCausalLM
 from darkregulome.models.registry import load_model
 from darkregulome.models.scan import selective_scan
 from darkregulome.seq2exp import mask as seq2exp
+from places import GOLDEN
 
-GOLDEN = Path(os.environ.get("GOLDEN_DIR", Path(__file__).parent / "golden"))
+GOLDEN = Path(os.environ.get("GOLDEN_DIR", GOLDEN))
 CASES = sorted(path.parent for path in GOLDEN.glob("*/config.json"))
 
 FLOOR = 2e-5

@@ -14,8 +14,8 @@ from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
 from darkregulome.models.checkpoint import load_weights, read_config, save_checkpoint
 from darkregulome.models.hyenadna import HyenaConfig, HyenaDNAForCausalLM
 from darkregulome.models.registry import load_model
+from places import GOLDEN
 
-GOLDEN = Path(__file__).parent / "golden"
 SMALL = {"d_model": 16, "n_layer": 2, "ssm_cfg": {"d_state": 4}}
 
 

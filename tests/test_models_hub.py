@@ -3,7 +3,6 @@
 import hashlib
 import json
 import time
-from pathlib import Path
 
 import pytest
 
@@ -11,9 +10,9 @@ from darkregulome.errors import InputError
 from darkregulome.models import hub
 from darkregulome.models.registry import ModelEntry, load_model
 from fake_hub import REPO, REVISION, FakeHub, serve
+from places import GOLDEN
 from script_runner import run_script
 
-GOLDEN = Path(__file__).parent / "golden"
 ENTRY = {"kind": "masked", "architecture": "caduceus", "repo": REPO, "revision": REVISION}
 
 

@@ -8,7 +8,6 @@ import sys
 import time
 import timeit
 import weakref
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ import torch
 
 from darkregulome.models import numerics
 from darkregulome.models.numerics import for_inference, kept, linear
+from places import BIN
 
 
 @pytest.fixture(params=[True, False], ids=["onednn", "without"])
@@ -159,7 +159,7 @@ def test_what_is_made_of_a_tensor_ends_with_it():
 @pytest.mark.parametrize("told", [False, True], ids=["as it comes", "with settings of the user"])
 def test_memory_that_was_freed_is_not_faulted_in_again(told):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
-    environment |= {"PYTHONPATH": str(Path(__file__).parents[1] / "bin")}
+    environment |= {"PYTHONPATH": str(BIN)}
     environment |= {"MALLOC_TRIM_THRESHOLD_": "131072", "MALLOC_MMAP_THRESHOLD_": "131072"} if told else {}
     done = subprocess.run([sys.executable, "-c", COUNTING], env=environment, capture_output=True, text=True, check=True)
     before, after = json.loads(done.stdout)

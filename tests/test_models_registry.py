@@ -1,7 +1,6 @@
 """Names, devices and precisions: what they become, and what is said when they become nothing."""
 
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,8 +12,8 @@ from darkregulome.models import registry
 from darkregulome.models.architecture import architecture_names, architecture_of_type, find_architecture
 from darkregulome.models.protocol import LanguageModel, OutputModel
 from darkregulome.models.registry import load_model, model_problems, read_registry
+from places import GOLDEN
 
-GOLDEN = Path(__file__).parent / "golden"
 ENTRIES = read_registry()
 SHIPPED = [name for name, entry in ENTRIES.items() if entry.weights is not None]
 LETTERS = {"kind": "masked", "architecture": "caduceus"}

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import types
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,8 +23,7 @@ from darkregulome.models.scan import (
     selective_scan,
     selective_scan_rows,
 )
-
-BIN = Path(__file__).parents[1] / "bin"
+from places import BIN
 
 
 def written_out(u, delta, A, B, C):

@@ -1,8 +1,6 @@
 """MPRA-DragoNN and BPNet against the values recorded for the published weights."""
 
 import json
-import os
-from pathlib import Path
 
 import pysam
 import pytest
@@ -10,11 +8,12 @@ import torch
 
 from darkregulome.errors import InputError
 from darkregulome.models.registry import load_model
+from places import SHARED
 
-SHARED = Path(os.environ.get("DARKREGULOME_SHARED", Path(__file__).parents[2] / "shared")) / "data"
-MPRA, BPNET = SHARED / "models" / "mpra_dragonn_conv", SHARED / "models" / "bpnet_ENCSR000AKO"
+DATA = SHARED / "data"
+MPRA, BPNET = DATA / "models" / "mpra_dragonn_conv", DATA / "models" / "bpnet_ENCSR000AKO"
 
-pytestmark = pytest.mark.skipif(not (MPRA.is_dir() and BPNET.is_dir()), reason=f"no small models under {SHARED}")
+pytestmark = pytest.mark.skipif(not (MPRA.is_dir() and BPNET.is_dir()), reason=f"no small models under {DATA}")
 
 ALL_TRACKS = {str(index): index for index in range(12)}
 
@@ -39,7 +38,7 @@ def test_bpnet_gives_its_recorded_counts_of_chr21_peaks():
     model = load_model("bpnet-ctcf-k562", weights=BPNET)
     assert (model.context, model.tss_offset) == (expected["window"], expected["window"] // 2)
     found = []
-    with pysam.FastaFile(str(SHARED / "demo" / "reference" / "grch38_demo.fa.gz")) as genome:
+    with pysam.FastaFile(str(DATA / "demo" / "reference" / "grch38_demo.fa.gz")) as genome:
         for position, _, _ in expected["peaks"]:
             start = position - expected["window"] // 2
             sequence = genome.fetch("chr21", start, start + expected["window"])

@@ -4,16 +4,15 @@ import importlib
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
 
 from darkregulome.models import scan
+from places import BIN
 
 pytest.importorskip("triton", reason="Triton is for Linux")
 
-BIN = Path(__file__).resolve().parents[1] / "bin"
 
 COMPILED = """
 import sys

@@ -1,17 +1,16 @@
 """Xpresso against the values published for it."""
 
 import json
-import os
-from pathlib import Path
 
 import pysam
 import pytest
 
 from darkregulome.errors import InputError
 from darkregulome.models.registry import load_model
+from places import SHARED
 
-SHARED = Path(os.environ.get("DARKREGULOME_SHARED", Path(__file__).parents[2] / "shared")) / "data"
-WEIGHTS = SHARED / "models" / "xpresso"
+DATA = SHARED / "data"
+WEIGHTS = DATA / "models" / "xpresso"
 
 pytestmark = pytest.mark.skipif(not WEIGHTS.is_dir(), reason=f"no Xpresso weights under {WEIGHTS}")
 
@@ -20,7 +19,7 @@ def windows():
     """Gene -> its window, on the strand of the gene."""
     expected = json.loads((WEIGHTS / "expected_values.json").read_text())
     complement = str.maketrans("ACGTN", "TGCAN")
-    genome = SHARED / "demo" / "reference" / "grch38_demo.fa.gz"
+    genome = DATA / "demo" / "reference" / "grch38_demo.fa.gz"
     with pysam.FastaFile(str(genome)) as fasta:
         for gene, (start, end, strand) in expected["windows"].items():
             sequence = fasta.fetch(_contig(fasta), start, end).upper()

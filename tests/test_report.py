@@ -9,6 +9,8 @@ from pathlib import Path
 import matplotlib
 import pytest
 
+from places import ROOT
+
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import yaml
@@ -21,7 +23,6 @@ from darkregulome.report.records import ModelCard, Truth
 from darkregulome.report.sections import Findings, card_statement, planted_section, report_sections
 from script_runner import run_script
 
-ROOT = Path(__file__).resolve().parents[1]
 CONFIG = ROOT / "assets" / "multiqc_config.yml"
 HOSTILE = "<script>alert('x')</script>"
 MODELS = {"demo-caduceus": "masked", "demo-hyena": "causal", "demo-enformer": "output"}

@@ -15,8 +15,8 @@ import pytest
 import yaml
 
 from darkregulome.genome.reference import Reference
+from places import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("DARKREGULOME_SHARED", ROOT.parent / "shared")) / "data" / "bench"
 SCRIPT = ROOT / "benchmarks" / "seq2exp_tracks.py"
 GRID, LENGTH, WINDOW = 32, 4096, 256

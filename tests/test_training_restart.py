@@ -20,9 +20,8 @@ from darkregulome.training import loop
 from darkregulome.training.loop import Losses, Plan, Task, train
 from darkregulome.training.schedule import Budget
 from darkregulome.training.state import StateFile
+from places import ROOT
 from script_runner import run_script
-
-ROOT = Path(__file__).parents[1]
 
 KILLED = """
 import os, runpy, signal, sys

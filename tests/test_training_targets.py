@@ -1,8 +1,6 @@
 """Windows with binned targets (Basenji's form) as the Enformer's training data, and what composition alone predicts."""
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,9 +16,9 @@ from darkregulome.training.composition import composition, composition_pearson
 from darkregulome.training.enformer import EnformerTraining, evaluate, predict_bins, start_at_means
 from darkregulome.training.target_windows import TargetWindows, read_target_set
 from darkregulome.training.windows import one_hot
+from places import SHARED
 from script_runner import run_script
 
-SHARED = Path(os.environ.get("DARKREGULOME_SHARED", Path(__file__).resolve().parents[2] / "shared"))
 TRACKS = SHARED / "data" / "bench" / "tracks_hg38"
 needs_tracks = pytest.mark.skipif(not TRACKS.exists(), reason=f"{TRACKS} is absent: no real windows with tracks")
 SETTINGS = EnformerTraining(window=512, tower_window=256, bin=128, shift=128)

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +16,9 @@ from darkregulome.models import registry
 from darkregulome.stats import evaluation
 from darkregulome.variants.published_ism import read_published_ism
 from fake_models import LinearOutput
+from places import SHARED
 from script_runner import run_script
 
-SHARED = Path(os.environ.get("DARKREGULOME_SHARED") or Path(__file__).resolve().parents[2] / "shared")
 REFERENCE = {
     "auroc": lambda scores, truth: roc_auc_score(truth, scores),
     "auprc": lambda scores, truth: average_precision_score(truth, scores),

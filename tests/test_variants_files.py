@@ -14,6 +14,7 @@ import pytest
 
 from darkregulome.models import registry
 from fake_models import MarkovMasked
+from places import ROOT
 from script_runner import run_script
 
 #          1         11        21        31
@@ -283,7 +284,7 @@ def test_the_parts_of_a_scatter_gathered_are_the_whole(kind: str, fasta: Path, t
 
 @pytest.mark.heavy
 def test_a_million_records_stream_and_come_out_in_order():
-    script = Path(__file__).resolve().parents[1] / "benchmarks" / "variants_stream.py"
+    script = ROOT / "benchmarks" / "variants_stream.py"
     done = subprocess.run([sys.executable, script, "--records", "1000000"], stdout=subprocess.PIPE, check=True)
     found = json.loads(done.stdout)
     assert found["in_order"] == found["scored"] == 1_000_000

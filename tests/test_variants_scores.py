@@ -19,10 +19,10 @@ from darkregulome.variants.records import Record, parse_record
 from darkregulome.variants.score import CHUNK_RECORDS, Settings, make_scorer, score_records
 from darkregulome.variants.scores import SCORES_OF_KIND
 from fake_models import ORDER_0, EquivariantMasked, LinearOutput, MarkovCausal, MarkovMasked, OrderZeroMasked
+from places import GOLDEN, SHARED
 from script_runner import run_script
 
-GOLDEN = Path(os.environ.get("GOLDEN_DIR") or Path(__file__).parent / "golden")
-SHARED = Path(os.environ.get("DARKREGULOME_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+GOLDEN = Path(os.environ.get("GOLDEN_DIR") or GOLDEN)
 SEQUENCE = "".join(np.random.default_rng(3).choice(list("ACGT"), 120))
 LANGUAGE = (MarkovMasked, EquivariantMasked, MarkovCausal)
 

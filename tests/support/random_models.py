@@ -9,8 +9,8 @@ import torch
 
 from darkregulome.models.checkpoint import save_checkpoint
 from darkregulome.models.registry import load_model
+from places import GOLDEN
 
-GOLDEN = Path(__file__).parent / "golden"
 COMPLEMENT_OF_8 = {"0": 0, "1": 1, "2": 2, "3": 6, "4": 5, "5": 4, "6": 3, "7": 7}
 CADUCEUS = {"d_model": 16, "n_layer": 2, "ssm_cfg": {"d_state": 4}}
 GPN = {"hidden_size": 16, "dilation_cycle": 3}

@@ -5,12 +5,10 @@ import importlib.util
 import io
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from unittest import mock
 
 from darkregulome import cli
-
-BIN = Path(__file__).resolve().parents[1] / "bin"
+from places import BIN
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,10 @@ import yaml
 
 import toy
 from pipeline_runner import make_models
+from places import ROOT
 from script_runner import Ran, run_script
 
-CORPUS = Path(__file__).parent / "bad_inputs"
+CORPUS = ROOT / "tests" / "bad_inputs"
 
 
 @dataclass(frozen=True)
