@@ -33,10 +33,10 @@ demo-null: setup demo-data-null/truth.json ## the same where nothing is planted:
 	@python3 setup/show_results.py results/demo-null demo-data-null/truth.json
 
 demo-data/truth.json: | .venv/.ready
-	@python3 bin/simulate_genome.py --out demo-data
+	@python3 bin/simulate.py genome --outdir demo-data
 
 demo-data-null/truth.json: | .venv/.ready
-	@python3 bin/simulate_genome.py --null --out demo-data-null
+	@python3 bin/simulate.py genome --null --outdir demo-data-null
 
 demo-real: setup ## the main job on two regions of GRCh38 with small real models
 	@test -d "$(DARKREGULOME_SHARED)/data/demo" || { \

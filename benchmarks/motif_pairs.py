@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Motif pairs in dependency maps: `benchmarks/motif_pairs.py --seeds 31,32 --each 20`.
 
-F1 of the blocks called in sequences of `simulate_dependencies.py --kind pairs`, with the settings of
+F1 of the blocks called in sequences of `simulate.py dependencies --kind pairs`, with the settings of
 `call_dependencies.py`, in the maps of a model and in those of the law that the sequences are drawn from. The second is
 what the caller misses; what the first has less is the model's.
 """

@@ -16,7 +16,7 @@ SHIPPED = ("demo-caduceus", "demo-hyena", "demo-enformer")
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        script("simulate_genome", out=folder / "genome", loci=1)
+        script("simulate", "genome", outdir=folder / "genome", loci=1)
         common = {"fasta": folder / "genome" / "genome.fa.gz"}
         loci = {"loci": folder / "loci.tsv"}
         gtf = {"gtf": folder / "genome" / "genes.gtf.gz"}
@@ -35,8 +35,9 @@ def main() -> None:
             print(json.dumps({"model": model, "seconds": round(time.perf_counter() - started, 1)}), flush=True)
 
 
-def script(name: str, **options: object) -> None:
-    words = [word for option, value in options.items() for word in (f"--{option.replace('_', '-')}", str(value))]
+def script(name: str, *command: str, **options: object) -> None:
+    words = [*command]
+    words += [word for option, value in options.items() for word in (f"--{option.replace('_', '-')}", str(value))]
     subprocess.run([sys.executable, str(BIN / f"{name}.py"), *words], check=True, stderr=subprocess.DEVNULL)
 
 

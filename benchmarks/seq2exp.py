@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Does a learnt mask find the elements that cause expression, and leave out those that only look like it?
 
-Simulates genes (`simulate_expression.py`), trains Seq2Exp, the predictor alone (of the sequence, and of the sequence
+Simulates genes (`simulate.py expression`), trains Seq2Exp, the predictor alone (of the sequence, and of the sequence
 and the signals) and the predictor under a mask of peaks, each with the same recipe, and compares on contigs left out of
 training: the errors of the predicted expression, and the AUROC of each method's score for planted causal elements
 against decoys. `docs/seq2exp.md` has the figures. With `--retrain`, a fresh predictor learns

@@ -44,7 +44,7 @@ def measure(folder: Path, records: int, shards: int) -> dict:
         peaks[f"score {shard}/{shards}"] = run(
             "score_variants", *words, "--model", "trivial", "--shard", f"{shard}/{shards}", "--no-progress"
         )
-    peaks["gather"] = run("gather_variants", *parts, "--out", folder / "out.vcf.gz")
+    peaks["gather"] = run("gather", "variants", *parts, "--out", folder / "out.vcf.gz")
     seconds = time.time() - started
     scored = in_order = 0
     with gzip.open(folder / "out.vcf.gz", "rt") as handle:

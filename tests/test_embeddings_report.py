@@ -44,7 +44,7 @@ def test_the_report_is_one_file_with_a_map_that_can_be_pointed_at(folder: Path, 
     second = shutil.copytree(folder, tmp_path / "second")
     (second / "clusters.json").write_text((folder / "clusters.json").read_text().replace('"demo"', '"another model"'))
     given = ("--embeddings", folder, "--embeddings", second, "--logos", tmp_path / "logos" / "demo")
-    assert run_script("report_embeddings", *given, "--outdir", tmp_path / "sections").code == 0
+    assert run_script("report", "embeddings", *given, "--outdir", tmp_path / "sections").code == 0
     written = {path.name.removesuffix("_mqc.json") for path in (tmp_path / "sections").iterdir()}
     settings = yaml.safe_load(INSTRUMENTS.read_text())
     order = settings["custom_content"]["order"]

@@ -122,14 +122,14 @@ def test_scoring_that_is_killed_twice_goes_on_where_it_was_and_ends_in_the_same_
     }
 
 
-@pytest.mark.parametrize("script", ["pool_ris", "build_elements", "gather_variants"])
+@pytest.mark.parametrize("script", ["pool_ris", "build_elements", "gather"])
 def test_a_disk_without_room_is_said_and_leaves_nothing_behind(script: str, world: Path, tmp_path: Path):
-    if script == "gather_variants":
+    if script == "gather":
         toy.write_text(tmp_path / "1.tsv", "chrom\tpos\n" + "chr1\t1\n" * 2000)
     given = {
         "pool_ris": "--elements elements.parquet --effects effects.parquet --reference reference.parquet --outdir",
         "build_elements": "--loci loci.tsv --fasta genome.fa.gz --gtf genes.gtf.gz --repeats rmsk.txt.gz --outdir",
-        "gather_variants": f"{tmp_path}/1.tsv --out",
+        "gather": f"variants {tmp_path}/1.tsv --out",
     }[script].split()
     out = tmp_path / "out"
     out.mkdir()

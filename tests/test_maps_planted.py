@@ -90,9 +90,9 @@ def test_auc_and_matches_of_known_cases():
 
 @pytest.mark.parametrize("kind", ["families", "pairs"])
 def test_the_script_writes_sequences_and_their_truth(tmp_path, kind):
-    ran = run_script("simulate_dependencies", kind=kind, out=tmp_path / "a", training=3, test=2, seed=4)
+    ran = run_script("simulate", "dependencies", kind=kind, outdir=tmp_path / "a", training=3, test=2, seed=4)
     assert ran.code == 0, ran.err
-    run_script("simulate_dependencies", kind=kind, out=tmp_path / "b", training=3, test=2, seed=4)
+    run_script("simulate", "dependencies", kind=kind, outdir=tmp_path / "b", training=3, test=2, seed=4)
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
     names = [line for line in (tmp_path / "a" / "sequences.fa").read_text().splitlines() if line.startswith(">")]

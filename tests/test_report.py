@@ -105,7 +105,7 @@ def run_folder(tmp_path: Path) -> Path:
 def report_html(tmp_path_factory) -> str:
     """The report of a whole run, by the script and MultiQC."""
     folder = write_run(tmp_path_factory.mktemp("run"))
-    done = run_script("report_sections", *arguments(folder))
+    done = run_script("report", "regulome", *arguments(folder))
     assert done.code == 0, done.err
     return build_report(folder / "sections", folder / "out")
 
@@ -194,7 +194,7 @@ def sections_of(folder: Path) -> dict[str, dict]:
 
 
 def test_the_script_writes_every_section_and_multiqc_orders_them_all(run_folder):
-    done = run_script("report_sections", *arguments(run_folder))
+    done = run_script("report", "regulome", *arguments(run_folder))
     assert done.code == 0, done.err
     written = {content["id"] for content in sections_of(run_folder).values()}
     order = yaml.safe_load(CONFIG.read_text())["custom_content"]["order"]
@@ -245,7 +245,7 @@ def test_no_asset_is_fetched_from_elsewhere(report_html):
 
 
 def test_planted_claims_are_ticked_crossed_or_named_as_untested(run_folder):
-    assert run_script("report_sections", *arguments(run_folder)).code == 0
+    assert run_script("report", "regulome", *arguments(run_folder)).code == 0
     rows = Rows(sections_of(run_folder)["darkregulome_planted_mqc.json"]["data"]).rows
     assert [row[4] for row in rows if len(row) == 5][1:] == ["✓ as planted", "✗ differs", "✓ as planted"]
 
@@ -281,7 +281,7 @@ def test_hostile_text_is_shown_and_never_run(run_folder):
     (run_folder / "failed_loci.tsv").write_text(f"locus\t{HOSTILE}\n{HOSTILE}\t<img src=x onerror=alert(1)>\n")
     card = run_folder / "models/demo-caduceus/model_card.json"
     card.write_text(json.dumps({"name": HOSTILE, "command": HOSTILE, "heldout_loss": 1.0}))
-    assert run_script("report_sections", *arguments(run_folder)).code == 0
+    assert run_script("report", "regulome", *arguments(run_folder)).code == 0
     for name, content in sections_of(run_folder).items():
         assert "<script" not in json.dumps(content), name
         assert "<img src=x" not in json.dumps(content), name
@@ -293,7 +293,7 @@ def test_hostile_text_is_shown_and_never_run(run_folder):
 def test_a_diagnosis_alone_makes_a_report(tmp_path):
     (tmp_path / "diagnosis.json").write_text(json.dumps(diagnosis_record()))
     done = run_script(
-        "report_sections", "--diagnosis", f"{tmp_path}/diagnosis.json", "--outdir", f"{tmp_path}/sections"
+        "report", "regulome", "--diagnosis", f"{tmp_path}/diagnosis.json", "--outdir", f"{tmp_path}/sections"
     )
     assert done.code == 0, done.err
     assert "Regulatory horizon" in build_report(tmp_path / "sections", tmp_path / "out")
@@ -326,7 +326,7 @@ def test_missing_numbers_are_dashes_and_not_nan(tmp_path):
 def test_a_broken_diagnosis_is_bad_input(tmp_path, text, said):
     (tmp_path / "diagnosis.json").write_text(text)
     done = run_script(
-        "report_sections", "--diagnosis", f"{tmp_path}/diagnosis.json", "--outdir", f"{tmp_path}/sections"
+        "report", "regulome", "--diagnosis", f"{tmp_path}/diagnosis.json", "--outdir", f"{tmp_path}/sections"
     )
     assert done.code == 2
     assert "diagnosis.json" in done.err
@@ -431,5 +431,5 @@ def test_probabilities_are_never_rounded_to_nothing(value, text):
 
 
 def test_the_script_shows_an_example_and_its_version():
-    assert "Example:" in run_script("report_sections", "--help").out
-    assert run_script("report_sections", "--version").out.startswith("darkregulome ")
+    assert "Example:" in run_script("report", "regulome", "--help").out
+    assert run_script("report", "--version").out.startswith("darkregulome ")

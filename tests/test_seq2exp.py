@@ -727,7 +727,7 @@ def test_variants_are_trained_beside_each_other_and_gathered(trained, tmp_path):
     assert (one.code, two.code) == (0, 0), one.err + two.err
     assert (tmp_path / "b" / "caduceus" / "fold0_seed0" / "model.safetensors").is_file()
     parts = [tmp_path / "b" / "metrics.tsv", tmp_path / "a" / "metrics.tsv"]
-    ran = run_script("gather_seq2exp", *parts, "--first", "seq2exp-hard", "--outdir", tmp_path / "all")
+    ran = run_script("gather", "seq2exp", *parts, "--first", "seq2exp-hard", "--outdir", tmp_path / "all")
     assert ran.code == 0, ran.err
     table = pd.read_table(tmp_path / "all" / "metrics.tsv")
     found = list(zip(table["model"], table["evaluation"], strict=True))
@@ -738,7 +738,7 @@ def test_variants_are_trained_beside_each_other_and_gathered(trained, tmp_path):
     assert 6 / 32 <= retrained_ratio <= 8 / 32  # a fifth of 32 positions, and the two of the centre
     summary = json.loads((tmp_path / "all" / "metrics.json").read_text())
     assert {row["other"] for row in summary["comparisons"]} == {"seq2exp-hard retrained", "caduceus mask", "peaks mask"}
-    twice = run_script("gather_seq2exp", parts[0], parts[0], "--outdir", tmp_path / "all")
+    twice = run_script("gather", "seq2exp", parts[0], parts[0], "--outdir", tmp_path / "all")
     assert (twice.code, "given twice" in twice.err) == (2, True)
 
 
@@ -819,7 +819,7 @@ def test_bad_options_exit_with_2_and_a_remedy(trained, tmp_path):
 def test_the_simulation_can_be_made_by_its_script(simulated, tmp_path):
     made, _ = simulated
     ran = run_script(
-        "simulate_expression", out=tmp_path / "s", genes=24, window=1024, genes_per_contig=6, seed=made.seed
+        "simulate", "expression", outdir=tmp_path / "s", genes=24, window=1024, genes_per_contig=6, seed=made.seed
     )
     assert ran.code == 0, ran.err
     pd.testing.assert_frame_equal(

@@ -541,7 +541,7 @@ def test_an_ideal_language_model_sees_a_horizon_of_tes_where_nothing_is_planted_
 
 def test_the_script_writes_a_genome_and_replaces_it(tmp_path):
     for seed in (1, 2):
-        done = run_script("simulate_genome", "--null", out=tmp_path / "genome", loci=1, flank=12_000, seed=seed)
+        done = run_script("simulate", "genome", "--null", outdir=tmp_path / "genome", loci=1, flank=12_000, seed=seed)
         assert done.code == 0, done.err
     record = json.loads((tmp_path / "genome" / "truth.json").read_text())
     assert (record["seed"], record["planted"]) == (2, False)
@@ -551,7 +551,7 @@ def test_the_script_writes_a_genome_and_replaces_it(tmp_path):
 
 def test_a_folder_of_something_else_is_refused_and_kept(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
-    done = run_script("simulate_genome", out=tmp_path, loci=1, flank=12_000)
+    done = run_script("simulate", "genome", outdir=tmp_path, loci=1, flank=12_000)
     assert done.code == 2
     assert "not a simulated genome" in done.err
     assert "Traceback" not in done.err

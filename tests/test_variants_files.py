@@ -273,7 +273,7 @@ def test_the_parts_of_a_scatter_gathered_are_the_whole(kind: str, fasta: Path, t
     parts = [tmp_path / f"part{number}.{kind}" for number in (1, 2, 3, 4, 5)]
     for number, part in enumerate(parts, start=1):
         assert score(vcf, fasta, part, "--shard", f"{number}/5").code == 0
-    done = run_script("gather_variants", *parts, "--out", tmp_path / f"joined.{kind}")
+    done = run_script("gather", "variants", *parts, "--out", tmp_path / f"joined.{kind}")
     assert done.code == 0, done.err
     whole, joined = (tmp_path / f"{name}.{kind}" for name in ("whole", "joined"))
     if kind == "parquet":
@@ -295,7 +295,7 @@ def test_parts_of_two_scatters_are_not_gathered(fasta: Path, tmp_path: Path):
     vcf = many(tmp_path)
     assert score(vcf, fasta, tmp_path / "a.tsv").code == 0
     assert score(vcf, fasta, tmp_path / "b.tsv", "--scores", "all").code == 0
-    done = run_script("gather_variants", tmp_path / "a.tsv", tmp_path / "b.tsv", "--out", tmp_path / "c.tsv")
+    done = run_script("gather", "variants", tmp_path / "a.tsv", tmp_path / "b.tsv", "--out", tmp_path / "c.tsv")
     assert done.code == 2
     assert "b.tsv" in done.err
     assert not (tmp_path / "c.tsv").exists()

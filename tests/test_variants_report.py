@@ -130,7 +130,7 @@ def test_the_report_has_each_section_in_its_order_and_no_markup_of_the_users(sco
     )
     assert done.code == 0, done.err
     options = ("--scored", scored / "scored.vcf.gz", "--evaluation", folder, "--outdir", scored / "sections")
-    assert run_script("report_variants", *options).code == 0
+    assert run_script("report", "variants", *options).code == 0
     written = {json.loads(path.read_text())["id"] for path in (scored / "sections").iterdir()}
     order = yaml.safe_load(INSTRUMENTS.read_text())["custom_content"]["order"]
     assert written <= set(order)

@@ -113,7 +113,7 @@ def demo_project(folder: Path, models: Sequence[str] = MODELS) -> Project:
     The genome has its default place: Nextflow 25.04 with the strict parser derives parameters from defaults only.
     """
     genome = folder / "project" / "demo-data"
-    command = [sys.executable, str(ROOT / "bin" / "simulate_genome.py"), "--out", str(genome)]
+    command = [sys.executable, str(ROOT / "bin" / "simulate.py"), "genome", "--outdir", str(genome)]
     subprocess.run([*command, "--loci", "3", "--flank", "12000", "--seed", "1"], check=True)
     made = make_models(folder)
     return copy_project(folder / "project", genome, {name: made[name] for name in models})

@@ -52,7 +52,7 @@ def read_findings(
     if decomposition is not None:
         parts["decomposition"] = collect(read_json, decomposition, "give the decomposition.json of decompose.py")
     if truth is not None:
-        parts["truth"] = collect(read_record, truth, Truth, "give the truth.json of simulate_genome.py")
+        parts["truth"] = collect(read_record, truth, Truth, "give the truth.json of simulate.py genome")
     raise_all(problems)
     return Findings(**parts)
 

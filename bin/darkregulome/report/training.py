@@ -47,7 +47,7 @@ def training_sections(
     """Every section that there is something to say in."""
     found = [losses_section(trainings), curves_section(trainings)]
     if metrics is not None:
-        measured = read_json(metrics, "give metrics.json of gather_seq2exp.py")
+        measured = read_json(metrics, "give metrics.json of gather.py seq2exp")
         found += [measures_section(measured), comparisons_section(measured)]
     if overlap is not None:
         found.append(overlap_section(read_json(overlap, "give overlap.json of apply_seq2exp.py")))

@@ -13,12 +13,12 @@ process GATHER_SEQ2EXP {
     output:
     path 'seq2exp/metrics.tsv', emit: metrics
     path 'seq2exp/metrics.json', emit: summary
-    tuple val("${task.process}"), val('darkregulome'), eval("gather_seq2exp.py --version | sed 's/.* //'"), topic: versions
+    tuple val("${task.process}"), val('darkregulome'), eval("gather.py --version | sed 's/.* //'"), topic: versions
 
     script:
     def args = task.ext.args ?: ''
     """
-    gather_seq2exp.py ${metrics} \\
+    gather.py seq2exp ${metrics} \\
         --first '${first}' \\
         --outdir seq2exp \\
         ${args}

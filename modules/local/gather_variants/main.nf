@@ -14,12 +14,12 @@ process GATHER_VARIANTS {
     output:
     tuple val(meta), path("variants/*.${format}"), emit: scored
     path 'variants/*.{tbi,csi}', emit: index, optional: true
-    tuple val("${task.process}"), val('darkregulome'), eval("gather_variants.py --version | sed 's/.* //'"), topic: versions
+    tuple val("${task.process}"), val('darkregulome'), eval("gather.py --version | sed 's/.* //'"), topic: versions
 
     script:
     def prefix = task.ext.prefix ?: "${meta.model}".replaceAll(/[^A-Za-z0-9._-]/, '_')
     """
-    gather_variants.py ${parts} --out 'variants/${prefix}.${format}'
+    gather.py variants ${parts} --out 'variants/${prefix}.${format}'
     """
 
     stub:

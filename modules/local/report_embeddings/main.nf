@@ -12,14 +12,14 @@ process REPORT_EMBEDDINGS {
 
     output:
     path 'sections/*_mqc.json', emit: sections
-    tuple val("${task.process}"), val('darkregulome'), eval("report_embeddings.py --version | sed 's/.* //'"), topic: versions
+    tuple val("${task.process}"), val('darkregulome'), eval("report.py --version | sed 's/.* //'"), topic: versions
 
     script:
     def args = task.ext.args ?: ''
     def options = [embeddings].flatten().collect { folder -> "--embeddings ${folder}" } +
         [logos].flatten().collect { folder -> "--logos ${folder}" }
     """
-    report_embeddings.py \\
+    report.py embeddings \\
         ${options.join(' ')} \\
         --outdir sections \\
         ${args}

@@ -20,7 +20,7 @@ process REPORT_SECTIONS {
     output:
     path 'sections/*_mqc.*', emit: sections
     path 'failed_scores.tsv', emit: failed, optional: true
-    tuple val("${task.process}"), val('darkregulome'), eval("report_sections.py --version | sed 's/.* //'"), topic: versions
+    tuple val("${task.process}"), val('darkregulome'), eval("report.py --version | sed 's/.* //'"), topic: versions
 
     script:
     def args = task.ext.args ?: ''
@@ -37,7 +37,7 @@ process REPORT_SECTIONS {
     """
     ${failed_scores ? "printf 'locus\\tmodel\\tstage\\treason\\n' > failed_scores.tsv" : ''}
     ${rows.join('\n    ')}
-    report_sections.py \\
+    report.py regulome \\
         --diagnosis ${diagnosis} \\
         --decomposition ${decomposition} \\
         ${options.flatten().join(' ')} \\

@@ -13,13 +13,13 @@ process REPORT_TRAINING {
 
     output:
     path 'sections/*_mqc.json', emit: sections
-    tuple val("${task.process}"), val('darkregulome'), eval("report_training.py --version | sed 's/.* //'"), topic: versions
+    tuple val("${task.process}"), val('darkregulome'), eval("report.py --version | sed 's/.* //'"), topic: versions
 
     script:
     def args = task.ext.args ?: ''
     def folders = [checkpoints].flatten().collect { folder -> "--checkpoint ${folder}" }
     """
-    report_training.py \\
+    report.py training \\
         ${folders.join(' ')} \\
         ${metrics ? "--metrics ${metrics}" : ''} \\
         ${overlap ? "--overlap ${overlap}" : ''} \\

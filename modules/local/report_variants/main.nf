@@ -12,14 +12,14 @@ process REPORT_VARIANTS {
 
     output:
     path 'sections/*_mqc.json', emit: sections
-    tuple val("${task.process}"), val('darkregulome'), eval("report_variants.py --version | sed 's/.* //'"), topic: versions
+    tuple val("${task.process}"), val('darkregulome'), eval("report.py --version | sed 's/.* //'"), topic: versions
 
     script:
     def args = task.ext.args ?: ''
     def options = [scored].flatten().collect { file -> "--scored ${file}" } +
         [evaluations].flatten().collect { folder -> "--evaluation ${folder}" }
     """
-    report_variants.py \\
+    report.py variants \\
         ${options.join(' ')} \\
         --outdir sections \\
         ${args}
