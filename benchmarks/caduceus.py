@@ -30,13 +30,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))
 
 from table import row
 
-from darkregulome.ism.calibrate import RandomGenome
-from darkregulome.ism.engine import score_loci
-from darkregulome.ism.plan import Settings
+from darkregulome.edits.plan import Settings
 from darkregulome.models import scan
 from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, Mamba
 from darkregulome.models.language import LetterLanguageModel
 from darkregulome.models.numerics import keep_freed_memory, numerics
+from darkregulome.scoring.calibrate import RandomGenome
+from darkregulome.scoring.elements import score_loci
 
 STRANDS, ALTERNATIVES = 2, 3
 LEAST = 2.0

@@ -16,11 +16,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))
 
-from darkregulome.ism.calibrate import RandomGenome, calibrate
-from darkregulome.ism.cost import estimate_cost, read_size
-from darkregulome.ism.engine import score_loci
-from darkregulome.ism.plan import settings_of
+from darkregulome.edits.cost import estimate_cost, read_size
+from darkregulome.edits.plan import settings_of
 from darkregulome.models.registry import default_registry, find_entry, load_model
+from darkregulome.scoring.calibrate import RandomGenome, calibrate
+from darkregulome.scoring.elements import score_loci
 
 LOCI, SPACE = ["L0", "L1", "L2"], 20_000
 READOUTS = [

@@ -17,11 +17,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))
 
 from table import row
 
+from darkregulome.edits.plan import Settings
 from darkregulome.genome.sequence import reverse_complement
-from darkregulome.ism.engine import TOKENS_PER_BATCH, score_loci
-from darkregulome.ism.plan import Settings
 from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
 from darkregulome.models.language import LetterLanguageModel
+from darkregulome.scoring.elements import TOKENS_PER_BATCH, score_loci
 
 
 class Memory:

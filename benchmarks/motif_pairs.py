@@ -15,10 +15,10 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "bin"), str(ROOT / "tests" / "support")]
 
-from darkregulome.ism.dependency import dependency_map  # noqa: E402
-from darkregulome.maps.calls import Settings, call_map, symmetric  # noqa: E402
-from darkregulome.maps.evaluate import count_matches, f1  # noqa: E402
+from darkregulome.edits.dependency import dependency_map  # noqa: E402
 from darkregulome.models.registry import load_model  # noqa: E402
+from darkregulome.scoring.maps.calls import Settings, call_map, symmetric  # noqa: E402
+from darkregulome.scoring.maps.evaluate import count_matches, f1  # noqa: E402
 from darkregulome.simulate.motif_pairs import motif_sequence  # noqa: E402
 from fake_models import LawOfMotifPairs  # noqa: E402
 

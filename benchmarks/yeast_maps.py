@@ -24,9 +24,9 @@ from sklearn.metrics import roc_auc_score
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "bin"))
 
+from darkregulome.edits.dependency import dependency_map  # noqa: E402
 from darkregulome.genome.reference import Reference, compress_fasta  # noqa: E402
 from darkregulome.genome.sequence import gc, reverse_complement  # noqa: E402
-from darkregulome.ism.dependency import dependency_map  # noqa: E402
 from darkregulome.models.protocol import BASES  # noqa: E402
 from darkregulome.models.registry import load_model  # noqa: E402
 

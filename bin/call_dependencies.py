@@ -39,11 +39,11 @@ def main(
     from darkregulome.io.atomic import atomic_folder
     from darkregulome.io.provenance import provenance
     from darkregulome.io.tables import write_json
-    from darkregulome.maps.calls import Settings
-    from darkregulome.maps.judge import call_folder, compare_folders
     from darkregulome.plots.dependencies import draw_agreement, draw_map
     from darkregulome.report.dependencies import ShownMap, dependency_sections
     from darkregulome.report.sections import write_sections
+    from darkregulome.scoring.maps.calls import Settings
+    from darkregulome.scoring.maps.judge import call_folder, compare_folders
 
     folders = _by_model(maps, "--maps")
     shuffled = _by_model(controls or [], "--controls")
@@ -83,7 +83,7 @@ def main(
 
 
 def _by_model(paths: list[Path], option: str):
-    from darkregulome.maps.store import MapFolder
+    from darkregulome.scoring.maps.store import MapFolder
 
     found: dict[str, MapFolder] = {}
     for path in paths:

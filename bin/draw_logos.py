@@ -42,15 +42,15 @@ def main(
     import pandas as pd
     import torch
 
-    from darkregulome.embeddings.windows import read_windows
     from darkregulome.genome.reference import Reference
     from darkregulome.io import schemas, tables
     from darkregulome.io.provenance import provenance
-    from darkregulome.logos.read import bounded, read_logos
     from darkregulome.models.registry import find_entry, load_model
     from darkregulome.plots.logos import draw_logo
-    from darkregulome.variants.score import Settings, make_scorer
-    from darkregulome.variants.scores import choose_scores
+    from darkregulome.scoring.embeddings.windows import read_windows
+    from darkregulome.scoring.logos import bounded, read_logos
+    from darkregulome.scoring.variants.score import Settings, make_scorer
+    from darkregulome.scoring.variants.scores import choose_scores
 
     torch.set_num_threads(threads)
     entry = find_entry(model, weights, registry)

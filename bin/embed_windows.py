@@ -50,15 +50,15 @@ def main(
     import numpy as np
     import torch
 
-    from darkregulome.embeddings.compare import Settings, compare, embedding_table
-    from darkregulome.embeddings.embed import composition, embed_windows
-    from darkregulome.embeddings.windows import annotate, read_windows
     from darkregulome.genome.reference import Reference
     from darkregulome.io.provenance import provenance
     from darkregulome.io.schemas import EMBEDDINGS
     from darkregulome.io.tables import write_json, write_table
     from darkregulome.models.registry import find_entry, load_model
     from darkregulome.plots.embeddings import draw_map
+    from darkregulome.scoring.embeddings.compare import Settings, compare, embedding_table
+    from darkregulome.scoring.embeddings.embed import composition, embed_windows
+    from darkregulome.scoring.embeddings.windows import annotate, read_windows
 
     cli.one_of("--strands", strands, ("both", "forward"))
     torch.set_num_threads(threads)

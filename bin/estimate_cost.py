@@ -62,8 +62,8 @@ def main(
 ) -> None:
     import pandas as pd
 
+    from darkregulome.edits.cost import assumptions, plan_tasks, totals
     from darkregulome.io import schemas, tables
-    from darkregulome.ism.cost import assumptions, plan_tasks, totals
 
     cli.different_files(out=out, plan_out=plan_out)
     table = tables.read_table(elements, schemas.ELEMENTS)
@@ -132,8 +132,8 @@ def _order(loci, table):
 
 def _pricing(name, given, registry, asked):
     """What prices elements that a model scores, of which the table is still to be given; and how the model scores."""
-    from darkregulome.ism.cost import UNKNOWN_CONTEXT, estimate_cost, is_equivariant, read_size, settle
-    from darkregulome.ism.plan import settings_of
+    from darkregulome.edits.cost import UNKNOWN_CONTEXT, estimate_cost, is_equivariant, read_size, settle
+    from darkregulome.edits.plan import settings_of
     from darkregulome.models.registry import default_registry, find_entry
 
     entry = find_entry(name, given, registry)
@@ -160,8 +160,8 @@ def _calibrate(name, table, settings, load, threads, seconds):
     """What the model takes here, and what of it the number of forwards depends on, by the names that pricing has."""
     import torch
 
-    from darkregulome.ism.calibrate import calibrate, measure_start
     from darkregulome.models.registry import load_model
+    from darkregulome.scoring.calibrate import calibrate, measure_start
 
     torch.set_num_threads(threads)
     model = load_model(name, **load)

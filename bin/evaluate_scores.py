@@ -48,8 +48,16 @@ def main(
     from darkregulome.io.provenance import provenance
     from darkregulome.io.tables import read_table, write_json, write_table
     from darkregulome.plots.evaluation import draw_evaluation
-    from darkregulome.variants.evaluate import KEYS, Question, evaluate, headline, join, read_scores, with_bigwigs
-    from darkregulome.variants.published_ism import read_published_ism
+    from darkregulome.scoring.variants.evaluate import (
+        KEYS,
+        Question,
+        evaluate,
+        headline,
+        join,
+        read_scores,
+        with_bigwigs,
+    )
+    from darkregulome.scoring.variants.published_ism import read_published_ism
 
     question = Question(
         scores=_names(score),

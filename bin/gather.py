@@ -42,7 +42,7 @@ def variants(
 ) -> None:
     """The parts of a scattered score_variants.py, in the order given, as one file of the same kind."""
     from darkregulome.io.paths import require_file
-    from darkregulome.variants.write import gather
+    from darkregulome.scoring.variants.write import gather
 
     for part in parts:
         require_file(part)

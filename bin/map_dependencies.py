@@ -59,9 +59,9 @@ def main(
     from darkregulome.genome.reference import Reference
     from darkregulome.io.atomic import atomic_folder
     from darkregulome.io.provenance import provenance
-    from darkregulome.maps.make import MEASURES, count_statuses, make_maps
-    from darkregulome.maps.sequences import sequences_of_bed, sequences_of_fasta
     from darkregulome.models.registry import load_model
+    from darkregulome.scoring.maps.make import MEASURES, count_statuses, make_maps
+    from darkregulome.scoring.maps.sequences import sequences_of_bed, sequences_of_fasta
 
     cli.one_of("--measure", measure, tuple(MEASURES))
     cli.one_of("--strands", strands, ("forward", "both"))

@@ -33,7 +33,7 @@ def main(
 
     from darkregulome.io import schemas, tables
     from darkregulome.io.provenance import provenance
-    from darkregulome.ism.pool import pool_effects, read_contig_lengths, write_bigwigs
+    from darkregulome.scoring.pool import pool_effects, read_contig_lengths, write_bigwigs
 
     table = tables.read_table(elements, schemas.ELEMENTS)
     lengths = None if fai is None else read_contig_lengths(fai)

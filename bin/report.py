@@ -102,7 +102,7 @@ def variants(
     """Scored variants, and how good the scores are."""
     from darkregulome.report.sections import write_sections
     from darkregulome.report.variants import read_evaluations, variant_sections
-    from darkregulome.variants.summary import summarise
+    from darkregulome.scoring.variants.summary import summarise
 
     evaluations = read_evaluations(cli.paths(evaluation))
     write_sections(variant_sections([summarise(path) for path in cli.paths(scored)], evaluations), outdir)

@@ -62,13 +62,13 @@ def main(
     given = dict(locals())
     import torch
 
+    from darkregulome.edits.plan import resolve, settings_of
     from darkregulome.genome.reference import Reference
     from darkregulome.io import schemas, tables
     from darkregulome.io.provenance import provenance
-    from darkregulome.ism.engine import plan_summary, precision_agreement, score_chunks
-    from darkregulome.ism.plan import resolve, settings_of
-    from darkregulome.ism.run import checkpoint_record, chunk_store, parameters_of, select_loci, write_scores
     from darkregulome.models.registry import find_entry, load_model
+    from darkregulome.scoring.elements import plan_summary, precision_agreement, score_chunks
+    from darkregulome.scoring.run import checkpoint_record, chunk_store, parameters_of, select_loci, write_scores
 
     cli.different_files(out=out, reference_out=reference_out)
     torch.set_num_threads(threads)

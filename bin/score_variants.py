@@ -58,11 +58,11 @@ def main(
     from darkregulome.io import schemas, tables
     from darkregulome.io.provenance import provenance
     from darkregulome.models.registry import find_entry, load_model
-    from darkregulome.variants.place import Judge
-    from darkregulome.variants.records import parse_region, parse_shard
-    from darkregulome.variants.score import Settings, make_scorer, score_records
-    from darkregulome.variants.scores import choose_scores
-    from darkregulome.variants.write import is_vcf, open_writer
+    from darkregulome.scoring.variants.place import Judge
+    from darkregulome.scoring.variants.records import parse_region, parse_shard
+    from darkregulome.scoring.variants.score import Settings, make_scorer, score_records
+    from darkregulome.scoring.variants.scores import choose_scores
+    from darkregulome.scoring.variants.write import is_vcf, open_writer
 
     if (vcf is None) == (bed is None):
         raise InputError.at("--vcf and --bed", "are both given, or neither", "give one of them")
@@ -128,7 +128,7 @@ def main(
 
 
 def _source(vcf: Path | None, bed: Path | None, genome, region):
-    from darkregulome.variants.records import BedSource, VcfFile, VcfSource
+    from darkregulome.scoring.variants.records import BedSource, VcfFile, VcfSource
 
     if vcf is not None:
         return VcfSource(VcfFile(vcf), region)

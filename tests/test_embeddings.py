@@ -10,10 +10,6 @@ import torch
 from scipy.stats import false_discovery_control, fisher_exact
 from statsmodels.stats.multitest import multipletests
 
-from darkregulome.embeddings.cluster import make_map
-from darkregulome.embeddings.compare import Settings, compare
-from darkregulome.embeddings.embed import composition, embed_windows, tiles_of
-from darkregulome.embeddings.windows import UNCLASSED, Window, annotate, read_windows
 from darkregulome.errors import InputError
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import reverse_complement
@@ -21,6 +17,10 @@ from darkregulome.io.schemas import EMBEDDINGS
 from darkregulome.io.tables import read_table
 from darkregulome.models import registry
 from darkregulome.models.letters import one_hot
+from darkregulome.scoring.embeddings.cluster import make_map
+from darkregulome.scoring.embeddings.compare import Settings, compare
+from darkregulome.scoring.embeddings.embed import composition, embed_windows, tiles_of
+from darkregulome.scoring.embeddings.windows import UNCLASSED, Window, annotate, read_windows
 from darkregulome.stats.clusters import adjusted_rand, associate
 from darkregulome.stats.loci import Loci
 from darkregulome.stats.nulls.rotation import RotationNull

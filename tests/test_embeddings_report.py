@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from darkregulome.embeddings.compare import Settings, compare
-from darkregulome.embeddings.windows import Window
 from darkregulome.errors import InputError
 from darkregulome.io.tables import write_json, write_table
 from darkregulome.plots.embeddings import draw_map
 from darkregulome.report.embeddings import MOST_POINTS, embedding_sections, read_embeddings, scatter_section
+from darkregulome.scoring.embeddings.compare import Settings, compare
+from darkregulome.scoring.embeddings.windows import Window
 from script_runner import run_script
 from test_report import CONFIG, HOSTILE, build_report, draw
 

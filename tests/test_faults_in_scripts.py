@@ -13,12 +13,13 @@ import torch
 
 import toy
 from bad_input_corpus import make_world, snapshot, write_bigwig
+from darkregulome.edits import batches
 from darkregulome.errors import InputError
 from darkregulome.io.tables import read_table, write_table
-from darkregulome.ism import batches, engine
-from darkregulome.ism.chunks import ChunkStore
 from darkregulome.models import hub
 from darkregulome.models.registry import ModelEntry
+from darkregulome.scoring import elements as engine
+from darkregulome.scoring.chunks import ChunkStore
 from fake_hub import REPO, REVISION, FakeHub, serve
 from pipeline_runner import ROOT
 from script_runner import run_script
@@ -76,7 +77,7 @@ from pathlib import Path
 script, name = sys.argv[1], sys.argv[2]
 sys.path.insert(0, os.path.dirname(script))
 from darkregulome.io import tables
-from darkregulome.ism import engine
+from darkregulome.scoring import elements as engine
 engine.ELEMENTS_PER_CHUNK = 2
 write_table = tables.write_table
 def write_and_die(frame, path, *given):

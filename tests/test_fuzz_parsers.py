@@ -19,7 +19,6 @@ from darkregulome.diagnosis.string_network import read_network, read_pairs
 from darkregulome.elements.class_map import default_class_map, read_class_map
 from darkregulome.elements.loci import read_locus_rows
 from darkregulome.elements.own import Around
-from darkregulome.embeddings.windows import read_windows
 from darkregulome.errors import InputError
 from darkregulome.genome.annotation import read_bed, read_gtf, read_repeats
 from darkregulome.genome.contigs import Contigs
@@ -27,13 +26,14 @@ from darkregulome.genome.reference import Reference, compress_fasta
 from darkregulome.io.npz import open_npz
 from darkregulome.io.schemas import EFFECTS, ELEMENTS, LOCI, RIS
 from darkregulome.io.tables import read_table
-from darkregulome.maps.sequences import sequences_of_bed
 from darkregulome.models.checkpoint import read_config
 from darkregulome.models.registry import read_registry
 from darkregulome.report.records import Diagnosis, read_record
+from darkregulome.scoring.embeddings.windows import read_windows
+from darkregulome.scoring.maps.sequences import sequences_of_bed
+from darkregulome.scoring.variants.records import VcfFile, parse_region, parse_shard, snvs_of_bed
 from darkregulome.seq2exp.recipe import read_recipe
 from darkregulome.training.enformer import read_sites
-from darkregulome.variants.records import VcfFile, parse_region, parse_shard, snvs_of_bed
 
 FUZZ = settings(
     derandomize=True,

@@ -14,8 +14,8 @@ import pysam
 import pytest
 import torch
 
+from darkregulome.edits.dependency import dependency_map, natural_log, variant_influence
 from darkregulome.genome.sequence import reverse_complement
-from darkregulome.ism.dependency import dependency_map, natural_log, variant_influence
 from darkregulome.models import letters
 from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
 from darkregulome.models.checkpoint import load_weights, read_config

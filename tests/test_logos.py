@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darkregulome.embeddings.windows import Window
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import reverse_complement
-from darkregulome.logos.read import LONGEST, bounded, information, predicted, read_logos
 from darkregulome.models import registry
-from darkregulome.variants.score import Settings, make_scorer
+from darkregulome.scoring.embeddings.windows import Window
+from darkregulome.scoring.logos import LONGEST, bounded, information, predicted, read_logos
+from darkregulome.scoring.variants.score import Settings, make_scorer
 from fake_models import ORDER_0, EquivariantMasked, LinearOutput, MarkovCausal, MarkovMasked, OrderZeroMasked
 from script_runner import run_script
 

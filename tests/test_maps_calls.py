@@ -7,7 +7,8 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 
-from darkregulome.maps.calls import (
+from darkregulome.report.dependencies import MOST_CELLS, ShownMap, binned, maps_section
+from darkregulome.scoring.maps.calls import (
     Controls,
     Patches,
     Scale,
@@ -20,12 +21,11 @@ from darkregulome.maps.calls import (
     stem_field,
     symmetric,
 )
-from darkregulome.maps.compare import compare_maps, pooled
-from darkregulome.maps.evaluate import jaccard
-from darkregulome.maps.make import make_maps
-from darkregulome.maps.output import on_genome
-from darkregulome.maps.sequences import Sequence
-from darkregulome.report.dependencies import MOST_CELLS, ShownMap, binned, maps_section
+from darkregulome.scoring.maps.compare import compare_maps, pooled
+from darkregulome.scoring.maps.evaluate import jaccard
+from darkregulome.scoring.maps.make import make_maps
+from darkregulome.scoring.maps.output import on_genome
+from darkregulome.scoring.maps.sequences import Sequence
 from darkregulome.stats.nulls import DiagonalNull
 from fake_models import MarkovMasked
 from script_runner import run_script
@@ -305,7 +305,7 @@ def test_controls_made_in_another_way_than_the_maps_are_refused(folders, tmp_pat
 
 
 def test_bedpe_is_read_back_where_it_was_planted(tmp_path):
-    from darkregulome.maps.output import write_calls
+    from darkregulome.scoring.maps.output import write_calls
 
     calls = call_map(with_blocks(noise(0)), Settings(permutations=20))
     row = {"sequence": "s", "chrom": "chr2", "start": 500, "end": 620, "strand": "-"}

@@ -10,13 +10,13 @@ import torch
 import zarr
 
 import toy
+from darkregulome.edits.dependency import dependency_map, log2_probability
 from darkregulome.errors import InputError
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import dinucleotide_shuffle, reverse_complement
-from darkregulome.ism.dependency import dependency_map, log2_probability
-from darkregulome.maps.make import make_maps
-from darkregulome.maps.sequences import Sequence, sequences_of_bed, sequences_of_fasta
-from darkregulome.maps.store import MapFolder, from_band, to_band
+from darkregulome.scoring.maps.make import make_maps
+from darkregulome.scoring.maps.sequences import Sequence, sequences_of_bed, sequences_of_fasta
+from darkregulome.scoring.maps.store import MapFolder, from_band, to_band
 from fake_models import EquivariantMasked, MarkovCausal, MarkovMasked
 from random_models import make_model
 from script_runner import run_script

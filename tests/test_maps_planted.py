@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
+from darkregulome.edits.dependency import dependency_map
 from darkregulome.errors import InputError
 from darkregulome.genome.bases import letters_of_codes
-from darkregulome.ism.dependency import dependency_map
-from darkregulome.maps.calls import Block, Settings, call_map, symmetric
-from darkregulome.maps.evaluate import contact_auc, count_matches, f1, read_dot_bracket
 from darkregulome.models.registry import load_model
+from darkregulome.scoring.maps.calls import Block, Settings, call_map, symmetric
+from darkregulome.scoring.maps.evaluate import contact_auc, count_matches, f1, read_dot_bracket
 from darkregulome.simulate.dependencies import PAIRS, rna_family
 from script_runner import run_script
 

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 import torch
 
+from darkregulome.edits.plan import Settings, centred_window, tiles
 from darkregulome.genome.sequence import reverse_complement
-from darkregulome.ism.engine import score_loci
-from darkregulome.ism.plan import Settings, centred_window, tiles
 from darkregulome.models.architecture import architecture_names
 from darkregulome.models.protocol import LanguageModel, OutputModel
+from darkregulome.scoring.elements import score_loci
 from random_models import LANGUAGE_MODELS, OUTPUT_MODELS, MemoryGenome, make_model
 
 LENGTH = 67  # odd, and no multiple of any k

@@ -6,11 +6,11 @@ from itertools import product
 import numpy as np
 import pytest
 
+from darkregulome.edits.dependency import dependency_map
 from darkregulome.genome.bases import BASES
-from darkregulome.ism.dependency import dependency_map
-from darkregulome.maps.calls import Settings, call_map, symmetric
-from darkregulome.maps.evaluate import count_matches, f1
 from darkregulome.models.registry import load_model
+from darkregulome.scoring.maps.calls import Settings, call_map, symmetric
+from darkregulome.scoring.maps.evaluate import count_matches, f1
 from darkregulome.simulate import motif_pairs
 from darkregulome.simulate.motif_pairs import COUPLING, IUPAC, UNITS, Unit, conditionals, motif_sequence
 from fake_models import LawOfMotifPairs

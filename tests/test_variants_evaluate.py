@@ -13,8 +13,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from darkregulome.errors import InputError
 from darkregulome.models import registry
+from darkregulome.scoring.variants.published_ism import read_published_ism
 from darkregulome.stats import evaluation
-from darkregulome.variants.published_ism import read_published_ism
 from fake_models import LinearOutput
 from places import SHARED
 from script_runner import run_script

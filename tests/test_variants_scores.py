@@ -14,10 +14,10 @@ import torch
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import reverse_complement
 from darkregulome.models import registry
-from darkregulome.variants.place import Judge
-from darkregulome.variants.records import Record, parse_record
-from darkregulome.variants.score import CHUNK_RECORDS, Settings, make_scorer, score_records
-from darkregulome.variants.scores import SCORES_OF_KIND
+from darkregulome.scoring.variants.place import Judge
+from darkregulome.scoring.variants.records import Record, parse_record
+from darkregulome.scoring.variants.score import CHUNK_RECORDS, Settings, make_scorer, score_records
+from darkregulome.scoring.variants.scores import SCORES_OF_KIND
 from fake_models import ORDER_0, EquivariantMasked, LinearOutput, MarkovCausal, MarkovMasked, OrderZeroMasked
 from places import GOLDEN, SHARED
 from script_runner import run_script

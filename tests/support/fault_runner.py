@@ -46,7 +46,7 @@ runpy.run_path(script, run_name="__main__")
 '''
 
 STOP_AT_A_CHUNK = """
-    from darkregulome.ism.chunks import ChunkStore
+    from darkregulome.scoring.chunks import ChunkStore
     save = ChunkStore.save
     def save_and_stop(self, number, scores):
         save(self, number, scores)

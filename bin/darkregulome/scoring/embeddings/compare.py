@@ -1,0 +1,127 @@
+"""A map of embeddings beside annotation: clusters against classes, and beside a map of mere composition."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from darkregulome.scoring.embeddings.cluster import Map, make_map
+from darkregulome.scoring.embeddings.windows import UNCLASSED, Window
+from darkregulome.stats.clusters import adjusted_rand, associate
+from darkregulome.stats.loci import Loci
+from darkregulome.stats.randomness import generator
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the map is made; see `cluster.make_map`. `permutations` are draws of the null of the classes."""
+
+    neighbours: int = 15
+    min_distance: float = 0.1
+    resolution: float = 1.0
+    permutations: int = 9999
+    seed: int = 0
+
+
+def compare(
+    windows: Sequence[Window], embeddings: NDArray, composition: NDArray, settings: Settings
+) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
+    """Map the embedded windows, cluster them, and say how clusters and classes agree.
+
+    Parameters
+    ----------
+    embeddings : shape (windows, channels), NaN where there is none.
+    composition : k-mer frequencies, shape (windows, kinds): clustered in the same way, for comparison.
+
+    Returns
+    -------
+    The record for JSON; a table with a row a window (umap_1, umap_2, cluster; empty without an embedding); and the
+    enrichment of each class in each cluster. Windows without a class are on the map and in no comparison.
+    """
+    usable = np.array([window.status == "ok" for window in windows])
+    labels = np.array([window.label for window in windows])[usable]
+    found = _map(embeddings[usable], settings)
+    mere = _map(composition[usable], settings, draw=False)
+    named = labels != UNCLASSED
+    record: dict[str, Any] = {
+        "parameters": asdict(settings),
+        "windows": len(windows),
+        "embedded": int(usable.sum()),
+        "statuses": _counts([window.status for window in windows]),
+        "classes": _counts(labels.tolist()),
+        "clusters": int(found.clusters.max() + 1),
+    }
+    table = pd.DataFrame()
+    if len(set(labels[named])) > 1:
+        order = _by_position([window for window in windows if window.status == "ok"])
+        order = order[named[order]]
+        ours, classes = found.clusters[order], labels[order]
+        chromosomes = np.array([window.chrom for window in windows])[usable][order]
+        rng = generator(settings.seed, "adjusted_rand")
+        agreement = associate(ours, classes, Loci.of(chromosomes), settings.permutations, rng)
+        record["adjusted_rand"] = {
+            "n": len(order),
+            "embedding": agreement.rand,
+            "p": agreement.p,
+            "null": "rotation",
+            "null_95": float(np.quantile(agreement.drawn, 0.95)) if len(agreement.drawn) else None,
+            "log10_distinct_draws": agreement.log10_distinct,
+            "composition": adjusted_rand(mere.clusters[order], classes),
+            "composition_clusters": int(mere.clusters.max() + 1),
+        }
+        table = pd.DataFrame([asdict(row) for row in agreement.pairs])
+    return record, _placed(windows, usable, found), table.rename(columns={"label": "class"})
+
+
+def _by_position(windows: Sequence[Window]) -> NDArray[np.int64]:
+    """Numbers of the windows in order along each chromosome."""
+    return np.array(sorted(range(len(windows)), key=lambda at: (windows[at].chrom, windows[at].start, at)), dtype=int)
+
+
+def _map(points: NDArray, settings: Settings, draw: bool = True) -> Map:
+    return make_map(
+        points,
+        neighbours=settings.neighbours,
+        min_distance=settings.min_distance,
+        resolution=settings.resolution,
+        seed=settings.seed,
+        draw=draw,
+    )
+
+
+def _placed(windows: Sequence[Window], usable: NDArray[np.bool_], found: Map) -> pd.DataFrame:
+    places = np.full((len(windows), 2), np.nan)
+    places[usable] = found.places
+    clusters = pd.array([pd.NA] * len(windows), dtype="Int64")
+    clusters[usable] = found.clusters
+    return _described(windows).assign(umap_1=places[:, 0], umap_2=places[:, 1], cluster=clusters)
+
+
+def embedding_table(windows: Sequence[Window], embeddings: NDArray, model: str) -> pd.DataFrame:
+    """One row a window: its place, class and status, and a column a channel, e0, e1, ..."""
+    frame = _described(windows)
+    frame.insert(1, "model", model)
+    channels = pd.DataFrame(embeddings.astype(np.float32), columns=[f"e{at}" for at in range(embeddings.shape[1])])
+    return pd.concat([frame, channels], axis=1)
+
+
+def _described(windows: Sequence[Window]) -> pd.DataFrame:
+    """Name, place, class and status, one row a window."""
+    return pd.DataFrame(
+        {
+            "window": [window.name for window in windows],
+            "chrom": [window.chrom for window in windows],
+            "start": [window.start for window in windows],
+            "end": [window.end for window in windows],
+            "class": [window.label for window in windows],
+            "status": [window.status for window in windows],
+            "reason": [window.reason for window in windows],
+        }
+    )
+
+
+def _counts(words: Sequence[str]) -> Mapping[str, int]:
+    return {str(word): words.count(word) for word in sorted(set(words))}
