@@ -16,7 +16,7 @@ help: ## this list
 
 setup: .venv/.ready .nextflow-dist/.ready ## install what everything below needs, inside the checkout
 
-.venv/.ready: setup/python.sh setup/uv.lock requirements.lock
+.venv/.ready: setup/python.sh setup/pinned.py uv.lock
 	@sh setup/python.sh
 	@touch $@
 
@@ -67,10 +67,8 @@ bench: setup ## the engine against what it replaces, one table; BENCH=--quick fo
 docs: setup ## write docs/columns.md and docs/parameters.md from the schemas
 	@python3 setup/write_docs.py
 
-lock: setup ## resolve requirements*.in anew
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" setup/uv.in -o setup/uv.lock
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements-dev.in -o requirements.lock
-	@uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock" requirements.in -c requirements.lock -o requirements-run.lock
+lock: setup ## pin what pyproject.toml asks for in uv.lock; `uv lock --upgrade` for newer versions
+	@uv lock --quiet
 
 clean: ## remove runs, keep the installation
 	@rm -rf results work demo-data demo-data-null .nextflow .nextflow.log*

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv from the lock file: `setup/python.sh`, in the root of the checkout. Idempotent.
+# Makes .venv from uv.lock: `setup/python.sh`, in the root of the checkout. Idempotent.
 set -eu
 
 say() { echo "error: $*" >&2; exit 2; }
@@ -17,6 +17,8 @@ if ! .venv/bin/python -c '' >/dev/null 2>&1; then
     "$python" -m venv --clear .venv >/dev/null 2>&1 ||
         say "$python cannot make a virtual environment; install its venv module (on Debian: apt-get install python3-venv)."
 fi
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r setup/uv.lock
-# Compiled once here: where Python may not write bytecode, each task would compile PyTorch anew, for 2 to 7 seconds.
-.venv/bin/uv pip sync --quiet --compile-bytecode --python .venv/bin/python --require-hashes requirements.lock
+.venv/bin/python setup/pinned.py uv > .venv/uv.txt
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
+# Compiled once here: where Python may not write bytecode, each task would compile PyTorch again, for 2 to 7 seconds.
+# The project itself is run from the checkout, not installed.
+.venv/bin/uv sync --quiet --frozen --no-install-project --compile-bytecode --python .venv/bin/python

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -90,22 +91,77 @@ def test_setup_is_done_once():
     assert done.returncode == 0, "make setup would run again"
 
 
-def test_the_wheel_holds_every_script_and_the_data_they_look_for(tmp_path: Path):
-    source = tmp_path / "source"
-    source.mkdir()
-    for name in ("pyproject.toml", "setup.py", "requirements.in", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A copy of what is installed, without the large files."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder)
     for name in ("bin", "assets"):
-        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"))
-    command = [sys.executable, "-c", f"import setuptools.build_meta as b; print(b.build_wheel({str(tmp_path)!r}))"]
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "*.safetensors"))
+    return folder
+
+
+def test_the_wheel_holds_every_script_module_and_asset(source: Path, tmp_path: Path):
+    command = [sys.executable, "-c", f"import setuptools.build_meta as b; b.build_wheel({str(tmp_path)!r})"]
+    expected = {f"darkregulome/{path.relative_to(source)}" for path in (source / "assets").rglob("*") if path.is_file()}
+    package = source / "bin" / "darkregulome"
+    expected |= {str(path.relative_to(package.parent)) for path in package.rglob("*") if path.is_file()}
     done = subprocess.run(command, cwd=source, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    wheel = zipfile.ZipFile(next(tmp_path.glob("*.whl")))
-    names = [name.partition(".data/")[2] for name in wheel.namelist()]
-    scripts = {name.removeprefix("scripts/") for name in names if name.startswith("scripts/")}
-    assert scripts == {path.name for path in (ROOT / "bin").glob("*.py")}
-    assert {"data/share/darkregulome/models.yml", "data/share/darkregulome/class_map.csv"} <= set(names)
-    assert "darkregulome/__init__.py" in wheel.namelist()
+    names = set(zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist())
+    scripts = {name.partition(".data/scripts/")[2] for name in names} - {""}
+    assert scripts == {path.name for path in (ROOT / "bin").glob("*.py")}, "script-files in pyproject.toml names them"
+    assert {name for name in names if name.startswith("darkregulome/")} == expected
+
+
+@pytest.mark.heavy
+def test_an_installation_works_from_any_folder(source: Path, tmp_path: Path):
+    """`uv pip install .` into an environment of its own, which sees the libraries of this one."""
+    environment, elsewhere = tmp_path / "environment", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    uv = [sys.executable, "-m", "uv", "--quiet", "--offline"]
+    subprocess.run([*uv, "venv", "--python", sys.executable, str(environment)], check=True)
+    packages = next(environment.glob("lib/python*/site-packages"))
+    (packages / "libraries.pth").write_text(f"{sysconfig.get_path('purelib')}\n")
+    install = ["pip", "install", "--python", str(environment / "bin" / "python"), "--no-deps", "--no-build-isolation"]
+    subprocess.run([*uv, *install, str(source)], check=True)
+
+    def run(*words: str) -> str:
+        plain = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+        command = [str(environment / "bin" / words[0]), *words[1:]]
+        done = subprocess.run(command, cwd=elsewhere, env=plain, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "--fasta" in run("check_inputs.py", "--help")
+    run("simulate.py", "genome", "--outdir", "genome", "--loci", "1", "--flank", "12000")
+    assert (elsewhere / "genome" / "truth.json").is_file()
+    code = "import darkregulome; from darkregulome.io.assets import find_asset as find; print(darkregulome.__file__); "
+    where = run("python3", "-c", code + "print(find('models.yml')); print(find('class_map.csv').stat().st_size)")
+    module, registry, size = where.splitlines()
+    assert Path(module).is_relative_to(packages)
+    assert Path(registry) == packages / "darkregulome" / "assets" / "models.yml"
+    assert Path(registry).is_file()
+    assert int(size) > 0
+
+
+def test_bin_alone_uses_the_assets_of_the_installation(tmp_path: Path):
+    """A task on another machine gets `bin/` and no more; its container has the package."""
+    shutil.copytree(ROOT / "bin", tmp_path / "bin", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "site" / "darkregulome-0.1.0.dist-info").mkdir(parents=True)
+    (tmp_path / "site" / "darkregulome-0.1.0.dist-info" / "METADATA").write_text("Name: darkregulome\nVersion: 0.1.0\n")
+    code = "from darkregulome.io.assets import find_asset; print(find_asset('models.yml'))"
+
+    def find(*paths: str) -> str:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(str(tmp_path / path) for path in paths)}
+        return subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    assert find("bin", "site") == str(tmp_path / "site" / "darkregulome" / "assets" / "models.yml")
+    assert find("bin") == str(tmp_path / "bin" / "darkregulome" / "assets" / "models.yml")
 
 
 @pytest.mark.parametrize("script", sorted((ROOT / "bin").glob("*.py")), ids=lambda path: path.name)

@@ -1,7 +1,6 @@
 """From an annotation's own words to the element classes: a table of patterns."""
 
 import fnmatch
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,12 +8,10 @@ import pandas as pd
 
 from darkregulome.errors import InputError, Problem, raise_all
 from darkregulome.genome.textfile import numbered_lines
+from darkregulome.io.assets import find_asset
 from darkregulome.io.schemas import CLASSES
 
 REQUIRED = ["pattern", "class", "subclass"]
-_IN_REPOSITORY = Path(__file__).resolve().parents[3] / "assets" / "class_map.csv"
-_INSTALLED = Path(sys.prefix) / "share" / "darkregulome" / "class_map.csv"
-DEFAULT_PATH = _IN_REPOSITORY if _IN_REPOSITORY.exists() else _INSTALLED
 
 
 @dataclass(frozen=True)
@@ -41,9 +38,10 @@ class ClassMap:
 
 def default_class_map() -> ClassMap:
     """The map that is shipped with the project."""
-    if not DEFAULT_PATH.is_file():
-        raise InputError.at(DEFAULT_PATH, "is not installed here", "give --class-map")
-    return read_class_map(DEFAULT_PATH)
+    path = find_asset("class_map.csv")
+    if not path.is_file():
+        raise InputError.at(path, "is not installed here", "give --class-map")
+    return read_class_map(path)
 
 
 def read_class_map(path: str | Path) -> ClassMap:

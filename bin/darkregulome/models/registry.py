@@ -2,7 +2,6 @@
 
 import difflib
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
 
 from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.io.assets import find_asset
 from darkregulome.io.documents import read_yaml
 from darkregulome.models import hub
 from darkregulome.models.architecture import (
@@ -81,11 +81,9 @@ class ModelEntry(BaseModel):
 
 
 def default_registry() -> Path:
-    """The registry in use where none is given: that of the environment, the repository's, or the installed one."""
-    if found := os.environ.get(REGISTRY_VARIABLE):
-        return Path(found)
-    in_repository = Path(__file__).resolve().parents[3] / "assets" / "models.yml"
-    return in_repository if in_repository.exists() else Path(sys.prefix) / "share" / "darkregulome" / "models.yml"
+    """The registry in use where none is given: that of the environment, or the one that is shipped."""
+    path = os.environ.get(REGISTRY_VARIABLE)
+    return Path(path) if path else find_asset("models.yml")
 
 
 def read_registry(registry: str | Path | None = None) -> dict[str, ModelEntry]:
