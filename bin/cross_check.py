@@ -58,8 +58,9 @@ def eqtl(
     """Do elements that hold an eQTL of their own gene score higher than matched elements?"""
     from threadpoolctl import threadpool_limits
 
-    from darkregulome.diagnosis.cross_check import check_eqtl, read_blocks, read_eqtls
+    from darkregulome.diagnosis.cross_check import check_eqtl, read_blocks
     from darkregulome.diagnosis.output import read_rows, read_scores, write_cross_check
+    from darkregulome.genome.eqtls import read_eqtls
     from darkregulome.io.schemas import LOCI
     from darkregulome.io.tables import read_table
 

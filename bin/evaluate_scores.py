@@ -80,9 +80,7 @@ def main(
         raise InputError.at("--truth-index", "goes with a --truth that ends in .npz", "give both, or neither")
     table = read_scores(scores)
     if truth is not None:
-        known = (
-            read_table(truth, dtype={"chrom": str}) if truth_index is None else read_published_ism(truth, truth_index)
-        )
+        known = read_table(truth) if truth_index is None else read_published_ism(truth, truth_index)
         table = join(table, known, _names(on) or tuple(KEYS), truth, scores)
     table, notes = with_bigwigs(table, {name: Path(file) for name, _, file in tracks})
     record, rows = evaluate(table, question, scores if truth is None else f"{scores} with {truth}")

@@ -212,7 +212,7 @@ def test_bed_and_bedgraph_scores(tmp_path):
     found = convert([Source(tmp_path / "a.bedGraph", "m")], tmp_path / "e.bed").ris
     assert found["ris"].tolist() == pytest.approx([(25 * 2 + 50 * 4) / 75])
     (tmp_path / "bad.bed").write_text("chr1\t0\t100\tx\tmany\n")
-    with pytest.raises(InputError, match=r"bad.bed:1: has no interval with a number in column 5"):
+    with pytest.raises(InputError, match=r"bad.bed:1: has no number in column 5"):
         convert([Source(tmp_path / "bad.bed", "m")])
 
 

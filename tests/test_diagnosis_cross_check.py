@@ -9,12 +9,12 @@ from darkregulome.diagnosis.cross_check import (
     check_conservation,
     check_eqtl,
     elements_with_eqtl,
-    gene_key,
-    read_eqtls,
 )
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
 from darkregulome.genome.bigwig import bigwig_means
+from darkregulome.genome.eqtls import read_eqtls
+from darkregulome.genome.genes import gene_key
 from simulated_tables import Truth, make_elements, make_ris
 
 SETTINGS = Settings(permutations=299, bootstrap=200, seed=3)

@@ -14,13 +14,12 @@ from darkregulome.diagnosis.cross_check import (
     check_conservation,
     check_eqtl,
     elements_with_eqtl,
-    eqtl_format,
     read_blocks,
-    read_eqtls,
 )
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
 from darkregulome.genome.bigwig import bigwig_means
+from darkregulome.genome.eqtls import eqtl_format, read_eqtls
 from darkregulome.io.tables import read_table
 from darkregulome.stats.bootstrap import resample_loci
 from darkregulome.stats.claims import Setting, matched_contrast
@@ -137,7 +136,7 @@ def test_an_element_belongs_to_the_block_that_holds_its_middle(tmp_path):
     assert given["b"] == given["c"]
     assert given["d"] not in {given["a"], given["b"]}
     (tmp_path / "b.bed").write_text("1\t0\t100\n1\tx\t260\n")
-    with pytest.raises(InputError, match=r"b\.bed:2: is no interval"):
+    with pytest.raises(InputError, match=r"b\.bed:2: has .x. and .260. as its interval"):
         read_blocks(tmp_path / "b.bed")
 
 

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 import toy
 from darkregulome.errors import InputError
-from darkregulome.genome.annotation import Windows, read_bed, read_gtf, read_repeats
+from darkregulome.genome.annotation import read_gtf, read_repeats
+from darkregulome.genome.bed import Windows, read_bed
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.intervals import covered_fraction, merge, overlap, paint, subtract, write_bed
 from darkregulome.genome.reference import Reference

@@ -10,7 +10,7 @@ import pytest
 from darkregulome.elements.checks import check_eqtls
 from darkregulome.elements.class_map import default_class_map
 from darkregulome.errors import InputError
-from darkregulome.genome.annotation import Windows, best_column, read_bed
+from darkregulome.genome.bed import Windows, best_column, read_bed
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.reference import Reference
 from pipeline_runner import ROOT

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from darkregulome.conversion.scored import Floats, WindowScores
 from darkregulome.errors import InputError
-from darkregulome.genome.textfile import bed_lines
+from darkregulome.genome.bed import bed_intervals
 from darkregulome.io.npz import numbers, open_npz
 
 ONE_HOT = ("one_hot", "X", "sequences")
@@ -118,13 +118,7 @@ def substitution_effects(changes: Floats, path: Path) -> Floats:
 
 
 def _windows(intervals: Path, rows: int, length: int, path: Path) -> pd.DataFrame:
-    places = []
-    for number, fields in bed_lines(intervals):
-        try:
-            places.append((fields[0], int(fields[1]), int(fields[2])))
-        except (IndexError, ValueError) as error:
-            what = f"is no interval ({' '.join(fields)[:60]!r})"
-            raise InputError.at(f"{intervals}:{number}", what, "give BED") from error
+    places = [row[1:4] for row in bed_intervals(intervals)]
     if len(places) != rows:
         raise InputError.at(
             intervals, f"has {len(places)} intervals, where {path} has {rows} sequences", "give its BED, in its order"

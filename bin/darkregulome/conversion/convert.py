@@ -15,9 +15,9 @@ from darkregulome.conversion.tables import BigWigScores, read_bed_scores, read_s
 from darkregulome.conversion.variants import read_variant_scores
 from darkregulome.elements.own import Around, OwnElements, complete_elements
 from darkregulome.errors import InputError
+from darkregulome.genome.bed import read_interval_table
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.intervals import KEYS
-from darkregulome.genome.textfile import bed_lines
 from darkregulome.io.schemas import ELEMENTS, KINDS, READOUTS, RIS
 from darkregulome.io.tables import check_table, read_provenance, read_table
 
@@ -126,19 +126,9 @@ def read_scores_of(source: Source) -> dict[str, Scores]:
 
 def read_own_elements(path: Path) -> pd.DataFrame:
     """An element table, or BED (name in column 4, strand in column 6), with the columns that it has."""
-    if suffix_of(path) != ".bed":
-        table = read_table(path).rename(columns=lambda name: "chrom" if name in ("chr", "#chrom", "#chr") else name)
-        if "element" in table.columns and table["element"].notna().all():
-            return table
-        return table.drop(columns="element", errors="ignore")
-    rows = [fields for _, fields in bed_lines(path)]
-    if not rows or min(map(len, rows)) < 3:
-        raise InputError.at(path, "has a line with fewer than three columns" if rows else "is empty", "give BED")
-    table = pd.DataFrame({name: [fields[at] for fields in rows] for at, name in enumerate(KEYS)})
-    if min(map(len, rows)) >= 4 and len({fields[3] for fields in rows}) == len(rows):
-        table["element"] = [fields[3] for fields in rows]
-    if min(map(len, rows)) >= 6:
-        table["strand"] = [fields[5] for fields in rows]
+    table = read_interval_table(path)
+    if "element" in table.columns and table["element"].isna().any():
+        return table.drop(columns="element")
     return table
 
 

@@ -7,13 +7,13 @@ import pandas as pd
 
 from darkregulome.conversion.scored import IntervalScores
 from darkregulome.errors import InputError
+from darkregulome.genome.bed import bed_intervals, with_interval_names
 from darkregulome.genome.bigwig import bigwig_means
 from darkregulome.genome.contigs import Contigs
-from darkregulome.genome.textfile import bed_lines
+from darkregulome.genome.intervals import KEYS
 from darkregulome.io.tables import read_table
 
-_ALIASES = {"chr": "chrom", "#chrom": "chrom", "chromosome": "chrom", "#chr": "chrom", "chromstart": "start"}
-_ALIASES |= {"chromend": "end", "stop": "end", "name": "element", "score": "ris"}
+_ALIASES = {"name": "element", "score": "ris"}
 _BED_SCORE = {".bedgraph": 4, ".bg": 4, ".narrowpeak": 7, ".broadpeak": 7}
 
 
@@ -33,6 +33,7 @@ def normal_columns(table: pd.DataFrame, score_column: str | None, where: object)
                 "give --score-column one of them",
             )
         table = table.drop(columns="ris", errors="ignore").rename(columns={score_column: "ris"})
+    table = with_interval_names(table)
     low = {str(name).lower(): name for name in table.columns}
     renames = {low[alias]: name for alias, name in _ALIASES.items() if alias in low and name not in table.columns}
     table = table.rename(columns=renames)
@@ -70,19 +71,18 @@ def read_bed_scores(path: Path, score_column: str | None = None) -> IntervalScor
         raise InputError.at("--score-column", f"is {score_column!r}", "give the number of a column, 4 or more")
     column = _BED_SCORE.get(suffix_of(path), 5) if score_column is None else int(score_column)
     rows = []
-    for number, fields in bed_lines(path):
+    for row in bed_intervals(path):
+        word = row.rest[column - 4] if column - 4 < len(row.rest) else ""
         try:
-            score = np.nan if fields[column - 1] in (".", "NA", "nan") else float(fields[column - 1])
-            rows.append((fields[0], int(fields[1]), int(fields[2]), score))
-        except (IndexError, ValueError) as error:
+            score = np.nan if word in (".", "NA", "nan") else float(word)
+        except ValueError as error:
             raise InputError.at(
-                f"{path}:{number}",
-                f"has no interval with a number in column {column} ({' '.join(fields)[:60]!r})",
+                f"{path}:{row.line}",
+                f"has no number in column {column} ({word[:60]!r})",
                 "give BED with the score in column 5, bedGraph, or --score-column NUMBER",
             ) from error
-    if not rows:
-        raise InputError.at(path, "has no record", "give BED with a score")
-    return IntervalScores(pd.DataFrame(rows, columns=["chrom", "start", "end", "ris"]))
+        rows.append((row.chrom, row.start, row.end, score))
+    return IntervalScores(pd.DataFrame(rows, columns=[*KEYS, "ris"]))
 
 
 class BigWigScores:

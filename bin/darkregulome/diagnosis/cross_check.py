@@ -3,8 +3,7 @@
 `genes.py` has the checks whose unit is the gene, `families.py` that of transposable elements; all run by `run_check`.
 """
 
-import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,9 @@ from darkregulome.diagnosis.entries import ClaimResult, entries, power_warnings,
 from darkregulome.diagnosis.scores import ModelScores, join_scores
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
-from darkregulome.genome.textfile import bed_lines
+from darkregulome.genome.bed import bed_intervals
+from darkregulome.genome.contigs import bare_contig
+from darkregulome.genome.genes import genes_of_loci
 from darkregulome.stats import claims
 from darkregulome.stats.claims import NotTestable, Tested
 from darkregulome.stats.loci import Bools, Floats
@@ -27,11 +28,6 @@ from darkregulome.stats.matching import Matches, match_controls, standardised_di
 from darkregulome.stats.randomness import generator
 from darkregulome.stats.residual import normal_scores_by_locus, residualize
 
-_CHROM = ("chrom", "chr", "chromosome", "#chrom")
-_POSITION = ("pos", "position", "pos_grch38", "pos_hg38", "pos_grch37", "pos_hg19")
-_GENE = ("gene", "gene_id", "gene_name", "gene_symbol", "molecular_trait_object_id")
-_P = ("pvalue", "pval_nominal", "pval", "p", "p_value")
-_VARIANT = re.compile(r"^(?:chr)?([^_:]+)[_:](\d+)[_:]")
 BLOCK_WIDTH = 20_000
 """Without a list of blocks, elements of one piece of this width are taken to be in linkage disequilibrium. Coarse: less
 than the half-length of D' in Europeans (60 kb; Reich 2001, Nature 411:199), so that a locus has several blocks."""
@@ -50,107 +46,15 @@ class CrossCheck:
 # -- eQTLs -----------------------------------------------------------------------------------------------------------
 
 
-def read_eqtls(table: pd.DataFrame, where: object, max_p: float | None = None) -> tuple[pd.DataFrame, list[str]]:
-    """eQTLs as (chrom, start, end, gene), one row a variant and gene name, and notes.
-
-    Takes ``chrom``/``chr`` and ``pos`` (1-based) or ``pos0`` (0-based), or a GTEx ``variant_id``
-    (chr_pos_ref_alt_b38); genes as ``gene``, ``gene_id`` (version dropped), ``gene_name``. Rows without a position
-    are left out and counted.
-
-    Raises
-    ------
-    InputError
-        There are no positions, or they are of another assembly than the columns say.
-    """
-    columns = {str(column).lower(): column for column in table.columns}
-    notes: list[str] = [f"The eQTL table is in the form of {eqtl_format(columns)}."]
-    chrom, start = _eqtl_positions(table, columns, where)
-    notes += _assembly_notes(table, columns)
-    keep = chrom.notna() & start.notna() & (start >= 0)
-    if not keep.all():
-        notes.append(f"{int((~keep).sum())} eQTLs without a position were left out.")
-    p_column = next((columns[name] for name in _P if name in columns), None)
-    if p_column is not None:
-        p_values = pd.to_numeric(table[p_column], errors="coerce")
-        if max_p is not None:
-            keep &= p_values <= max_p
-            notes.append(f"{int(keep.sum())} eQTLs have p of at most {max_p:g}.")
-        elif (p_values > 0.05).any():
-            notes.append(
-                f"{int((p_values > 0.05).sum())} rows have p above 0.05 and were taken all the same: see --max-p."
-            )
-    elif max_p is not None:
-        raise InputError.at(where, "has no column of p-values", f"name one of {', '.join(_P)}, or leave out --max-p")
-    base = pd.DataFrame({"chrom": chrom, "start": start})[keep].astype({"chrom": str, "start": int})
-    names = [columns[name] for name in _GENE if name in columns]
-    genes = [base.assign(gene=table.loc[base.index, name].astype("string").map(gene_key)) for name in names]
-    frame = pd.concat(genes).dropna(subset=["gene"]) if genes else base.assign(gene=None)
-    frame["end"] = frame["start"] + 1
-    return frame[["chrom", "start", "end", "gene"]].drop_duplicates().reset_index(drop=True), notes
-
-
-def eqtl_format(columns: Collection[str]) -> str:
-    """Whose form a table has, by its header (lower case): GTEx, eQTL Catalogue, or a plain table."""
-    if "variant_id" in columns and {"pval_nominal", "pval_beta", "slope", "tss_distance"} & set(columns):
-        return "GTEx"
-    if "molecular_trait_id" in columns or {"chromosome", "position", "beta", "pvalue"} <= set(columns):
-        return "the eQTL Catalogue"
-    return "a plain table"
-
-
-def _assembly_notes(table: pd.DataFrame, columns: dict[str, Any]) -> list[str]:
-    """Which assembly the positions say they are of; the elements must be of the same."""
-    position = next((name for name in _POSITION if name in columns), None)
-    named = position.removeprefix("pos_") if position is not None and position.startswith("pos_") else None
-    if position is None and "variant_id" in columns and len(table):
-        found = re.search(r"_b(3[78])$", str(table[columns["variant_id"]].iloc[0]))
-        named = f"GRCh{found.group(1)}" if found else None
-    return [f"Its positions are of {named}: the elements must be of the same assembly."] if named else []
-
-
-def _eqtl_positions(table: pd.DataFrame, columns: dict[str, Any], where: object) -> tuple[pd.Series, pd.Series]:
-    chrom = next((columns[name] for name in _CHROM if name in columns), None)
-    position = next((columns[name] for name in _POSITION if name in columns), None)
-    if chrom is not None and "pos0" in columns:
-        return table[chrom].astype("string"), pd.to_numeric(table[columns["pos0"]], errors="coerce")
-    if chrom is not None and position is not None:
-        return table[chrom].astype("string"), pd.to_numeric(table[position], errors="coerce") - 1
-    variant = next((columns[name] for name in ("variant_id", "variant") if name in columns), None)
-    if variant is not None:
-        parts = table[variant].astype("string").str.extract(_VARIANT)
-        return parts[0], pd.to_numeric(parts[1], errors="coerce") - 1
-    raise InputError.at(
-        where,
-        f"has no positions (its columns are {', '.join(map(str, table.columns))})",
-        "give chrom and pos (1-based), chrom and pos0 (0-based), or variant_id as chr_pos_ref_alt_b38",
-    )
-
-
-def gene_key(name: Any) -> Any:
-    """A gene's name for comparison: upper case, Ensembl version dropped."""
-    if name is None or pd.isna(name) or str(name).strip() == "":
-        return pd.NA
-    text = str(name).strip().upper()
-    return text.split(".")[0] if text.startswith("ENS") else text
-
-
-def bare_contig(name: str) -> str:
-    """A contig's name without the prefix ``chr``; M for MT."""
-    bare = re.sub(r"^chr", "", str(name), flags=re.IGNORECASE)
-    return "M" if bare.upper() == "MT" else bare
-
-
 def elements_with_eqtl(elements: pd.DataFrame, loci: pd.DataFrame, eqtls: pd.DataFrame) -> tuple[pd.Series, bool]:
     """Whether each element holds an eQTL of its own locus's gene (shape of `elements`), and whether genes were known.
 
     Where the eQTLs or the loci name no genes at all, position alone decides, and the second value is False.
     """
     own: dict[str, set[str]] = {}
-    for column in ("gene", "gene_id", "gene_name"):
-        if column in loci.columns:
-            for locus, gene in zip(loci["locus"], loci[column].map(gene_key), strict=True):
-                own.setdefault(str(locus), set()).update(() if pd.isna(gene) or gene == "." else (str(gene),))
-    gene_matched = bool(eqtls["gene"].notna().any()) and any(own.values())
+    for locus, key in genes_of_loci(loci):
+        own.setdefault(locus, set()).add(key)
+    gene_matched = bool(eqtls["gene"].notna().any()) and bool(own)
     places = elements[["chrom", "start", "end"]].assign(row=np.arange(len(elements)))
     places["chrom"] = places["chrom"].map(bare_contig)
     variants = eqtls.assign(chrom=eqtls["chrom"].map(bare_contig))
@@ -190,16 +94,7 @@ def block_of_elements(elements: pd.DataFrame, blocks: pd.DataFrame | None) -> pd
 
 def read_blocks(path: Path) -> pd.DataFrame:
     """Blocks of linkage disequilibrium: chrom, start, end of a BED (a header line is skipped)."""
-    rows: list[tuple[str, int, int]] = []
-    for number, fields in bed_lines(path):
-        if len(fields) < 3 or not (fields[1].isdecimal() and fields[2].isdecimal()):
-            if not rows and number == 1:
-                continue
-            raise InputError.at(f"{path}:{number}", f"is no interval ({' '.join(fields)[:60]!r})", "give BED")
-        rows.append((fields[0], int(fields[1]), int(fields[2])))
-    if not rows:
-        raise InputError.at(path, "has no block", "give BED, or leave it out")
-    return pd.DataFrame(rows, columns=["chrom", "start", "end"])
+    return pd.DataFrame([row[1:4] for row in bed_intervals(path, header=True)], columns=["chrom", "start", "end"])
 
 
 def check_eqtl(

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from darkregulome.diagnosis.cross_check import CrossCheck, gene_key, prepared_models, run_check
+from darkregulome.diagnosis.cross_check import CrossCheck, prepared_models, run_check
 from darkregulome.diagnosis.diagnose import Prepared, Sides
 from darkregulome.diagnosis.entries import rounded
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.diagnosis.string_network import Network
 from darkregulome.errors import InputError
+from darkregulome.genome.genes import genes_of_loci
 from darkregulome.stats.bootstrap import resample_loci
 from darkregulome.stats.claims import MOST_SET_DRAWS, NotTestable, Tested
 from darkregulome.stats.gene_claims import MINIMUM_LINKS, gene_pair, linked_genes, locus_means, network_draws
@@ -30,11 +31,8 @@ MOST_PAIRS = 20
 def genes_of(loci: pd.DataFrame) -> dict[str, str]:
     """Gene key to locus; every name of a locus's gene counts (gene, gene_id, gene_name), the first locus wins."""
     found: dict[str, str] = {}
-    for column in ("gene", "gene_name", "gene_id"):
-        if column in loci.columns:
-            for locus, key in zip(loci["locus"].astype(str), loci[column].map(gene_key), strict=True):
-                if not pd.isna(key) and key != ".":
-                    found.setdefault(str(key), locus)
+    for locus, key in genes_of_loci(loci):
+        found.setdefault(key, locus)
     if not found:
         raise InputError.at("the loci", "name no gene", "give loci with a column gene")
     return found

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from darkregulome.diagnosis.cross_check import gene_key
 from darkregulome.errors import InputError
+from darkregulome.genome.genes import gene_keys
 from darkregulome.genome.textfile import open_text
 
 _ENDS = (("protein1", "protein2"), ("node1", "node2"), ("gene1", "gene2"))
@@ -20,7 +20,7 @@ CHUNK = 500_000
 
 @dataclass(frozen=True)
 class Network:
-    """Links between genes of the loci: gene1, gene2 (keys of `gene_key`, gene1 < gene2), score (0 to 1000); notes."""
+    """Links between genes of the loci: gene1, gene2 (gene keys, gene1 < gene2), score (0 to 1000); notes."""
 
     links: pd.DataFrame
     notes: list[str]
@@ -33,7 +33,7 @@ def read_network(
 
     Parameters
     ----------
-    genes : keys of the genes, as `gene_key` makes them.
+    genes : the genes, as `gene_key` writes them.
     info : ``protein.info`` or ``protein.aliases``: the names of the proteins. Not needed where links name genes.
     min_score : least score, 0 to 1000 (STRING: 150 low, 400 medium, 700 high, 900 highest confidence).
     evidence : column of the score: combined_score, or a channel of the detailed file (experimental, coexpression, ...).
@@ -90,7 +90,7 @@ def read_names(info: Path, genes: set[str]) -> dict[str, str]:
                 f"has the columns {', '.join(chunk.columns[:6])}",
                 "give STRING's protein.info or protein.aliases (string_protein_id, preferred_name or alias)",
             )
-        keys = chunk[name_column].map(gene_key)
+        keys = gene_keys(chunk[name_column])
         rows = keys.isin(genes)
         for protein, key in zip(chunk.loc[rows, id_column], keys[rows], strict=True):
             found.setdefault(str(protein), str(key))
@@ -98,7 +98,7 @@ def read_names(info: Path, genes: set[str]) -> dict[str, str]:
 
 
 def read_pairs(path: Path) -> pd.DataFrame:
-    """Pairs of genes: gene1, gene2 (keys of `gene_key`) from two named columns, or from the first two.
+    """Pairs of genes: gene1, gene2 (gene keys) from two named columns, or from the first two.
 
     Raises
     ------
@@ -110,7 +110,7 @@ def read_pairs(path: Path) -> pd.DataFrame:
     if table.shape[1] < 2:
         raise InputError.at(path, "has fewer than two columns", "give gene1 and gene2")
     ends = next((pair for pair in _ENDS if set(pair) <= set(table.columns)), tuple(table.columns[:2]))
-    pairs = pd.DataFrame({name: table[end].map(gene_key) for name, end in zip(("gene1", "gene2"), ends, strict=True)})
+    pairs = pd.DataFrame({name: gene_keys(table[end]) for name, end in zip(("gene1", "gene2"), ends, strict=True)})
     pairs = pairs.dropna()
     pairs = pairs[pairs["gene1"] != pairs["gene2"]].drop_duplicates(ignore_index=True)
     if pairs.empty:
@@ -136,9 +136,8 @@ def _keys(proteins: pd.Series, names: dict[str, str] | None) -> pd.Series:
     if names is not None:
         mapped = proteins.astype(str).map(names)
         # A network export names genes beside ids: these need no map.
-        return mapped if mapped.notna().any() else proteins.map(gene_key)
-    unique = {name: gene_key(name) for name in proteins.unique()}
-    return proteins.map(unique)
+        return mapped if mapped.notna().any() else gene_keys(proteins)
+    return gene_keys(proteins)
 
 
 def _chunks(path: Path, what: str) -> Iterator[pd.DataFrame]:

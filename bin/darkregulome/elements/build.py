@@ -10,16 +10,8 @@ import pandas as pd
 from darkregulome.elements.class_map import ClassMap
 from darkregulome.errors import InputError, Problem
 from darkregulome.genome import sequence as seq
-from darkregulome.genome.annotation import (
-    LNCRNA_BIOTYPES,
-    TE_CLASSES,
-    Annotation,
-    Windows,
-    best_column,
-    read_bed,
-    read_gtf,
-    read_repeats,
-)
+from darkregulome.genome.annotation import LNCRNA_BIOTYPES, TE_CLASSES, Annotation, read_gtf, read_repeats
+from darkregulome.genome.bed import Windows, best_column, read_bed
 from darkregulome.genome.intervals import KEYS, covered_fraction, merge, paint
 from darkregulome.genome.reference import Reference
 

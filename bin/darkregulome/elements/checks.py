@@ -12,18 +12,18 @@ from darkregulome.elements.build import ElementSettings, build_elements, read_so
 from darkregulome.elements.class_map import ClassMap, default_class_map, read_class_map
 from darkregulome.elements.loci import place_loci, read_locus_rows
 from darkregulome.errors import InputError, Problem, raise_all
-from darkregulome.genome.annotation import MAX_PROBLEMS, Windows, read_gtf
+from darkregulome.genome.annotation import read_gtf
+from darkregulome.genome.bed import MAX_PROBLEMS, Windows
 from darkregulome.genome.bigwig import BigWig
 from darkregulome.genome.contigs import Contigs
+from darkregulome.genome.eqtls import EqtlTable
+from darkregulome.genome.genes import genes_of_loci
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.textfile import compression
 from darkregulome.io.schemas import LOCI
 from darkregulome.io.tables import read_table
 
 Found = TypeVar("Found")
-CHROM_COLUMNS = ("chrom", "chr", "chromosome")
-POSITION_COLUMNS = ("pos", "position", "pos_grch38")
-GENE_COLUMNS = ("gene_id", "gene_name", "gene", "gene_symbol", "molecular_trait_object_id")
 
 
 @dataclass(frozen=True)
@@ -145,47 +145,28 @@ def check_bigwig(path: Path, contigs: Contigs, windows: pd.DataFrame) -> list[st
 def check_eqtls(path: Path, reference: Reference, windows: Windows, genes: set[str]) -> list[str]:
     """Check an eQTL table: columns, positions, reference alleles inside the windows; notes on what it holds.
 
-    It has ``chrom`` and ``pos`` (1-based) or ``pos0`` (0-based), or GTEx's ``variant_id`` (``chr1_3322_G_A_b38``).
-    ``ref`` and the gene (``gene_id``, ``gene_name``, ``gene``) are checked where they are there.
+    `genome.eqtls` says which columns are read. REF and genes are checked where they are there.
+
+    Parameters
+    ----------
+    genes : of the loci, as `genome.genes.gene_key` writes them.
     """
-    table = read_table(path, dtype=dict.fromkeys(CHROM_COLUMNS, str)).rename(
-        columns=lambda name: str(name).lower().lstrip("#")
-    )
+    table = read_table(path)
     if table.empty:
         raise InputError.at(path, "has no eQTL", "leave it out")
-    sites = _eqtl_sites(table, path)
-    unplaced = int(sites["pos"].isna().sum())
+    eqtls = EqtlTable(table, path)
+    sites = eqtls.sites()
+    unplaced = int((sites["pos"].isna() | sites["chrom"].isna()).sum())
     _check_sites(path, sites, reference, windows, first_line=2)
     notes = [f"{path}: {unplaced} eQTLs have no position and will be left out"] if unplaced else []
     if note := reference.contigs.mapping_note(sites["chrom"].dropna().unique(), path):
         notes.append(note)
-    named = [table[name].astype(str).str.replace(r"\.\d+$", "", regex=True) for name in GENE_COLUMNS if name in table]
-    if not named:
+    columns = [set(keys.dropna()) for _, keys in eqtls.genes().items()]
+    if not columns:
         notes.append(f"{path}: names no genes, so position alone will decide")
-    elif not genes & set().union(*named):
+    elif not genes & set().union(*columns):
         notes.append(f"{path}: has no eQTL of any gene of the loci, so the eQTL check will be empty")
     return notes
-
-
-def _eqtl_sites(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """chrom, pos (1-based) and ref of an eQTL table, whichever way it has them."""
-    chrom = next((table[name] for name in CHROM_COLUMNS if name in table), None)
-    position = next((table[name] for name in POSITION_COLUMNS if name in table), None)
-    if chrom is not None and (position is not None or "pos0" in table):
-        if "pos0" in table:
-            position = pd.to_numeric(table["pos0"], errors="coerce") + 1
-        ref = table.get("ref", "")
-    elif variant := next((name for name in ("variant_id", "variant") if name in table), None):
-        parts = table[variant].astype(str).str.extract(r"^([^_:]+)[_:](\d+)[_:]([A-Za-z]*)")
-        chrom, position, ref = parts[0], parts[1], parts[2]
-    else:
-        raise InputError.at(
-            path,
-            f"has no positions (its columns are {', '.join(table.columns)})",
-            "give chrom and pos (1-based), chrom and pos0 (0-based), or variant_id as chr_pos_ref_alt_b38",
-        )
-    sites = pd.DataFrame({"chrom": chrom.astype(str), "pos": position, "ref": ref})
-    return sites.assign(pos=pd.to_numeric(sites["pos"], errors="coerce"))
 
 
 def check_variants(path: Path, reference: Reference, loci: pd.DataFrame) -> list[str]:
@@ -243,20 +224,10 @@ def _check_placed(
     if inputs.conservation is not None:
         findings.notes += findings.attempt(check_bigwig, inputs.conservation, contigs, loci) or []
     if inputs.eqtl is not None:
-        genes = _gene_names(loci, None if annotation is None else annotation.genes)
+        genes = {key for _, key in genes_of_loci(loci)}
         findings.notes += findings.attempt(check_eqtls, inputs.eqtl, reference, Windows(loci), genes) or []
     if inputs.variants is not None:
         findings.notes += findings.attempt(check_variants, inputs.variants, reference, loci) or []
-
-
-def _gene_names(loci: pd.DataFrame, genes: pd.DataFrame | None) -> set[str]:
-    """Names and ids (without version) of the loci's genes."""
-    names = set(loci["gene"].str.replace(r"\.\d+$", "", regex=True))
-    if genes is not None:
-        ids = genes["gene_id"].str.replace(r"\.\d+$", "", regex=True)
-        ours = genes["gene_name"].isin(names) | ids.isin(names)
-        names |= set(ids[ours]) | set(genes.loc[ours, "gene_name"])
-    return names
 
 
 def _check_sites(
@@ -268,7 +239,7 @@ def _check_sites(
     for row, (name, pos, ref) in enumerate(sites[["chrom", "pos", "ref"]].itertuples(index=False, name=None)):
         chrom = reference.contigs.resolve(str(name))
         where = f"{path}:{row + first_line}" if first_line is not None else f"{path} {name}:{pos}"
-        if pos != pos:  # no position: counted by the caller
+        if pd.isna(name) or pos != pos:  # no position: counted by the caller
             continue
         if pos != int(pos) or pos < 1:
             problems.append(Problem(where, f"has the position {pos}", "give 1-based whole numbers"))

@@ -1,17 +1,18 @@
 """Genes to loci: a TSS, its strand, and a window around it."""
 
 import csv
-import difflib
 import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from darkregulome.errors import InputError, Problem, raise_all
 from darkregulome.genome.contigs import Contigs
+from darkregulome.genome.genes import GeneIndex
 from darkregulome.genome.textfile import numbered_lines
 from darkregulome.io.schemas import LOCI
 from darkregulome.io.tables import check_separator, read_table, table_format
@@ -19,7 +20,6 @@ from darkregulome.io.tables import check_separator, read_table, table_format
 COLUMNS = ("locus", "gene", "chrom", "tss", "strand")
 # Locus names become file names and the first part of element names, which '|' ends.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_VERSION = re.compile(r"\.\d+$")
 FAILED_COLUMNS = ("locus", "gene", "stage", "reason")
 
 
@@ -122,26 +122,26 @@ def place_loci(
     tables may know the gene by either; and the loci that cannot be placed, each with its reason.
     """
     rows = list(rows)
-    finder = _GeneFinder(genes)
+    index = GeneIndex(genes)
     seen: Counter[str] = Counter()
     placed, failed = [], []
     for row in rows:
         seen[row.locus] += 1
         try:
             _check_name(row, seen[row.locus])
-            chrom, tss, strand = _given_tss(row, contigs) if row.tss is not None else finder.find(row, contigs)
+            chrom, tss, strand = _given_tss(row, contigs) if row.tss is not None else _tss_of_gene(row, index, contigs)
             _check_tss(row, chrom, tss, contigs)
         except InputError as error:
             failed.append(FailedLocus(row.locus, row.gene, error.problems[0]))
             continue
         start, end = max(0, tss - flank), min(contigs.lengths[chrom], tss + flank + 1)
-        placed.append((row.locus, row.gene, chrom, tss, strand, start, end, *finder.names(row.gene)))
+        placed.append((row.locus, row.gene, chrom, tss, strand, start, end, *_id_and_name(index.find(row.gene))))
     return pd.DataFrame(placed, columns=[*LOCI.columns, "gene_id", "gene_name"]), failed
 
 
 def read_placed_loci(path: str | Path, contigs: Contigs) -> pd.DataFrame:
     """Read the loci that `place_loci` placed, and check that they are of this reference."""
-    loci = read_table(path, LOCI, dtype={"chrom": str, "locus": str, "gene": str})
+    loci = read_table(path, LOCI)
     if loci.empty:
         raise InputError.at(path, "has no locus", "give at least one")
     problems = []
@@ -196,67 +196,40 @@ def _check_tss(row: LocusRow, chrom: str, tss: int, contigs: Contigs) -> None:
         )
 
 
-class _GeneFinder:
-    """Finds genes by name, then by id, and says why one cannot be found."""
-
-    def __init__(self, genes: pd.DataFrame):
-        self._genes = genes
-        self._by_name = _positions(genes["gene_name"])
-        self._by_id = _positions(genes["gene_id"].str.replace(_VERSION, "", regex=True))
-
-    def names(self, gene: str) -> tuple[str, str]:
-        """Id and name of a gene that the GTF has once; '.' and '.' otherwise."""
-        found = self._rows(gene)
-        if len(found) != 1:
-            return ".", "."
-        row = self._genes.iloc[found[0]]
-        return str(row["gene_id"]), str(row["gene_name"])
-
-    def find(self, row: LocusRow, contigs: Contigs) -> tuple[str, int, str]:
-        found = self._rows(row.gene)
-        if not found:
-            raise self._unknown(row)
-        genes = self._genes.iloc[found]
-        if row.chrom:
-            genes = genes[genes["chrom"] == contigs.require(row.chrom, row.where)]
-            if genes.empty:
-                raise InputError.at(
-                    row.where, f"the GTF has no gene {row.gene!r} on {row.chrom}", "correct the contig, or leave it out"
-                )
-        places = {self._five_prime(gene) for gene in genes.itertuples()}
-        if len(places) > 1:
-            shown = ", ".join(f"{gene.gene_id} ({gene.chrom}:{gene.start}-{gene.end})" for gene in genes.itertuples())
-            raise InputError.at(
-                row.where, f"the gene name {row.gene!r} is that of {len(genes)} genes: {shown}", "give the gene's id"
-            )
-        chrom, tss, strand = places.pop()
-        if strand not in ("+", "-"):
-            raise InputError.at(
-                row.where, f"the gene {row.gene!r} has the strand {strand!r} in the GTF", "give chrom, tss and strand"
-            )
-        return chrom, tss, strand
-
-    def _rows(self, gene: str) -> list[int]:
-        return self._by_name.get(gene) or self._by_id.get(_VERSION.sub("", gene)) or []
-
-    @staticmethod
-    def _five_prime(gene) -> tuple[str, int, str]:
-        return gene.chrom, int(gene.start if gene.strand == "+" else gene.end - 1), gene.strand
-
-    def _unknown(self, row: LocusRow) -> InputError:
-        known = [*self._by_name, *self._by_id]
-        close = difflib.get_close_matches(row.gene, known, n=3, cutoff=0.7)
-        # Case is the usual slip: mouse symbols for human ones.
-        close += [name for name in known if name.upper() == row.gene.upper() and name not in close]
+def _tss_of_gene(row: LocusRow, index: GeneIndex, contigs: Contigs) -> tuple[str, int, str]:
+    """Contig, TSS and strand of the one gene that a row names."""
+    genes = index.find(row.gene)
+    if genes.empty:
+        close = index.close_names(row.gene)
         remedy = (
             f"write {' or '.join(close)} if that is meant" if close else "check its name, or give chrom, tss and strand"
         )
-        return InputError.at(row.where, f"the gene {row.gene!r} is not in the GTF (on a contig of the FASTA)", remedy)
+        raise InputError.at(row.where, f"the gene {row.gene!r} is not in the GTF (on a contig of the FASTA)", remedy)
+    if row.chrom:
+        genes = genes[genes["chrom"] == contigs.require(row.chrom, row.where)]
+        if genes.empty:
+            raise InputError.at(
+                row.where, f"the GTF has no gene {row.gene!r} on {row.chrom}", "correct the contig, or leave it out"
+            )
+    places = set(zip(genes["chrom"], five_prime_ends(genes).tolist(), genes["strand"], strict=True))
+    if len(places) > 1:
+        shown = ", ".join(f"{gene.gene_id} ({gene.chrom}:{gene.start}-{gene.end})" for gene in genes.itertuples())
+        raise InputError.at(
+            row.where, f"the gene name {row.gene!r} is that of {len(genes)} genes: {shown}", "give the gene's id"
+        )
+    chrom, tss, strand = places.pop()
+    if strand not in ("+", "-"):
+        raise InputError.at(
+            row.where, f"the gene {row.gene!r} has the strand {strand!r} in the GTF", "give chrom, tss and strand"
+        )
+    return chrom, tss, strand
 
 
-def _positions(names: pd.Series) -> dict[str, list[int]]:
-    """The row numbers of each name."""
-    found: dict[str, list[int]] = {}
-    for row, name in enumerate(names):
-        found.setdefault(name, []).append(row)
-    return found
+def five_prime_ends(genes: pd.DataFrame) -> np.ndarray:
+    """Position of the first base of each gene on its strand, which is taken for its TSS; integers, shape (genes,)."""
+    return np.where(genes["strand"] == "+", genes["start"], genes["end"] - 1).astype(np.int64)
+
+
+def _id_and_name(genes: pd.DataFrame) -> tuple[str, str]:
+    """Id and name of the gene that the GTF has once; '.' and '.' otherwise."""
+    return (str(genes["gene_id"].iloc[0]), str(genes["gene_name"].iloc[0])) if len(genes) == 1 else (".", ".")

@@ -12,9 +12,10 @@ import pandas as pd
 
 from darkregulome.elements.build import describe, signed_distance
 from darkregulome.elements.class_map import ClassMap
-from darkregulome.elements.loci import place_loci, read_locus_rows
+from darkregulome.elements.loci import five_prime_ends, place_loci, read_locus_rows
 from darkregulome.errors import InputError, Problem, raise_all
-from darkregulome.genome.annotation import Windows, read_gtf, read_repeats
+from darkregulome.genome.annotation import read_gtf, read_repeats
+from darkregulome.genome.bed import Windows, check_interval_table, place
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.intervals import KEYS, covered_fraction
 from darkregulome.genome.reference import Reference
@@ -98,21 +99,7 @@ def complete_elements(given: pd.DataFrame, where: object, around: Around | None 
 
 def _intervals(given: pd.DataFrame, where: object) -> pd.DataFrame:
     """Names and intervals, checked."""
-    if lacking := [name for name in KEYS if name not in given.columns]:
-        raise InputError.at(
-            where,
-            f"lacks {', '.join(lacking)} (its columns are {', '.join(map(str, given.columns[:12]))})",
-            "give the columns chrom, start, end (0-based, half-open), or an element table",
-        )
-    table = given.reset_index(drop=True).copy()
-    table["chrom"] = table["chrom"].astype(str)
-    starts, ends = (pd.to_numeric(table[name], errors="coerce") for name in ("start", "end"))
-    bad = starts.isna() | ends.isna() | (starts < 0) | (ends <= starts)
-    raise_all(
-        Problem(f"{where}:{row + 2}", f"has the interval {_shown(table, row)}", "give 0 <= start < end")
-        for row in np.flatnonzero(bad)[:5]
-    )
-    table["start"], table["end"] = starts.astype(np.int64), ends.astype(np.int64)
+    table = check_interval_table(given.reset_index(drop=True), where)
     if "element" not in table.columns:
         table = table.drop_duplicates(KEYS, ignore_index=True)
         table["element"] = interval_names(table)
@@ -130,10 +117,6 @@ def interval_names(table: pd.DataFrame) -> pd.Series:
     return table["chrom"].astype(str) + ":" + table["start"].astype(str) + "-" + table["end"].astype(str)
 
 
-def _shown(table: pd.DataFrame, row: int) -> str:
-    return "{}:{}-{}".format(*(table[name].iloc[row] for name in KEYS))
-
-
 def _in_reference_names(table: pd.DataFrame, where: object, contigs: Contigs) -> pd.DataFrame:
     """Contigs by the reference's names; intervals must lie inside them."""
     table = table.assign(chrom=[contigs.require(name, where) for name in table["chrom"]])
@@ -141,7 +124,7 @@ def _in_reference_names(table: pd.DataFrame, where: object, contigs: Contigs) ->
     raise_all(
         Problem(
             str(where),
-            f"has {_shown(table, row)}, past the contig's end ({contigs.lengths[table['chrom'].iloc[row]]})",
+            f"has {place(table, row)}, past the contig's end ({contigs.lengths[table['chrom'].iloc[row]]})",
             f"give intervals of the assembly of {contigs.where}",
         )
         for row in np.flatnonzero(outside)[:5]
@@ -237,8 +220,7 @@ def _tss_table(around: Around, contigs: Contigs, notes: list[str]) -> pd.DataFra
         notes.append("Each element belongs to the nearest TSS of any gene (the gene's 5' end).")
     genes = genes.drop_duplicates(["gene_id", "chrom"], ignore_index=True)
     names = genes["gene_name"].where(~genes["gene_name"].duplicated(keep=False), genes["gene_id"])
-    tss = np.where(genes["strand"] == "+", genes["start"], genes["end"] - 1)
-    return genes.assign(locus=names, gene=genes["gene_name"], tss=tss)[
+    return genes.assign(locus=names, gene=genes["gene_name"], tss=five_prime_ends(genes))[
         ["locus", "gene", "chrom", "tss", "strand", "gene_id", "gene_name"]
     ]
 

@@ -1,23 +1,20 @@
-"""Genes (GTF), intervals (BED) and repeats (RepeatMasker) as tables in the reference's contig names.
+"""Genes (GTF) and repeats (RepeatMasker) as tables in the reference's contig names.
 
 Read line by line, keeping only what lies in the windows asked for: a genome-wide RepeatMasker table has millions
 of lines and a run needs a few per cent of them, and a message can then name the line.
 """
 
-import bisect
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import bioframe
 import pandas as pd
 
 from darkregulome.errors import InputError, Problem
+from darkregulome.genome.bed import Interval, Intervals, RecordsOfFile, Windows, best_column, parsed, read_bed
 from darkregulome.genome.contigs import Contigs
-from darkregulome.genome.textfile import bed_lines, numbered_lines
-
-MAX_PROBLEMS = 5
+from darkregulome.genome.intervals import KEYS
+from darkregulome.genome.textfile import numbered_lines
 
 # GENCODE and Ensembl biotypes of long non-coding RNA genes, of this decade and the last.
 LNCRNA_BIOTYPES = frozenset(
@@ -50,28 +47,6 @@ _GTF_COLUMNS = 9
 _ATTRIBUTE = re.compile(r'(\w+) (?:"([^"]*)"|([^";]+))')
 
 
-class Windows:
-    """Half-open windows by contig; answers whether an interval touches any of them."""
-
-    def __init__(self, windows: pd.DataFrame):
-        self._starts: dict[str, list[int]] = {}
-        self._ends: dict[str, list[int]] = {}
-        if len(windows):
-            merged = bioframe.merge(windows[["chrom", "start", "end"]], min_dist=0)
-            for chrom, group in merged.groupby("chrom", sort=False):
-                group = group.sort_values("start")
-                self._starts[str(chrom)] = group["start"].tolist()
-                self._ends[str(chrom)] = group["end"].tolist()
-
-    def touches(self, chrom: str, start: int, end: int) -> bool:
-        """True where ``[start, end)`` shares a base with a window."""
-        starts = self._starts.get(chrom)
-        if starts is None:
-            return False
-        at = bisect.bisect_left(starts, end) - 1
-        return at >= 0 and self._ends[chrom][at] > start
-
-
 @dataclass
 class Annotation:
     """Genes and exons of a GTF.
@@ -89,56 +64,6 @@ class Annotation:
     notes: list[str] = field(default_factory=list)
 
 
-@dataclass
-class Intervals:
-    """Intervals of one file that touch the windows asked for, and what the file held.
-
-    Attributes
-    ----------
-    table : chrom, start, end and the columns of the format.
-    n_records : records in the file, wherever they lie.
-    notes : sentences on contig names mapped or left out.
-    """
-
-    table: pd.DataFrame
-    n_records: int
-    notes: list[str] = field(default_factory=list)
-
-
-def read_bed(path: str | Path, contigs: Contigs, windows: Windows | None = None) -> Intervals:
-    """Read BED of 3 to any number of columns, gzipped or not.
-
-    The table has chrom, start, end, name and strand ('.' where absent), and the file's columns from the fourth on as
-    they stand: column4, column5, ... A table of UCSC's database is BED after its first column, the bin.
-    """
-    reader = _Reader(path, contigs, windows)
-    for number, fields in bed_lines(path):
-        if _has_bin(fields):
-            fields = fields[1:]
-        if len(fields) < 3:
-            reader.problem(number, f"has {len(fields)} columns, where BED has 3 or more", "separate columns by tabs")
-            continue
-        reader.add(number, fields[0], fields[1], fields[2], fields[3:])
-    width = max((len(rest) for *_, rest in reader.kept), default=0)
-    columns = [f"column{at}" for at in range(4, 4 + max(width, 3))]
-    rows = [(c, s, e, *rest, *["."] * (len(columns) - len(rest))) for c, s, e, rest in reader.kept]
-    table = pd.DataFrame(rows, columns=["chrom", "start", "end", *columns])
-    table["name"] = table["column4"]
-    table["strand"] = table["column6"].where(table["column6"].isin(["+", "-"]), ".")
-    return reader.done(table)
-
-
-def _has_bin(fields: list[str]) -> bool:
-    """True for ``585 chr1 10 20 ...``: UCSC's bin, then a contig that is no number, then an interval."""
-    return (
-        len(fields) >= 4
-        and fields[0].isdecimal()
-        and not fields[1].isdecimal()
-        and fields[2].isdecimal()
-        and fields[3].isdecimal()
-    )
-
-
 def read_repeats(path: str | Path, contigs: Contigs, windows: Windows | None = None) -> Intervals:
     """Read repeats: UCSC's rmsk table (17 columns), RepeatMasker's ``.out``, or BED with the class in some column.
 
@@ -148,24 +73,22 @@ def read_repeats(path: str | Path, contigs: Contigs, windows: Windows | None = N
     layout = _repeat_layout(path)
     if layout == "bed":
         return _repeats_from_bed(read_bed(path, contigs, windows), path)
-    reader = _Reader(path, contigs, windows)
-    parse = _rmsk_fields if layout == "rmsk" else _repeatmasker_out_fields
+    records = RecordsOfFile(path, contigs, windows)
+    columns_of = _rmsk_columns if layout == "rmsk" else _repeatmasker_out_columns
     for number, line in numbered_lines(path):
-        parsed = parse(line)
-        if parsed is None:
-            continue
-        if len(parsed) == 1:
-            reader.problem(number, parsed[0], "give UCSC's rmsk table, RepeatMasker's .out or BED")
-            continue
-        chrom, start, end, *rest = parsed
-        reader.add(number, chrom, start, end, rest)
-    columns = ["chrom", "start", "end", "strand", "name", "repeat_class", "repeat_family"]
-    table = pd.DataFrame([(c, s, e, *rest) for c, s, e, rest in reader.kept], columns=columns)
+        columns = columns_of(line)
+        if isinstance(columns, str):
+            remedy = "give UCSC's rmsk table, RepeatMasker's .out or BED"
+            records.add(Problem(f"{path}:{number}", columns, remedy))
+        elif columns:
+            records.add(parsed(path, number, columns))
+    names = [*KEYS, "strand", "name", "repeat_class", "repeat_family"]
+    table = pd.DataFrame([(*row[1:4], *row.rest) for row in records.kept], columns=names)
     classes = table["repeat_class"].str.rstrip("?")
     same = table["repeat_family"].isin(["", "."]) | (table["repeat_family"] == table["repeat_class"])
     table["family"] = classes.where(same, classes + "/" + table["repeat_family"].str.rstrip("?"))
     table["repeat_class"] = classes
-    return reader.done(table.drop(columns="repeat_family"))
+    return records.finish(table.drop(columns="repeat_family"))
 
 
 def read_gtf(path: str | Path, contigs: Contigs, windows: Windows | None = None, exons: bool = True) -> Annotation:
@@ -174,100 +97,29 @@ def read_gtf(path: str | Path, contigs: Contigs, windows: Windows | None = None,
     ``gene_type`` and ``gene_biotype`` are one; a gene without a name has its id as name; genes without a ``gene`` line
     are made from their transcripts (or exons). `windows` limits the exons, never the genes.
     """
-    reader = _Reader(path, contigs, None)
+    records = RecordsOfFile(path, contigs)
     wanted = {"gene", "transcript", "exon", "CDS"} if exons else {"gene", "transcript"}
     for number, line in numbered_lines(path):
         fields = line.split("\t")
         if len(fields) < _GTF_COLUMNS:
-            reader.problem(number, f"has {len(fields)} columns, where GTF has 9", "separate columns by tabs")
+            what = f"has {len(fields)} columns, where GTF has 9"
+            records.add(Problem(f"{path}:{number}", what, "separate columns by tabs"))
             continue
         feature = fields[2]
-        if feature not in wanted:
-            reader.n_records += 1
-            continue
-        chrom = contigs.resolve(fields[0])
-        if feature in ("exon", "CDS") and windows is not None and chrom is not None:
-            try:
-                if not windows.touches(chrom, int(fields[3]) - 1, int(fields[4])):
-                    reader.n_records += 1
-                    continue
-            except ValueError:
-                pass  # told below
-        start = str(int(fields[3]) - 1) if fields[3].isdecimal() else fields[3]
-        reader.add(number, fields[0], start, fields[4], [feature, fields[6], fields[8]])
-    rows = _gtf_rows(reader)
-    notes = reader.done(rows).notes
+        row = None
+        if feature in wanted:
+            columns = [fields[0], _zero_based(fields[3]), fields[4], feature, fields[6], fields[8]]
+            row = parsed(path, number, columns)
+            if feature in ("exon", "CDS") and windows is not None and isinstance(row, Interval):
+                chrom = contigs.resolve(row.chrom)
+                row = row if chrom is None or windows.touches(chrom, row.start, row.end) else None
+        if row is None:
+            records.n_records += 1
+        else:
+            records.add(row)
+    rows = _gtf_rows(records)
+    notes = records.finish(rows).notes
     return Annotation(_genes(rows), _exons(rows), notes)
-
-
-class _Reader:
-    """Collects records and problems of one file, in the reference's contig names."""
-
-    def __init__(self, path: str | Path, contigs: Contigs, windows: Windows | None):
-        self.path, self.contigs, self.windows = path, contigs, windows
-        self.kept: list[tuple[str, int, int, list[str]]] = []
-        self.n_records = 0
-        self.problems: list[Problem] = []
-        self.names: dict[str, int] = {}
-
-    def problem(self, number: int, what: str, remedy: str) -> None:
-        self.problems.append(Problem(f"{self.path}:{number}", what, remedy))
-        if len(self.problems) >= MAX_PROBLEMS:
-            raise InputError(*self.problems)
-
-    def add(self, number: int, name: str, start_text: str, end_text: str, rest: list[str]) -> None:
-        """Keep a record if it lies on a contig of the reference and touches a window; note what is wrong with it."""
-        self.n_records += 1
-        self.names[name] = self.names.get(name, 0) + 1
-        try:
-            start, end = int(start_text), int(end_text)
-        except ValueError:
-            self.problem(
-                number, f"has {start_text!r} and {end_text!r} as its interval", "give whole numbers, columns by tabs"
-            )
-            return
-        chrom = self.contigs.resolve(name)
-        if start < 0 or end < start:
-            self.problem(number, f"has the interval {name}:{start}-{end}", "give 0 <= start < end")
-            return
-        if chrom is None or start == end:
-            return
-        if end > self.contigs.lengths[chrom]:
-            self.problem(
-                number,
-                f"ends at {name}:{end}, past the contig's end ({self.contigs.lengths[chrom]})",
-                f"use an annotation of the assembly of {self.contigs.where}",
-            )
-            return
-        if self.windows is None or self.windows.touches(chrom, start, end):
-            self.kept.append((chrom, start, end, rest))
-
-    def done(self, table: pd.DataFrame) -> Intervals:
-        """The table with its notes; raises what was collected, and if no contig of the file is known."""
-        if self.problems:
-            raise InputError(*self.problems)
-        if not self.n_records:
-            raise InputError.at(
-                self.path, "has no record", "give an annotation with at least one line, or leave it out"
-            )
-        known = [name for name in self.names if self.contigs.resolve(name) is not None]
-        if not known and self.names:
-            raise InputError.at(
-                self.path,
-                f"names the contigs {', '.join(list(self.names)[:3])}, none of which is in {self.contigs.where} "
-                f"({', '.join(list(self.contigs.lengths)[:3])})",
-                "use files of the same assembly",
-            )
-        notes = []
-        if mapped := self.contigs.mapping_note(self.names, self.path):
-            notes.append(mapped)
-        if unknown := [name for name in self.names if self.contigs.resolve(name) is None]:
-            count = sum(self.names[name] for name in unknown)
-            notes.append(
-                f"{self.path}: {count} records on {len(unknown)} contigs that {self.contigs.where} does not have "
-                f"({', '.join(unknown[:3])}{', ...' if len(unknown) > 3 else ''}) are left out"
-            )
-        return Intervals(table.reset_index(drop=True), self.n_records, notes)
 
 
 def _repeat_layout(path: str | Path) -> str:
@@ -285,24 +137,29 @@ def _repeat_layout(path: str | Path) -> str:
     return "bed"
 
 
-def _rmsk_fields(line: str) -> list[str] | None:
-    """chrom, start, end, strand, repName, repClass, repFamily; or the one thing that is wrong."""
+def _rmsk_columns(line: str) -> list[str] | str:
+    """chrom, start, end, strand, repName, repClass, repFamily; or what is wrong with the line."""
     fields = line.split("\t")
     if len(fields) != _RMSK_COLUMNS:
-        return [f"has {len(fields)} columns, where the rmsk table has {_RMSK_COLUMNS}"]
-    return [fields[5], fields[6], fields[7], fields[9], fields[10], fields[11], fields[12]]
+        return f"has {len(fields)} columns, where the rmsk table has {_RMSK_COLUMNS}"
+    return [*fields[5:8], *fields[9:13]]
 
 
-def _repeatmasker_out_fields(line: str) -> list[str] | None:
-    """As `_rmsk_fields`, of RepeatMasker's .out (1-based, closed); None for its header lines."""
+def _repeatmasker_out_columns(line: str) -> list[str] | str:
+    """As `_rmsk_columns`, of RepeatMasker's .out (1-based, closed); nothing for its header lines."""
     fields = line.split()
     if fields[0] in ("SW", "score"):
-        return None
+        return []
     if len(fields) < 14:
-        return [f"has {len(fields)} columns, where RepeatMasker's .out has 15"]
-    start = str(int(fields[5]) - 1) if fields[5].isdecimal() else fields[5]
+        return f"has {len(fields)} columns, where RepeatMasker's .out has 15"
     repeat_class, _, family = fields[10].partition("/")
-    return [fields[4], start, fields[6], "-" if fields[8] == "C" else "+", fields[9], repeat_class, family or "."]
+    strand = "-" if fields[8] == "C" else "+"
+    return [fields[4], _zero_based(fields[5]), fields[6], strand, fields[9], repeat_class, family or "."]
+
+
+def _zero_based(text: str) -> str:
+    """A position counted from 1 as one counted from 0; what is no position stays, for the message."""
+    return str(int(text) - 1) if text.isascii() and text.isdecimal() and len(text) < 16 else text
 
 
 def _repeats_from_bed(bed: Intervals, path: str | Path) -> Intervals:
@@ -321,21 +178,13 @@ def _repeats_from_bed(bed: Intervals, path: str | Path) -> Intervals:
         table = table.assign(family=family)
     table["family"] = table["family"].str.replace("?", "", regex=False)
     table["repeat_class"] = table["family"].str.split("/").str[0]
-    columns = ["chrom", "start", "end", "strand", "name", "repeat_class", "family"]
+    columns = [*KEYS, "strand", "name", "repeat_class", "family"]
     return Intervals(table[columns].reset_index(drop=True), bed.n_records, bed.notes)
 
 
-def best_column(table: pd.DataFrame, matches: Callable[[pd.Series], pd.Series]) -> str | None:
-    """The text column, from BED's fourth on, with most words that match; None if none has any."""
-    columns = [name for name in table.columns if name.startswith("column")]
-    shares = {name: float(matches(table[name]).mean()) for name in columns} if len(table) else {}
-    best = max(shares, key=lambda name: shares[name], default=None)
-    return best if best is not None and shares[best] > 0 else None
-
-
-def _gtf_rows(reader: _Reader) -> pd.DataFrame:
+def _gtf_rows(records: RecordsOfFile) -> pd.DataFrame:
     rows = []
-    for chrom, start, end, (feature, strand, text) in reader.kept:
+    for _, chrom, start, end, (feature, strand, text) in records.kept:
         tags = {key: quoted or plain for key, quoted, plain in _ATTRIBUTE.findall(text)}
         gene_id = tags.get("gene_id") or tags.get("gene_name") or tags.get("gene")
         if not gene_id:
@@ -349,9 +198,9 @@ def _gtf_rows(reader: _Reader) -> pd.DataFrame:
                 tags.get("transcript_type") or tags.get("transcript_biotype") or "",
             )
         )
-    if reader.kept and not rows:
+    if records.kept and not rows:
         raise InputError.at(
-            reader.path, "has no gene_id in any line (a GFF3 has none)", 'give a GTF, with attributes as gene_id "ID";'
+            records.path, "has no gene_id in any line (a GFF3 has none)", 'give a GTF, with attributes as gene_id "ID";'
         )
     columns = ["chrom", "start", "end", "strand", "feature", "gene_id", "gene_name", "biotype", "transcript_id"]
     return pd.DataFrame(rows, columns=[*columns, "transcript_biotype"])

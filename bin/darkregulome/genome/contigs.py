@@ -1,5 +1,6 @@
 """Names and lengths of contigs, and the one place where ``chr1`` meets ``1``."""
 
+import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
@@ -57,3 +58,9 @@ def contig_aliases(name: str) -> tuple[str, ...]:
     if name in _MITOCHONDRION:
         return (name, *(alias for alias in _MITOCHONDRION if alias != name))
     return (name, name.removeprefix("chr")) if name.startswith("chr") else (name, f"chr{name}")
+
+
+def bare_contig(name: str) -> str:
+    """A contig's name without the prefix ``chr``; M for MT."""
+    bare = re.sub(r"^chr", "", str(name), flags=re.IGNORECASE)
+    return "M" if bare.upper() == "MT" else bare

@@ -21,6 +21,12 @@ from darkregulome.io.schemas import TableSchema
 
 _NEEDED = {"int64": "whole numbers", "Int64": "whole numbers", "float64": "numbers"}
 _KEY_CHECK = "multiple_fields_uniqueness"
+KEY_COLUMNS = frozenset(
+    {"chrom", "chr", "chromosome", "gene", "gene_id", "gene_name", "gene_symbol", "molecular_trait_object_id"}
+    | {"locus", "element", "name", "model", "class", "subclass", "family", "sequence", "window", "array"}
+    | {"id", "ref", "alt", "variant", "variant_id", "rsid"}
+)
+"""Columns that name something: they are text in every table, so that contig 1 is never 1.0, nor element 007 the 7th."""
 _SEPARATORS = {".tsv": "\t", ".csv": ",", ".txt": "\t", ".bed": "\t"}
 
 
@@ -36,7 +42,7 @@ def table_format(path: str | Path) -> str:
 
 
 def read_table(path: str | Path, schema: TableSchema | None = None, **read_options: Any) -> pd.DataFrame:
-    """Read a table and check it.
+    """Read a table and check it; columns that name something (`KEY_COLUMNS`) are text.
 
     Raises
     ------
@@ -48,12 +54,26 @@ def read_table(path: str | Path, schema: TableSchema | None = None, **read_optio
     require_file(path)
     with reading(path):
         if kind == "parquet":
-            frame = pq.read_table(path).to_pandas()
+            frame = _names_as_text(pq.read_table(path)).to_pandas()
         else:
-            frame = pd.read_csv(path, sep=kind, keep_default_na=True, comment=None, **read_options)
+            header = pd.read_csv(path, sep=kind, comment=None, nrows=0).columns
+            text = {name: str for name in header if _is_key(name)}
+            frame = pd.read_csv(path, sep=kind, comment=None, **{"dtype": text, **read_options})
             if len(frame.columns) == 1:
                 check_separator(path, str(frame.columns[0]), kind)
     return frame if schema is None else check_table(frame, schema, path)
+
+
+def _is_key(column: str) -> bool:
+    return column.lower().lstrip("#") in KEY_COLUMNS
+
+
+def _names_as_text(table: pa.Table) -> pa.Table:
+    """Whole numbers in columns that name something, as text."""
+    for at, column in enumerate(table.schema):
+        if _is_key(column.name) and pa.types.is_integer(column.type):
+            table = table.set_column(at, column.name, table.column(at).cast(pa.string()))
+    return table
 
 
 def check_separator(path: str | Path, header: str, separator: str) -> None:

@@ -34,8 +34,8 @@ def read_embeddings(folder: Path) -> dict[str, Any]:
     enrichment = folder / "enrichment.tsv"
     return {
         **record,
-        "placed": read_table(folder / "windows.tsv.gz", dtype={"chrom": str, "window": str, "class": str}),
-        "enrichment": read_table(enrichment, dtype={"class": str}) if enrichment.is_file() else pd.DataFrame(),
+        "placed": read_table(folder / "windows.tsv.gz"),
+        "enrichment": read_table(enrichment) if enrichment.is_file() else pd.DataFrame(),
         "figures": find_figures([folder]),
     }
 

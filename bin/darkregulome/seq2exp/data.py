@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from darkregulome.errors import InputError, Problem, raise_all
-from darkregulome.genome.annotation import read_bed
 from darkregulome.genome.bases import base_codes, reverse_complement_codes
+from darkregulome.genome.bed import read_bed
 from darkregulome.genome.bigwig import BigWig
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.reference import Reference
@@ -71,7 +71,7 @@ def read_genes(path: str | Path, contigs: Contigs) -> pd.DataFrame:
     ------
     InputError : the table does not fit, or has contigs or TSSs that the FASTA does not have.
     """
-    genes = read_table(path, EXPRESSION, dtype={"chrom": str, "gene": str})
+    genes = read_table(path, EXPRESSION)
     names = {name: contigs.resolve(str(name)) for name in genes["chrom"].unique()}
     problems = [
         Problem(str(path), f"has genes on {name!r}, which {contigs.where} does not have", "use the FASTA's own names")

@@ -18,8 +18,8 @@ import numpy as np
 import torch
 
 from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.genome.bed import bed_intervals
 from darkregulome.genome.bigwig import BigWig
-from darkregulome.genome.textfile import bed_lines
 from darkregulome.training.loop import Losses, Plan, Report, Task, train
 from darkregulome.training.schedule import Budget, cosine_rate
 from darkregulome.training.state import StateFile, fingerprint
@@ -102,15 +102,7 @@ def read_tracks(paths: Sequence[Path], contigs: Mapping[str, np.ndarray]) -> dic
 
 def read_sites(path: Path) -> list[Site]:
     """TSSs of a BED file: its first column and the middle of its interval."""
-    sites: list[Site] = []
-    for number, fields in bed_lines(path):
-        try:
-            sites.append((fields[0], (int(fields[1]) + int(fields[2]) - 1) // 2))
-        except (IndexError, ValueError) as error:
-            raise InputError.at(f"{path}:{number}", "is not a BED line", "give contig, start, end") from error
-    if not sites:
-        raise InputError.at(path, "holds no TSS", "give a BED file with one line a TSS")
-    return sites
+    return [(row.chrom, (row.start + row.end - 1) // 2) for row in bed_intervals(path)]
 
 
 class TrackWindows:

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from darkregulome.errors import InputError
-from darkregulome.genome.annotation import read_bed
+from darkregulome.genome.bed import read_bed
 from darkregulome.genome.contigs import Contigs
 from darkregulome.training.build import Language
 from darkregulome.training.lm import LanguageTraining, probe_loss

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from darkregulome.errors import InputError
-from darkregulome.genome.textfile import bed_lines
+from darkregulome.genome.bed import bed_intervals
 from darkregulome.io.npz import numbers, open_npz
 from darkregulome.io.tables import read_table
 from darkregulome.training.enformer import EnformerTraining, Site
@@ -79,19 +79,15 @@ def read_target_set(fastas: Sequence[Path], windows: Path, targets: Path, table:
 
 
 def _read_windows(path: Path) -> list[tuple[str, int, int]]:
-    places: list[tuple[str, int, int]] = []
-    for number, fields in bed_lines(path):
-        try:
-            places.append((fields[0], int(fields[1]), int(fields[2])))
-        except (IndexError, ValueError) as error:
-            raise InputError.at(f"{path}:{number}", "is not a BED line", "give contig, start, end") from error
-        if places[-1][2] - places[-1][1] != places[0][2] - places[0][1]:
-            raise InputError.at(f"{path}:{number}", "is not as long as the first window", "give windows of one length")
-        if places[-1] in places[:-1]:
-            raise InputError.at(f"{path}:{number}", "is a window that was given before", "give each window once")
-    if not places:
-        raise InputError.at(path, "holds no window", "give a BED file with one line a window")
-    return places
+    lengths: dict[tuple[str, int, int], int] = {}
+    for row in bed_intervals(path):
+        where, window, length = f"{path}:{row.line}", row[1:4], row.end - row.start
+        if length != next(iter(lengths.values()), length):
+            raise InputError.at(where, "is not as long as the first window", "give windows of one length")
+        if window in lengths:
+            raise InputError.at(where, "is a window that was given before", "give each window once")
+        lengths[window] = length
+    return list(lengths)
 
 
 def _read_tracks(path: Path) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from darkregulome.errors import InputError
-from darkregulome.genome.annotation import read_bed
+from darkregulome.genome.bed import read_bed
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import n_fraction
 from darkregulome.genome.textfile import bed_lines
