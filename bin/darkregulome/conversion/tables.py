@@ -78,7 +78,7 @@ def read_bed_scores(path: Path, score_column: str | None = None) -> IntervalScor
         except ValueError as error:
             raise InputError.at(
                 f"{path}:{row.line}",
-                f"has no number in column {column} ({word[:60]!r})",
+                f"has no number in column {column} ({' '.join(map(str, [*row[1:4], *row.rest]))[:60]!r})",
                 "give BED with the score in column 5, bedGraph, or --score-column NUMBER",
             ) from error
         rows.append((row.chrom, row.start, row.end, score))
