@@ -314,9 +314,9 @@ def test_a_power_that_is_not_known_is_no_simulated_one_and_shows_nothing(simulat
     result = ClaimResult("horizon", "m", tested, tested, 100, 10, "rotation", 1.0, None)
     power = SimulatedPower(model="m", n=100, n_loci=10, power={"horizon": 0.9})
     (entry,) = entries([result], Settings(simulated_power=(power,) if simulated else ()))
-    assert ("analytic_power" in entry["details"]) == simulated
-    assert entry["verdict"] == ("absent" if simulated else "underpowered")
-    assert "nan" not in entry["sentence"]
+    assert ("analytic_power" in entry.details) == simulated
+    assert entry.verdict == ("absent" if simulated else "underpowered")
+    assert "nan" not in entry.sentence
     assert power_warnings([entry]) == []
 
 

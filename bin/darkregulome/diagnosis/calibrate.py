@@ -11,10 +11,11 @@ from scipy.stats import binomtest
 
 from darkregulome.diagnosis import diagnose
 from darkregulome.diagnosis.diagnose import Prepared, Sides, prepare
-from darkregulome.diagnosis.entries import ClaimResult, entries, rounded
+from darkregulome.diagnosis.entries import ClaimResult, entries
 from darkregulome.diagnosis.planted import Design, ScoreModel, Truth, plant
 from darkregulome.diagnosis.planted_outside import OUTSIDE_CLAIMS, outside_sides, plant_outside
 from darkregulome.diagnosis.settings import Settings
+from darkregulome.io.records import rounded
 from darkregulome.stats.claims import NotTestable
 from darkregulome.stats.loci import Loci
 from darkregulome.stats.nulls import ShuffleNull
@@ -165,7 +166,7 @@ def _outcomes(tested: Sequence[_Tested], one: Prepared, settings: Settings) -> l
     }
     families = [[result for claim, result in results.items() if claim not in OUTSIDE_CLAIMS]]
     families += [[result] for claim, result in results.items() if claim in OUTSIDE_CLAIMS]
-    verdicts = {entry["claim"]: entry["verdict"] for family in families for entry in entries(family, settings)}
+    verdicts = {entry.claim: entry.verdict or "" for family in families for entry in entries(family, settings)}
     return [
         Outcome(
             claim,

@@ -14,13 +14,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from darkregulome.diagnosis.diagnose import Prepared, Sides, prepare, testable, track_floor
-from darkregulome.diagnosis.entries import ClaimResult, entries, power_warnings, rounded
+from darkregulome.diagnosis.entries import ClaimResult, entries, power_warnings
 from darkregulome.diagnosis.scores import ModelScores, join_scores
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
 from darkregulome.genome.bed import bed_intervals
 from darkregulome.genome.contigs import bare_contig
 from darkregulome.genome.genes import genes_of_loci
+from darkregulome.io.records import rounded
 from darkregulome.stats import claims
 from darkregulome.stats.claims import NotTestable, Tested
 from darkregulome.stats.loci import Bools, Floats
@@ -303,7 +304,7 @@ def run_check(
     return {
         "check": check,
         "parameters": settings.model_dump(),
-        "claims": written,
+        "claims": [entry.to_json() for entry in written],
         "warnings": power_warnings(written),
         "not_tested": skipped,
     }

@@ -18,10 +18,11 @@ import numpy as np
 import pandas as pd
 
 from darkregulome.diagnosis.diagnose import MINIMUM_ELEMENTS, Prepared, prepare, testable, track_floor
-from darkregulome.diagnosis.entries import ClaimResult, entries, power_warnings, rounded
+from darkregulome.diagnosis.entries import ClaimResult, entries, power_warnings
 from darkregulome.diagnosis.layer_confidence import LAYERS, layer_codes, layer_shares
 from darkregulome.diagnosis.scores import draws_for, is_in, join_scores, positions_in
 from darkregulome.diagnosis.settings import Settings
+from darkregulome.io.records import rounded
 from darkregulome.stats import claims
 from darkregulome.stats.agreement import (
     descending_ranks,
@@ -88,7 +89,7 @@ def decompose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings) -> 
         skipped.append({"claim": "layers", "model": "all", "reason": str(error)})
     record = {
         "parameters": settings.model_dump(),
-        "claims": claimed,
+        "claims": [entry.to_json() for entry in claimed],
         "warnings": power_warnings(claimed),
         "models": {one.scores.name: {"kind": one.scores.kind, "n": one.scores.loci.n} for one in prepared},
         "pairs": pairs.to_dict("records"),

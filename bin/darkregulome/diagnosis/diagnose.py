@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from darkregulome.diagnosis.entries import ClaimResult, entries, power_warnings, rounded
+from darkregulome.diagnosis.entries import ClaimResult, entries, power_warnings
 from darkregulome.diagnosis.scores import ModelScores, draws_for, join_scores, near_mask, shared_rows
 from darkregulome.diagnosis.settings import Settings
+from darkregulome.io.records import rounded
 from darkregulome.stats import claims
 from darkregulome.stats.agreement import spearman
 from darkregulome.stats.bootstrap import percentile_interval, ratio
@@ -92,7 +93,7 @@ def diagnose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings, thre
     record = {
         "parameters": settings.model_dump(),
         "models": {one.scores.name: _model_record(one, settings) for one in prepared},
-        "claims": written,
+        "claims": [entry.to_json() for entry in written],
         "warnings": power_warnings(written),
         "not_tested": skipped,
         "class_order_agreement": _class_order_agreement(results),

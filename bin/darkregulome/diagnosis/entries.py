@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from darkregulome.diagnosis.settings import FLOORS, REFERENCES, Settings
+from darkregulome.claims.claim import find_claim
+from darkregulome.diagnosis.settings import Settings
 from darkregulome.diagnosis.simulated_power import power_by_simulation
+from darkregulome.io.records import ClaimEntry, Outcome
 from darkregulome.stats.claims import Tested
 from darkregulome.stats.verdict import (
     MINIMUM_POWER,
@@ -20,20 +22,6 @@ from darkregulome.stats.verdict import (
     decide,
     sign_flip,
 )
-
-UNITS = {
-    "horizon": "near less far, SD",
-    "class_hierarchy": "eta squared beyond chance",
-    "baseline_membership": "out-of-fold AUC",
-    "ccre_discrimination": "AUC, cCRE against other",
-    "list_overlap": "overlap beyond chance",
-    "layers": "overlap of the two kinds' lists beyond chance",
-    "eqtl": "eQTL less matched elements, SD",
-    "conservation": "rank correlation",
-    "network": "correlation of linked genes' scores beyond degree",
-    "te_family": "family less matched elements, SD",
-    "protein_pair": "mean of both genes less permuted map, SD",
-}
 
 
 @dataclass(frozen=True)
@@ -58,7 +46,7 @@ class ClaimResult:
     details: dict[str, Any] = field(default_factory=dict)
 
 
-def entries(results: Sequence[ClaimResult], settings: Settings) -> list[dict[str, Any]]:
+def entries(results: Sequence[ClaimResult], settings: Settings) -> list[ClaimEntry]:
     """Adjust the family, raw and residual apart, decide each claim, and write each entry.
 
     In the residual's family a claim that its floor or its sign stops has p 1 (`counted_p`).
@@ -95,14 +83,14 @@ def _evidence(result: ClaimResult, simulated: float | None) -> Evidence:
         raw_sign=result.raw.sign,
         residual_sign=result.residual.sign,
         magnitude=result.residual.magnitude,
-        floor=FLOORS[result.claim],
+        floor=find_claim(result.claim).floor,
         power=result.residual.power if simulated is None else simulated,
         natural=result.residual.contrast * result.residual_sd,
         natural_floor=result.track_floor,
     )
 
 
-def _entry(result: ClaimResult, evidence: Evidence, settings: Settings, by_simulation: bool) -> dict[str, Any]:
+def _entry(result: ClaimResult, evidence: Evidence, settings: Settings, by_simulation: bool) -> ClaimEntry:
     verdict = decide(evidence, settings.alpha)
     details = dict(result.details)
     unlearnt = [name for name in re.split(r"[|+]", result.model) if name in settings.without_grammar]
@@ -117,95 +105,74 @@ def _entry(result: ClaimResult, evidence: Evidence, settings: Settings, by_simul
     details["above_floors"] = above_floors(evidence)
     if result.track_floor is not None:
         details["track_effect_log2"], details["track_floor_log2"] = evidence.natural, result.track_floor
-    entry = {
-        "claim": result.claim,
-        "model": result.model,
-        "unit": UNITS[result.claim],
-        "raw": _numbers(result.raw, evidence.raw_q),
-        "residual": _numbers(result.residual, evidence.residual_q) | {"q_any": evidence.residual_q_any},
-        "effect": result.residual.effect,
-        "interval": list(result.residual.interval),
-        "null": result.null,
-        "n": result.n,
-        "n_loci": result.n_loci,
-        "power": evidence.power,
-        "floor": result.residual.neutral + FLOORS[result.claim],
-        "verdict": verdict,
-        "details": details,
-    }
-    entry["sentence"] = sentence(entry, settings)
-    return rounded(entry)
+    claim = find_claim(result.claim)
+    entry = ClaimEntry(
+        claim=result.claim,
+        model=result.model,
+        unit=claim.unit,
+        raw=_outcome(result.raw, evidence.raw_q),
+        residual=_outcome(result.residual, evidence.residual_q, q_any=evidence.residual_q_any),
+        effect=result.residual.effect,
+        interval=result.residual.interval,
+        null=result.null,
+        n=result.n,
+        n_loci=result.n_loci,
+        power=evidence.power,
+        floor=result.residual.neutral + claim.floor,
+        verdict=verdict,
+        details=details,
+    )
+    return entry.model_copy(update={"sentence": sentence(entry, settings)})
 
 
-def power_warnings(written: Sequence[dict[str, Any]]) -> list[str]:
-    """Claims that these elements could hardly show, one sentence a claim, with the models it is so for."""
+def power_warnings(written: Sequence[ClaimEntry]) -> list[str]:
+    """Claims that these elements could hardly show, one sentence per claim, with the models it is so for."""
     weak: dict[str, list[str]] = {}
     for entry in written:
-        if entry["power"] is not None and entry["power"] < MINIMUM_POWER:
-            simulated = " by simulation" if "analytic_power" in entry["details"] else ""
-            weak.setdefault(entry["claim"], []).append(f"{entry['model']} {entry['power']:.2f}{simulated}")
+        if entry.power is not None and entry.power < MINIMUM_POWER:
+            simulated = " by simulation" if "analytic_power" in entry.details else ""
+            weak.setdefault(entry.claim, []).append(f"{entry.model} {entry.power:.2f}{simulated}")
     return [
-        f"WARNING: {claim} is underpowered at this size: the power to see {REFERENCES[claim]} is {', '.join(models)}. "
-        "Where it is not found, nothing is shown."
-        for claim, models in weak.items()
+        f"WARNING: {name} is underpowered at this size: the power to see {find_claim(name).reference} is "
+        f"{', '.join(models)}. Where it is not found, nothing is shown."
+        for name, models in weak.items()
     ]
 
 
-def _numbers(tested: Tested, q: float) -> dict[str, Any]:
-    return {
-        "statistic": tested.statistic,
-        "p": tested.p,
-        "q": q,
-        "effect": tested.effect,
-        "interval": list(tested.interval),
-    }
-
-
-def rounded(value: Any, digits: int = 6) -> Any:
-    """Floats to `digits` significant digits: the last bits of a sum depend on threads and libraries."""
-    if isinstance(value, dict):
-        return {key: rounded(item, digits) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [rounded(item, digits) for item in value]
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, (float, np.floating)):
-        return float(f"{float(value):.{digits}g}") if np.isfinite(value) else None
-    if isinstance(value, np.integer):
-        return int(value)
-    return value
+def _outcome(tested: Tested, q: float, **more: float | None) -> Outcome:
+    return Outcome(statistic=tested.statistic, p=tested.p, q=q, effect=tested.effect, interval=tested.interval, **more)
 
 
 # -- sentences -------------------------------------------------------------------------------------------------------
 
 
-def sentence(entry: dict[str, Any], settings: Settings) -> str:
+def sentence(entry: ClaimEntry, settings: Settings) -> str:
     """One plain sentence for a reader who is no statistician."""
-    raw, rest = _SAYING[entry["claim"]](entry, settings)
-    verdict, details = entry["verdict"], entry["details"]
-    subject = _SUBJECT[entry["claim"]]
-    chance = _q(entry["residual"]["q_any" if _stopped(details) else "q"])
+    claim, details = find_claim(entry.claim), entry.details
+    raw, rest = claim.say(entry, settings)
+    chance = _q(entry.residual.q_any if _stopped(details) else entry.residual.q)
     remains = f"{rest} after what predictability explains ({chance})"
-    if verdict == "survives":
-        return f"{raw}, and {remains}: {subject} survives."
-    if verdict == "underpowered" and "without_grammar" in details:
+    if entry.verdict == "survives":
+        return f"{raw}, and {remains}: {claim.subject} survives."
+    if entry.verdict == "underpowered" and "without_grammar" in details:
         return (
             f"{raw}; {remains}, but by its card {' and '.join(details['without_grammar'])} does not know the grammar: "
-            f"nothing can be said of {subject}."
+            f"nothing can be said of {claim.subject}."
         )
-    if verdict == "underpowered":
+    if entry.verdict == "underpowered":
         return (
             f"{raw}; {remains}, but these data could hardly show an effect of the stated size "
-            f"({_power(entry['power'])}): nothing can be said of {subject}."
+            f"({_power(entry.power)}): nothing can be said of {claim.subject}."
         )
-    if verdict == "absent":
-        return f"{raw} ({_q(entry['raw']['q'])}); {remains}: {subject} is absent."
-    return f"{raw}, but {remains}{_why(entry, details, settings)}: {subject} collapses."
+    if entry.verdict == "absent":
+        return f"{raw} ({_q(entry.raw.q)}); {remains}: {claim.subject} is absent."
+    return f"{raw}, but {remains}{_why(entry, settings)}: {claim.subject} collapses."
 
 
-def _why(entry: dict[str, Any], details: dict[str, Any], settings: Settings) -> str:
+def _why(entry: ClaimEntry, settings: Settings) -> str:
     """Why a residual that is not chance still does not count."""
-    if not entry["residual"]["q_any"] < settings.alpha or not _stopped(details):
+    details, q_any = entry.details, entry.residual.q_any
+    if q_any is None or not q_any < settings.alpha or not _stopped(details):
         return ""
     if details["sign_flip"]:
         return ", the other way round"
@@ -223,120 +190,5 @@ def _q(q: float | None) -> str:
     return "q not known" if q is None or not np.isfinite(q) else f"q = {q:.2g}"
 
 
-def _power(power: float) -> str:
-    return f"power {power:.2f}" if np.isfinite(power) else "power not known"
-
-
-def _span(numbers: dict[str, Any], digits: int = 2) -> str:
-    low, high = numbers["interval"]
-    if low is None or high is None or not (np.isfinite(low) and np.isfinite(high)):
-        return f"{numbers['effect']:.{digits}f}"
-    return f"{numbers['effect']:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
-
-
-def _contrast(entry: dict[str, Any], these: str, those: str) -> tuple[str, str]:
-    """A difference in SD: ``<these> 0.30 SD higher than <those>``, and what remains of it."""
-    effect = entry["raw"]["effect"]
-    direction = "higher" if effect >= 0 else "lower"
-    return f"{these} {abs(effect):.2f} SD {direction} than {those}", f"{_span(entry['residual'])} SD remains"
-
-
-def _overlap(entry: dict[str, Any], whose: str) -> tuple[str, str]:
-    """What two top lists share, and what their residuals' do."""
-    raw = entry["details"]["raw"]
-    return (
-        f"The top {raw['k']} elements of {whose} share {raw['overlap']} ({raw['expected_by_chance']:.0f} by chance)",
-        f"{entry['details']['residual']['overlap']} are shared",
-    )
-
-
-def _say_horizon(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
-    return _contrast(entry, f"Scores within {settings.horizon / 1000:g} kb of the TSS are", "farther out")
-
-
-def _say_classes(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
-    order = " > ".join(entry["details"]["raw"]["order"])
-    return (
-        f"Class explains {100 * max(entry['raw']['effect'], 0):.1f} % of the variance of scores ({order})",
-        f"{100 * max(entry['residual']['effect'], 0):.1f} % remains",
-    )
-
-
-def _say_baseline(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
-    top = f"{100 * settings.top_fraction:g} %"
-    return (
-        f"The features alone tell the top {top} of elements with an AUC of {entry['raw']['effect']:.3f}",
-        f"{_span(entry['residual'], 3)} is left of it",
-    )
-
-
-def _say_ccre(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
-    return (
-        f"Scores tell cCREs from other elements with an AUC of {entry['raw']['effect']:.2f}",
-        f"an AUC of {_span(entry['residual'])} remains",
-    )
-
-
-def _say_lists(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
-    first, second = entry["model"].split("|")
-    return _overlap(entry, f"{first} and {second}")
-
-
-def _say_layers(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
-    return _overlap(entry, "the language models and those of the output models")
-
-
-def _say_eqtl(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
-    return _contrast(entry, "Elements that hold an eQTL score", "matched elements")
-
-
-def _say_conservation(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
-    return (
-        f"Scores and conservation have a rank correlation of {entry['raw']['effect']:.2f}",
-        f"{_span(entry['residual'])} remains",
-    )
-
-
-def _say_network(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
-    details = entry["details"]["raw"]
-    return (
-        f"Scores of linked genes have a correlation of {details['assortativity']:.2f} "
-        f"({details['expected_by_degree']:.2f} in networks of the same degrees)",
-        f"{_span(entry['residual'])} beyond degree remains",
-    )
-
-
-def _say_family(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
-    return _contrast(entry, f"Elements of {entry['details']['family']} score", "matched ones of other families")
-
-
-def _say_pair(entry: dict[str, Any], settings: Settings) -> tuple[str, str]:
-    return _contrast(entry, f"Elements of {' and '.join(entry['details']['pair'])} score", "those of permuted maps")
-
-
-_SAYING = {
-    "horizon": _say_horizon,
-    "class_hierarchy": _say_classes,
-    "baseline_membership": _say_baseline,
-    "ccre_discrimination": _say_ccre,
-    "list_overlap": _say_lists,
-    "layers": _say_layers,
-    "eqtl": _say_eqtl,
-    "conservation": _say_conservation,
-    "network": _say_network,
-    "te_family": _say_family,
-    "protein_pair": _say_pair,
-}
-_SUBJECT = {
-    "horizon": "the horizon",
-    "class_hierarchy": "the class hierarchy",
-    "baseline_membership": "membership by features",
-    "ccre_discrimination": "cCRE discrimination",
-    "list_overlap": "the overlap",
-    "layers": "the shared layer",
-    "eqtl": "the eQTL enrichment",
-    "conservation": "the link to conservation",
-    "network": "the link to the network",
-    "te_family": "the family's mark",
-    "protein_pair": "the pair",
-}
+def _power(power: float | None) -> str:
+    return "power not known" if power is None or not np.isfinite(power) else f"power {power:.2f}"

@@ -8,9 +8,9 @@ import pandas as pd
 
 from darkregulome.diagnosis.cross_check import CrossCheck, match_elements, prepared_models, run_check
 from darkregulome.diagnosis.diagnose import Prepared, Sides, track_floor
-from darkregulome.diagnosis.entries import rounded
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
+from darkregulome.io.records import rounded
 from darkregulome.stats import claims
 from darkregulome.stats.claims import NotTestable, Tested
 from darkregulome.stats.loci import Bools

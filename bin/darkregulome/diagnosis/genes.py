@@ -8,11 +8,11 @@ import pandas as pd
 
 from darkregulome.diagnosis.cross_check import CrossCheck, prepared_models, run_check
 from darkregulome.diagnosis.diagnose import Prepared, Sides
-from darkregulome.diagnosis.entries import rounded
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.diagnosis.string_network import Network
 from darkregulome.errors import InputError
 from darkregulome.genome.genes import genes_of_loci
+from darkregulome.io.records import rounded
 from darkregulome.stats.bootstrap import resample_loci
 from darkregulome.stats.claims import MOST_SET_DRAWS, NotTestable, Tested
 from darkregulome.stats.gene_claims import MINIMUM_LINKS, gene_pair, linked_genes, locus_means, network_draws

@@ -11,10 +11,10 @@ from darkregulome.diagnosis.calibrate import calibration_table
 from darkregulome.diagnosis.cross_check import CrossCheck
 from darkregulome.diagnosis.decompose import Decomposition
 from darkregulome.diagnosis.diagnose import Diagnosis
-from darkregulome.diagnosis.entries import rounded
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError, Problem
 from darkregulome.io.provenance import provenance
+from darkregulome.io.records import rounded
 from darkregulome.io.schemas import ELEMENTS, RIS, TableSchema
 from darkregulome.io.tables import read_table, write_json, write_table
 from darkregulome.plots.agreement import draw_decomposition

@@ -6,24 +6,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 NullName = Literal["rotation", "free", "stratified"]
 
-FLOORS = {
-    "horizon": 0.1,
-    "class_hierarchy": 0.01,
-    "baseline_membership": 0.2,
-    "ccre_discrimination": 0.02,
-    "list_overlap": 0.05,
-    "layers": 0.05,
-    "eqtl": 0.1,
-    "conservation": 0.05,
-    "network": 0.1,
-    "te_family": 0.1,
-    "protein_pair": 0.1,
-}
-"""Least effect, as distance from none, that a claim must keep to survive: SD (horizon, eqtl, te_family,
-protein_pair), correlation of linked genes beyond what degrees give (network), eta squared
-(class_hierarchy), AUC less 0.5 (baseline_membership: 0.7 is the usual bound of an acceptable discrimination;
-ccre_discrimination), overlap beyond chance (list_overlap, layers), rank correlation (conservation)."""
-
 
 class SimulatedPower(BaseModel):
     """Power that a calibration measured.
@@ -81,19 +63,3 @@ class Settings(BaseModel):
     without_grammar: tuple[str, ...] = ()
     simulated_power: tuple[SimulatedPower, ...] = ()
     seed: int = Field(0, ge=0)
-
-
-REFERENCES = {
-    "horizon": "0.25 SD",
-    "class_hierarchy": "two groups of classes 0.25 SD apart",
-    "baseline_membership": "an AUC of 0.70",
-    "ccre_discrimination": "an AUC of 0.57",
-    "list_overlap": "an overlap of 0.1 beyond chance",
-    "layers": "an overlap of 0.1 beyond chance",
-    "eqtl": "0.25 SD",
-    "conservation": "a correlation of 0.1",
-    "network": "a correlation of 0.3",
-    "te_family": "0.25 SD",
-    "protein_pair": "0.25 SD",
-}
-"""The effect that each claim's power is stated for."""

@@ -5,19 +5,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from darkregulome.claims.claim import all_claims
 from darkregulome.io.schemas import CLASSES
 from darkregulome.simulate import biology
 from darkregulome.simulate.genome import SimulatedGenome
 
-EXPECTED = (
-    {"claim": "horizon", "model": "demo-caduceus", "verdict": "survives"},
-    {"claim": "horizon", "model": "demo-hyena", "verdict": "survives"},
-    {"claim": "class_hierarchy", "model": "demo-caduceus", "verdict": "collapses"},
-    {"claim": "class_hierarchy", "model": "demo-hyena", "verdict": "collapses"},
-    {"claim": "ccre_discrimination", "model": "demo-enformer", "verdict": "survives"},
-    {"claim": "eqtl", "model": "demo-enformer", "verdict": "survives"},
-)
-"""Verdicts that a run must reach where something is planted. Where nothing is, no claim may survive."""
+
+def expected_verdicts() -> list[dict[str, str]]:
+    """Verdicts that a run must reach where something is planted. Where nothing is, no claim may survive."""
+    return [
+        {"claim": claim.name, "model": model, "verdict": verdict}
+        for claim in all_claims()
+        for model, verdict in claim.simulated.items()
+    ]
 
 
 def truth(genome: SimulatedGenome, facts: dict[str, Any]) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def truth(genome: SimulatedGenome, facts: dict[str, Any]) -> dict[str, Any]:
         "seed": genome.seed,
         "flank": genome.flank,
         "horizon": biology.HORIZON,
-        "expected": [] if genome.null else [dict(entry) for entry in EXPECTED],
+        "expected": [] if genome.null else expected_verdicts(),
         "words": {"activators": list(biology.ACTIVATORS), "structural": list(biology.STRUCTURALS)},
         "te_families": {family.name: family.divergence for family in biology.families()},
         "facts": {**measure(genome), **facts},

@@ -1,15 +1,13 @@
 """From p-values, effects, floors and power to one of four words. Never just "significant"."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from darkregulome.io.records import Verdict
 from darkregulome.stats.loci import Floats
-
-Verdict = Literal["survives", "collapses", "absent", "underpowered"]
 
 MINIMUM_POWER = 0.5
 

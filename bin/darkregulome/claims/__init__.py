@@ -1,0 +1,1 @@
+"""Claims about scores: one file per claim, each of which ends in ``CLAIM = Claim(...)``; see `claims/claim.py`."""
