@@ -230,7 +230,7 @@ def train(options: argparse.Namespace, inputs: Path) -> None:
     run(
         "train_seq2exp.py", *common(inputs), "--peaks", inputs / "peaks.bed", "--config", options.recipe,
         "--variant", options.variants, "--folds", options.folds, "--seeds", options.seeds, "--no-progress",
-        "--out", options.out / "models",
+        "--outdir", options.out / "models",
     )  # fmt: skip
 
 

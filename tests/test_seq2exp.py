@@ -702,7 +702,7 @@ def _inputs(folder):
 
 
 def _options(folder):
-    return ["--config", folder / "recipe.json", "--folds", 4, "--seeds", 2, "--top", 0.1, "--out", folder / "models"]
+    return ["--config", folder / "recipe.json", "--folds", 4, "--seeds", 2, "--top", 0.1, "--outdir", folder / "models"]
 
 
 def test_training_writes_a_checkpoint_and_measures_for_each_fold_and_seed(trained):
@@ -722,8 +722,10 @@ def test_training_writes_a_checkpoint_and_measures_for_each_fold_and_seed(traine
 def test_variants_are_trained_beside_each_other_and_gathered(trained, tmp_path):
     common = [*_inputs(trained), "--config", trained / "recipe.json", "--folds", 4, "--fold", 0, "--peaks"]
     common += [trained / "peaks.bed", "--no-progress"]
-    one = run_script("train_seq2exp", *common, "--variant", "seq2exp-hard", "--retrain", 0.2, "--out", tmp_path / "a")
-    two = run_script("train_seq2exp", *common, "--variant", "peaks,caduceus", "--out", tmp_path / "b")
+    one = run_script(
+        "train_seq2exp", *common, "--variant", "seq2exp-hard", "--retrain", 0.2, "--outdir", tmp_path / "a"
+    )
+    two = run_script("train_seq2exp", *common, "--variant", "peaks,caduceus", "--outdir", tmp_path / "b")
     assert (one.code, two.code) == (0, 0), one.err + two.err
     assert (tmp_path / "b" / "caduceus" / "fold0_seed0" / "model.safetensors").is_file()
     parts = [tmp_path / "b" / "metrics.tsv", tmp_path / "a" / "metrics.tsv"]

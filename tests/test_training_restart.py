@@ -101,7 +101,7 @@ def test_a_killed_seq2exp_ends_as_if_it_had_not_been(tmp_path):
         words = ["--fasta", tmp_path / "s" / "genome.fa.gz", "--expression", tmp_path / "s" / "expression.tsv"]
         words += ["--signal", f"dnase={tmp_path / 's' / 'dnase.bw'}", "--config", tmp_path / "recipe.json"]
         words += ["--folds", 3, "--fold", 0, "--seeds", 2, "--state-minutes", 0, "--no-progress"]
-        return [*(str(word) for word in words), "--out", str(tmp_path / out)]
+        return [*(str(word) for word in words), "--outdir", str(tmp_path / out)]
 
     assert run_script("train_seq2exp", *options("whole")).code == 0
     # The eighth step is the third of the second model: the first one's is not trained again.

@@ -9,18 +9,20 @@ import functools
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import click
 import typer
+from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
 
-from darkregulome import __version__
+from darkregulome import __version__, options
 from darkregulome.errors import InputError
 from darkregulome.io.atomic import require_place
+from darkregulome.options import Take as Take
 
 # Newer typers carry a click of their own, whose ClickException is BadParameter's grandparent.
 _USAGE_ERRORS: Any = (click.ClickException, typer.BadParameter.__mro__[2])
@@ -166,6 +168,48 @@ Accumulate = Annotated[
 ]
 
 
+class Run(BaseModel):
+    """What every script is asked of how it runs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = Field(0, ge=0, description="Seed of every random draw.")
+    # OpenMP ends the process, without a word, where it is asked for very many threads.
+    threads: int = Field(1, ge=1, le=1024, description="CPU threads to use.")
+    progress: bool = Field(True, description="Show progress on stderr.")
+
+    def say(self, sentence: str) -> None:
+        """Print what only those read who want to see progress."""
+        if self.progress:
+            console.print(sentence, markup=False)
+
+
+class ModelOptions(BaseModel):
+    """A model, and how it is run."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str = Field(description="Name of the model in the registry.")
+    weights: Path | None = Field(None, description="Checkpoint folder instead of the registry's.")
+    registry: Path | None = Field(None, description="Another registry of models (YAML).")
+    batch_size: int | None = Field(
+        None, ge=1, description="Sequences per batch, or auto.", json_schema_extra={"none": "auto"}
+    )
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:INDEX.")
+    precision: str = Field("fp32", description="fp32, tf32 or bf16; effects need fp32 or tf32.")
+
+
+class Surroundings(BaseModel):
+    """Files about the genome from which features and loci come that the elements lack."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fasta: Path | None = Field(None, description="Reference: gives features that the elements lack.")
+    gtf: Path | None = Field(None, description="Genes: give loci that the elements lack (the nearest TSS).")
+    loci: Path | None = Field(None, description="Loci, in place of all genes of the GTF.")
+    repeats: Path | None = Field(None, description="Repeats: give the repeat fraction that the elements lack.")
+
+
 def _version(value: bool) -> None:
     if value:
         typer.echo(f"darkregulome {__version__}")
@@ -188,6 +232,19 @@ def script(help: str, example: str) -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
     )
+
+
+def command(
+    app: typer.Typer, old_names: Mapping[str, str] | None = None, **settings: Any
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function as a command of `app`; its parameters may be objects (see `options`).
+
+    Parameters
+    ----------
+    old_names : earlier names of options, which work for one release, by which name they have today.
+    settings : for ``app.command``, such as `epilog`.
+    """
+    return options.command(app, Version, old_names, **settings)
 
 
 def shown(example: str) -> str:
@@ -304,7 +361,7 @@ def track_names(given: list[str] | None) -> tuple[list[str], dict[str, int] | No
 def one_of(option: str, value: str, known: tuple[str, ...]) -> None:
     """Refuse what is not one of the known words."""
     if value not in known:
-        raise InputError.at(option, f"{value!r} is not known", f"use {' or '.join(known)}")
+        raise InputError(options.not_one_of(option, value, known))
 
 
 def different_files(**outputs: Path | None) -> None:

@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
 from scipy.stats import ttest_rel
 
 from darkregulome.errors import InputError
 from darkregulome.io.schemas import SEQ2EXP_METRICS
 from darkregulome.io.tables import check_table, read_table
+from darkregulome.models.numerics import check_precision, resolve_device
 from darkregulome.seq2exp.data import ExpressionWindows
 from darkregulome.seq2exp.network import Seq2Exp, Seq2ExpConfig
 from darkregulome.seq2exp.recipe import Recipe
+from darkregulome.seq2exp.settings import FoldPlan
 from darkregulome.seq2exp.train import Trained, identity, measures, predict, train_seq2exp
 from darkregulome.seq2exp.variants import retrained
 from darkregulome.training.state import StateFile
@@ -79,26 +80,6 @@ def split(genes: pd.DataFrame, count: int, fold: int) -> dict[str, pd.DataFrame]
     return {name: genes[chosen].reset_index(drop=True) for name, chosen in parts.items()}
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What `train_folds` trains and tests.
-
-    Attributes
-    ----------
-    count : folds in all; `which` of them are run.
-    top : test a second time with this fraction of positions, those of the highest mask, and nothing else.
-    retrain : then train a fresh predictor on this fraction of positions, where the mask was learnt, and test it too.
-    """
-
-    count: int
-    which: Sequence[int]
-    seeds: Sequence[int]
-    top: float | None = None
-    retrain: float | None = None
-    device: torch.device | str = "cpu"
-    precision: str = "fp32"
-
-
 StateOf = Callable[[str, dict[str, Any]], StateFile | None]
 """Where to keep what a restart of one training needs, by the training's name and what it is made of."""
 
@@ -109,14 +90,15 @@ def train_folds(
     recipe: Recipe,
     windows: ExpressionWindows,
     genes: pd.DataFrame,
-    plan: Plan,
+    plan: FoldPlan,
     report: Report = lambda _row: None,
     state: StateOf = lambda _name, _identity: None,
 ) -> Iterator[Run]:
     """Train and test a model, called `name` in the measures, for each of some folds and seeds, one at a time."""
-    for fold in plan.which:
-        parts = split(genes, plan.count, fold)
-        for seed in plan.seeds:
+    device, precision = resolve_device(plan.device), check_precision(plan.precision)
+    for fold in plan.test_folds:
+        parts = split(genes, plan.folds, fold)
+        for seed in plan.all_seeds:
 
             def train(
                 label: str,
@@ -127,7 +109,7 @@ def train_folds(
                 seed: int = seed,
                 parts: dict[str, pd.DataFrame] = parts,
             ) -> Trained:
-                made_of = identity(config, recipe, windows, genes, fold, seed) | {"folds": plan.count}
+                made_of = identity(config, recipe, windows, genes, fold, seed) | {"folds": plan.folds}
                 return train_seq2exp(
                     config,
                     recipe,
@@ -135,10 +117,10 @@ def train_folds(
                     parts["training"],
                     parts["validation"],
                     seed,
-                    plan.device,
+                    device,
                     lambda row: report({"model": name, "fold": fold, "seed": seed, **row}),
                     state(f"{label}_fold{fold}_seed{seed}", made_of),
-                    plan.precision,
+                    precision,
                     generator_of,
                 )
 

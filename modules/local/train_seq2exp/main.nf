@@ -45,7 +45,7 @@ process TRAIN_SEQ2EXP {
         ${state ? "--state '${state}/${prefix}'" : ''} \\
         --device ${chosen} \\
         --threads ${task.cpus} \\
-        --out trained \\
+        --outdir trained \\
         ${args}
     mv 'trained/${trained}' '${prefix}'
     mv trained/metrics.tsv '${prefix}.metrics.tsv'
