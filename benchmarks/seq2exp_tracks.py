@@ -26,8 +26,8 @@ from sklearn.linear_model import LinearRegression
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))
 
 from darkregulome.genome.bases import N_CODE, letters_of_codes
+from darkregulome.genome.bed import bed_intervals
 from darkregulome.genome.reference import Reference
-from darkregulome.genome.textfile import bed_lines
 from darkregulome.io.tables import write_json
 from darkregulome.seq2exp.data import read_intervals
 from darkregulome.seq2exp.folds import split
@@ -217,8 +217,7 @@ def write_elements(beds: list[Path], places: pd.DataFrame, path: Path) -> None:
     found: set[tuple[str, int, int]] = set()
     by_contig = {chrom: list(rows.itertuples()) for chrom, rows in places.groupby("chrom")}
     for bed in beds:
-        for _, (chrom, first, last, *_) in bed_lines(bed):
-            start, end = int(first), int(last)
+        for _, chrom, start, end, _ in bed_intervals(bed):
             for place in by_contig.get(chrom, []):
                 if place.start <= start and end <= place.end:
                     found.add((chrom, start - place.start + place.offset, end - place.start + place.offset))

@@ -146,7 +146,7 @@ def test_sequences_of_a_fasta_may_be_rna_and_second_names_are_duplicates(tmp_pat
 def test_bad_files_are_told_in_one_sentence_each(tmp_path):
     fasta = toy.write_text(tmp_path / "g.fa", f">chr1\n{BASES[0]}\n")
     with Reference(fasta) as genome:
-        for text, words in (("chr1\t5\n", "is not BED"), ("chr1\t9\t3\n", "is not BED"), ("#\n", "no interval")):
+        for text, words in (("chr1\t5\n", "has 2 columns"), ("chr1\t9\t3\n", "chr1:9-3"), ("#\n", "has no record")):
             with pytest.raises(InputError, match=words):
                 list(sequences_of_bed(toy.write_text(tmp_path / "r.bed", text), genome))
     with pytest.raises(InputError, match="no sequence"):

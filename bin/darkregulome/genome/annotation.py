@@ -79,7 +79,7 @@ def read_repeats(path: str | Path, contigs: Contigs, windows: Windows | None = N
         columns = columns_of(line)
         if isinstance(columns, str):
             remedy = "give UCSC's rmsk table, RepeatMasker's .out or BED"
-            records.add(Problem(f"{path}:{number}", columns, remedy))
+            records.add_problem(Problem(f"{path}:{number}", columns, remedy))
         elif columns:
             records.add(parsed(path, number, columns))
     names = [*KEYS, "strand", "name", "repeat_class", "repeat_family"]
@@ -103,7 +103,7 @@ def read_gtf(path: str | Path, contigs: Contigs, windows: Windows | None = None,
         fields = line.split("\t")
         if len(fields) < _GTF_COLUMNS:
             what = f"has {len(fields)} columns, where GTF has 9"
-            records.add(Problem(f"{path}:{number}", what, "separate columns by tabs"))
+            records.add_problem(Problem(f"{path}:{number}", what, "separate columns by tabs"))
             continue
         feature = fields[2]
         row = None

@@ -45,6 +45,13 @@ class Interval(NamedTuple):
         return (self.rest[number - 4] if number - 4 < len(self.rest) else "") or "."
 
 
+class FaultyLine(NamedTuple):
+    """A line that holds no interval: its columns, and what is wrong with it."""
+
+    fields: list[str]
+    problem: Problem
+
+
 @dataclass
 class Intervals:
     """Intervals of one file that touch the windows asked for, and what the file held.
@@ -83,34 +90,32 @@ class Windows:
         return at >= 0 and self._ends[chrom][at] > start
 
 
-def parsed_lines(path: str | Path) -> Iterator[Interval | Problem]:
-    """Yield every line of a BED as an interval, or what is wrong with it.
+def parsed_lines(path: str | Path) -> Iterator[Interval | FaultyLine]:
+    """Yield every line of a BED as an interval, or with what is wrong with it.
 
     Columns are separated by tabs or, in a line without any, by blanks. ``track`` and ``browser`` lines are left out. A
     table of UCSC's database is BED after its first column, the bin.
     """
     for number, line in numbered_lines(path):
         fields = line.split("\t") if "\t" in line else line.split()
-        if fields[0] in ("track", "browser"):
-            continue
-        if _has_bin(fields):
-            fields = fields[1:]
-        if len(fields) < 3:
-            what = f"has {len(fields)} columns, where BED has 3 or more"
-            yield Problem(f"{path}:{number}", what, "separate columns by tabs")
-        else:
-            yield parsed(path, number, fields)
+        if fields[0] not in ("track", "browser"):
+            yield parsed(path, number, fields[1:] if _has_bin(fields) else fields)
 
 
-def parsed(path: str | Path, line: int, fields: list[str]) -> Interval | Problem:
+def parsed(path: str | Path, line: int, fields: list[str]) -> Interval | FaultyLine:
     """Contig, start, end and further columns of a line as an interval, or what is wrong with it."""
-    where, (chrom, start_text, end_text, *rest) = f"{path}:{line}", fields
+    where = f"{path}:{line}"
+    if len(fields) < 3:
+        what = f"has {len(fields)} columns, where BED has 3 or more"
+        return FaultyLine(fields, Problem(where, what, "separate columns by tabs"))
+    chrom, start_text, end_text, *rest = fields
     if not (_NUMBER.fullmatch(start_text) and _NUMBER.fullmatch(end_text)):
         what = f"has {start_text!r} and {end_text!r} as its interval"
-        return Problem(where, what, "give whole numbers, columns by tabs")
+        return FaultyLine(fields, Problem(where, what, "give whole numbers, columns by tabs"))
     start, end = int(start_text), int(end_text)
     if not 0 <= start <= end:
-        return Problem(where, f"has the interval {chrom}:{start}-{end}", "give 0 <= start < end")
+        what = f"has the interval {chrom}:{start}-{end}"
+        return FaultyLine(fields, Problem(where, what, "give 0 <= start < end"))
     return Interval(line, chrom, start, end, rest)
 
 
@@ -129,9 +134,9 @@ def bed_intervals(path: str | Path, header: bool = False) -> Iterator[Interval]:
     problems: list[Problem] = []
     count = 0
     for at, row in enumerate(parsed_lines(path)):
-        if isinstance(row, Problem):
+        if isinstance(row, FaultyLine):
             if not (header and at == 0):
-                problems.append(row)
+                problems.append(row.problem)
         elif not problems:
             count += 1
             yield row
@@ -184,11 +189,11 @@ class RecordsOfFile:
         self._problems: list[Problem] = []
         self._counts: dict[str, int] = {}
 
-    def add(self, row: Interval | Problem) -> None:
+    def add(self, row: Interval | FaultyLine) -> None:
         """Keep a record if it lies on a contig of the reference and touches a window; note what is wrong with it."""
         self.n_records += 1
-        if isinstance(row, Problem):
-            self._add_problem(row)
+        if isinstance(row, FaultyLine):
+            self.add_problem(row.problem)
             return
         self._counts[row.chrom] = self._counts.get(row.chrom, 0) + 1
         chrom = self.contigs.resolve(row.chrom)
@@ -197,11 +202,12 @@ class RecordsOfFile:
         if row.end > self.contigs.lengths[chrom]:
             what = f"ends at {row.chrom}:{row.end}, past the contig's end ({self.contigs.lengths[chrom]})"
             remedy = f"use an annotation of the assembly of {self.contigs.where}"
-            self._add_problem(Problem(f"{self.path}:{row.line}", what, remedy))
+            self.add_problem(Problem(f"{self.path}:{row.line}", what, remedy))
         elif self.windows is None or self.windows.touches(chrom, row.start, row.end):
             self.kept.append(row._replace(chrom=chrom))
 
-    def _add_problem(self, problem: Problem) -> None:
+    def add_problem(self, problem: Problem) -> None:
+        """Note a fault; at the `MAX_PROBLEMS`-th all of them are raised."""
         self._problems.append(problem)
         if len(self._problems) >= MAX_PROBLEMS:
             raise InputError(*self._problems)

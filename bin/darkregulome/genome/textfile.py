@@ -66,17 +66,6 @@ def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
         ) from error
 
 
-def bed_lines(path: str | Path) -> Iterator[tuple[int, list[str]]]:
-    """Yield (line number from 1, columns) of every line of a BED of any number of columns; see `numbered_lines`.
-
-    Columns are separated by tabs or, in a line without any, by blanks. ``track`` and ``browser`` lines are left out.
-    """
-    for number, line in numbered_lines(path):
-        fields = line.split("\t") if "\t" in line else line.split()
-        if fields[0] not in ("track", "browser"):
-            yield number, fields
-
-
 def open_text(path: Path):
     """Open a text file for reading, gzipped or not."""
     # utf-8-sig: what Excel and Windows save begins with a byte order mark, which belongs to no contig or gene.

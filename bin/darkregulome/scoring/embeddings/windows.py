@@ -9,11 +9,9 @@ import numpy as np
 import pandas as pd
 
 from darkregulome.errors import InputError
-from darkregulome.genome.bed import read_bed
+from darkregulome.genome.bed import FaultyLine, is_bed, parsed_lines, read_bed, read_interval_table
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import n_fraction
-from darkregulome.genome.textfile import bed_lines
-from darkregulome.io.tables import read_table, table_format
 
 UNCLASSED = "none"
 """Class of a window that no annotation names."""
@@ -55,7 +53,7 @@ def read_windows(path: str | Path, reference: Reference, label: str | None = Non
     InputError : the file is absent or empty, or lacks a column.
     """
     path = Path(path)
-    rows = _bed_rows(path) if ".bed" in path.name.lower() else _table_rows(path, label)
+    rows = _bed_rows(path) if is_bed(path) else _table_rows(path, label)
     windows = [_judge(window, reference, max_n) for window in rows]
     if not windows:
         raise InputError.at(path, "has no window", "give intervals: chrom, start, end")
@@ -63,18 +61,18 @@ def read_windows(path: str | Path, reference: Reference, label: str | None = Non
 
 
 def _bed_rows(path: Path) -> Iterator[Window]:
-    for number, fields in bed_lines(path):
-        label = fields[3] if len(fields) > 3 and fields[3] else UNCLASSED
-        if len(fields) < 3 or not (fields[1].isdecimal() and fields[2].isdecimal()):
-            yield Window(f"line {number}", fields[0], 0, 0, label, "malformed", "the line has no start and end")
-            continue
-        start, end = int(fields[1]), int(fields[2])
-        yield Window(f"{fields[0]}:{start}-{end}", fields[0], start, end, label)
+    for row in parsed_lines(path):
+        if isinstance(row, FaultyLine):
+            line = row.problem.where.rpartition(":")[2]
+            label = (row.fields[3] if len(row.fields) > 3 else "") or UNCLASSED
+            yield Window(f"line {line}", row.fields[0], 0, 0, label, "malformed", f"it {row.problem.what}")
+        else:
+            label = (row.rest[0] if row.rest else "") or UNCLASSED
+            yield Window(f"{row.chrom}:{row.start}-{row.end}", row.chrom, row.start, row.end, label)
 
 
 def _table_rows(path: Path, label: str | None) -> Iterator[Window]:
-    table_format(path)
-    table = read_table(path, dtype={"chrom": str})
+    table = read_interval_table(path)
     label = label or ("class" if "class" in table else None)
     if missing := [n for n in ("chrom", "start", "end", *([label] if label else [])) if n not in table]:
         raise InputError.at(path, f"lacks the column {missing[0]!r}", "give chrom, start, end, and a column of classes")

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 import pysam
 
-from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.errors import InputError
+from darkregulome.genome.bed import bed_intervals
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import dinucleotide_shuffle, n_fraction, reverse_complement
-from darkregulome.genome.textfile import bed_lines, compression
+from darkregulome.genome.textfile import compression
 
-MOST_PROBLEMS = 5
 _RNA = str.maketrans("Uu", "TT")
 
 
@@ -87,21 +87,10 @@ class _Interval(NamedTuple):
 
 
 def _intervals_of_bed(path: str | Path) -> list[_Interval]:
-    problems: list[Problem] = []
-    intervals: list[_Interval] = []
-    for number, fields in bed_lines(path):
-        if len(fields) < 3 or not (fields[1].isdecimal() and fields[2].isdecimal()) or int(fields[1]) > int(fields[2]):
-            problems.append(Problem(f"{path}:{number}", "is not BED", "give chrom, start and end, separated by tabs"))
-            if len(problems) == MOST_PROBLEMS:
-                break
-            continue
-        chrom, start, end = fields[0], int(fields[1]), int(fields[2])
-        strand = "-" if len(fields) > 5 and fields[5] == "-" else "+"
-        name = fields[3] if len(fields) > 3 and fields[3] not in ("", ".") else f"{chrom}:{start}-{end}"
-        intervals.append(_Interval(name, chrom, start, end, strand))
-    raise_all(problems)
-    if not intervals:
-        raise InputError.at(path, "holds no interval", "give a BED with at least one line")
+    intervals = []
+    for row in bed_intervals(path):
+        name = f"{row.chrom}:{row.start}-{row.end}" if row.column(4) == "." else row.column(4)
+        intervals.append(_Interval(name, row.chrom, row.start, row.end, "-" if row.column(6) == "-" else "+"))
     return intervals
 
 

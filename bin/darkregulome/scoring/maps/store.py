@@ -141,7 +141,7 @@ class MapFolder:
         self.folder = Path(folder)
         if not (self.folder / ARRAYS).is_dir():
             raise InputError.at(folder, f"holds no {ARRAYS}", "give the folder that map_dependencies.py wrote")
-        self.index = read_table(self.folder / INDEX, MAPS, dtype={"sequence": str, "chrom": str, "array": str})
+        self.index = read_table(self.folder / INDEX, MAPS)
         try:
             self._group = zarr.open_group(str(self.folder / ARRAYS), mode="r")
         except (OSError, ValueError, KeyError) as error:

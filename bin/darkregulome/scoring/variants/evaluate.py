@@ -74,7 +74,7 @@ def read_scores(path: Path) -> pd.DataFrame:
     Of a VCF that score_variants.py wrote, ``DR_LLR`` is the column ``llr``.
     """
     if not str(path).lower().endswith((".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")):
-        return read_table(path, dtype={"chrom": str, "element": str})
+        return read_table(path)
     require_file(path)
     rows = []
     try:

@@ -33,7 +33,7 @@ def read_published_ism(path: str | Path, index: str | Path) -> pd.DataFrame:
     ------
     InputError : the two files do not have the format, or not the same windows.
     """
-    windows = read_table(index, dtype={"chrom": str})
+    windows = read_table(index)
     if missing := [name for name in COLUMNS if name not in windows]:
         raise InputError.at(index, f"lacks the column {missing[0]!r}", f"it needs {', '.join(COLUMNS)}")
     effects = _read_array(Path(path))

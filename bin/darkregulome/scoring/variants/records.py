@@ -16,9 +16,10 @@ import pysam
 
 from darkregulome.errors import InputError
 from darkregulome.genome.bases import BASES
+from darkregulome.genome.bed import bed_intervals
 from darkregulome.genome.contigs import Contigs, contig_aliases
 from darkregulome.genome.reference import Reference
-from darkregulome.genome.textfile import bed_lines, compression
+from darkregulome.genome.textfile import compression
 
 COLUMNS = ("CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
 """The fixed columns of VCF (specification 4.3, section 1.5)."""
@@ -208,10 +209,8 @@ def snvs_of_bed(path: str | Path, reference: Reference) -> Iterator[Record]:
     InputError : a line is no interval.
     """
     number = 0
-    for line_number, columns in bed_lines(path):
-        if len(columns) < 3 or not all(_POSITION.fullmatch(text) for text in columns[1:3]):
-            raise InputError.at(f"{path}:{line_number}", "is no interval", "write chrom, start and end")
-        name, start, end = columns[0], int(columns[1]), int(columns[2])
+    for interval in bed_intervals(path):
+        name, start, end = interval[1:4]
         chrom = reference.contigs.resolve(name)
         if chrom is None:
             yield Record(number, [name, str(start + 1), ".", "N", ".", ".", ".", "."], start)
