@@ -8,7 +8,7 @@ export NXF_OFFLINE ?= true
 export DARKREGULOME_SHARED ?= $(abspath $(CURDIR)/../shared)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-null demo-real test test-all test-heavy lint lint-nf-core bench docs lock clean
+.PHONY: help setup demo demo-null demo-real test test-all test-heavy lint lint-nf-core bench mutate docs lock clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -63,6 +63,9 @@ lint-nf-core: setup ## the nf-core community's checks of the pipeline
 
 bench: setup ## the engine against what it replaces, one table; BENCH=--quick for a first look
 	@python3 benchmarks/table.py $(BENCH)
+
+mutate: setup ## mutation testing of five rooms, into docs/mutation.md; MUTATE="--rooms stats --sample 300" for a part
+	@python3 setup/mutate.py $(MUTATE)
 
 docs: setup ## write docs/columns.md and docs/parameters.md from the schemas
 	@python3 setup/write_docs.py

@@ -158,7 +158,7 @@ def write_scores(scores: Iterable[Score]) -> None:
     lines = [
         "| room | mutants | tried | killed | score |",
         "|---|---|---|---|---|",
-        *(rows[r] for r in ROOMS if r in rows),
+        *(rows[room] for room in ROOMS if room in rows),
     ]
     PAGE.write_text(before + BEGIN + "\n" + "\n".join(lines) + "\n" + END + after)
 
