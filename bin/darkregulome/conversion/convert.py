@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from darkregulome.conversion.arrays import read_arrays
 from darkregulome.conversion.baskerville import read_baskerville
@@ -15,11 +14,11 @@ from darkregulome.conversion.tables import BigWigScores, read_bed_scores, read_s
 from darkregulome.conversion.variants import read_variant_scores
 from darkregulome.elements.own import Around, OwnElements, complete_elements
 from darkregulome.errors import InputError
-from darkregulome.genome.bed import read_interval_table
+from darkregulome.genome.bed import is_bed, read_interval_table
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.intervals import KEYS
 from darkregulome.io.schemas import ELEMENTS, KINDS, READOUTS, RIS
-from darkregulome.io.tables import check_table, read_provenance, read_table
+from darkregulome.io.tables import check_table, column_names, read_provenance, read_table
 
 FORMATS = ("table", "bed", "bigwig", "npz", "gpn", "variants", "baskerville")
 _BY_SUFFIX = {".npz": "npz", ".h5": "baskerville", ".hdf5": "baskerville", ".bw": "bigwig", ".bigwig": "bigwig"}
@@ -90,21 +89,12 @@ def format_of(source: Source) -> str:
     suffix = suffix_of(source.path)
     if suffix in _BY_SUFFIX:
         return _BY_SUFFIX[suffix]
-    columns = {name.lower() for name in _columns(source.path)}
+    columns = {name.lower() for name in column_names(source.path)}
     if {"pos", "ref", "alt"} <= columns and "start" not in columns:
         return "gpn" if suffix == ".parquet" else "variants"
     if suffix == ".parquet" and len(columns) == 1:
         return "gpn"
     return "table"
-
-
-def _columns(path: Path) -> list[str]:
-    if path.suffix.lower() == ".parquet" and path.is_file():
-        try:
-            return list(pq.read_schema(path).names)
-        except (OSError, ValueError) as error:
-            raise InputError.at(path, "cannot be read as parquet", "write it again") from error
-    return list(read_table(path, nrows=0).columns)
 
 
 def read_scores_of(source: Source) -> dict[str, Scores]:
@@ -254,7 +244,7 @@ def read_any_scores(
     if elements is not None and ours:
         table = read_own_elements(elements)
         if set(ELEMENTS.columns) <= set(table.columns):
-            notes = read_provenance(elements).get("notes", []) if elements.suffix == ".parquet" else []
+            notes = [] if is_bed(elements) else read_provenance(elements).get("notes", [])
             return Converted(
                 check_table(table, ELEMENTS, elements), check_table(scores, RIS, ris), pd.DataFrame(), notes
             )

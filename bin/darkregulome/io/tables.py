@@ -6,7 +6,8 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import IO, Any
 
 import pandas as pd
 import pandera.errors
@@ -27,6 +28,8 @@ KEY_COLUMNS = frozenset(
     | {"id", "ref", "alt", "variant", "variant_id", "rsid"}
 )
 """Columns that name something: they are text in every table, so that contig 1 is never 1.0, nor element 007 the 7th."""
+ROWS_PER_GROUP = 2**16
+"""Rows of a row group that is made of smaller parts."""
 _SEPARATORS = {".tsv": "\t", ".csv": ",", ".txt": "\t", ".bed": "\t"}
 
 
@@ -135,63 +138,128 @@ def write_table(
     provenance: Mapping[str, Any] | None = None,
 ) -> None:
     """Check and write a table, whole or not at all. Parquet (zstd) carries its provenance in the file's metadata."""
-    kind = table_format(path)
-    if schema is not None:
-        frame = check_table(frame, schema, path)
-    with atomic_path(path) as partial:
-        if kind == "parquet":
-            table = pa.Table.from_pandas(frame, preserve_index=False)
-            if provenance is not None:
-                metadata = {**(table.schema.metadata or {}), PARQUET_KEY: to_json(provenance).encode()}
-                table = table.replace_schema_metadata(metadata)
-            pq.write_table(table, partial, compression="zstd")
-        else:
-            text = frame.to_csv(sep=kind, index=False).encode()
-            # No time and no file name (it is a temporary one) in the gzip header: equal content must be equal bytes.
-            partial.write_bytes(gzip.compress(text, mtime=0) if str(path).endswith(".gz") else text)
+    with table_writer(path, schema, provenance) as write:
+        write(frame)
 
 
 @contextmanager
 def table_writer(
-    path: str | Path, schema: TableSchema, provenance: Mapping[str, Any] | None = None
+    path: str | Path, schema: TableSchema | None = None, provenance: Mapping[str, Any] | None = None
 ) -> Iterator[Callable[[pd.DataFrame], None]]:
     """Write a table part by part, whole or not at all: yields a function that takes the next part.
 
     Memory holds one part at a time. Checks, formats and metadata are those of `write_table`; at least one part is
     needed, be it empty.
     """
-    kind = table_format(path)
-    with atomic_path(path) as partial, ExitStack() as stack:
-        writer: Any = None
+    with TableStream(path, provenance) as stream:
 
         def write(frame: pd.DataFrame) -> None:
-            nonlocal writer
-            frame = check_table(frame, schema, path)
-            if kind == "parquet":
-                table = pa.Table.from_pandas(frame, preserve_index=False, schema=writer and writer.schema)
-                if writer is None:
-                    metadata = dict(table.schema.metadata or {})
-                    if provenance is not None:
-                        metadata[PARQUET_KEY] = to_json(provenance).encode()
-                    table = table.replace_schema_metadata(metadata)
-                    writer = stack.enter_context(pq.ParquetWriter(partial, table.schema, compression="zstd"))
-                writer.write_table(table)
-            else:
-                text = frame.to_csv(sep=kind, index=False, header=writer is None).encode()
-                if writer is None:
-                    writer = stack.enter_context(open(partial, "wb"))
-                    if str(path).endswith(".gz"):
-                        # As in write_table: equal content is equal bytes.
-                        writer = stack.enter_context(gzip.GzipFile("", "wb", fileobj=writer, mtime=0))
-                writer.write(text)
+            stream.write(frame if schema is None else check_table(frame, schema, path))
 
         yield write
 
 
+class TableStream:
+    """Writes a table part by part, in the format of the file's name, whole or not at all.
+
+    Parts are frames, which are written as they come, or Arrow tables, which are joined to row groups.
+
+    Parameters
+    ----------
+    columns : of the Arrow tables; without any part the table has them and no row.
+    """
+
+    def __init__(self, path: str | Path, provenance: Mapping[str, Any] | None = None, columns: pa.Schema | None = None):
+        self._kind = table_format(path)
+        self._provenance = {} if provenance is None else {PARQUET_KEY: to_json(provenance).encode()}
+        self._stack = ExitStack()
+        self._partial = self._stack.enter_context(atomic_path(path))
+        self._writer: Any = None
+        self._waiting: list[pa.Table] = [] if columns is None else [columns.empty_table()]
+
+    def __enter__(self) -> "TableStream":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
+        if kind is None:
+            self._flush()
+        self._stack.__exit__(kind, error, trace)
+
+    def write(self, part: pd.DataFrame | pa.Table) -> None:
+        """Append rows."""
+        if isinstance(part, pd.DataFrame):
+            self._append(part)
+            return
+        self._waiting.append(part)
+        if sum(map(len, self._waiting)) >= ROWS_PER_GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            table, self._waiting = pa.concat_tables(self._waiting), []
+            # Arrow's own types, since a whole number that may be missing is no float.
+            self._append(table if self._kind == "parquet" else table.to_pandas(types_mapper=pd.ArrowDtype))
+
+    def _append(self, part: pd.DataFrame | pa.Table) -> None:
+        first = self._writer is None
+        if self._kind != "parquet":
+            if first:
+                self._writer = self._stack.enter_context(binary_output(self._partial))
+            self._writer.write(part.to_csv(sep=self._kind, index=False, header=first).encode())
+            return
+        if isinstance(part, pd.DataFrame):
+            part = pa.Table.from_pandas(part, preserve_index=False, schema=None if first else self._writer.schema)
+        if first:
+            schema = part.schema.with_metadata({**(part.schema.metadata or {}), **self._provenance})
+            self._writer = self._stack.enter_context(pq.ParquetWriter(self._partial, schema, compression="zstd"))
+        self._writer.write_table(part)
+
+
+@contextmanager
+def binary_output(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write bytes into, gzipped where its name ends with ``.gz``; equal content is equal bytes."""
+    with ExitStack() as stack:
+        handle: Any = stack.enter_context(open(path, "wb"))
+        if path.name.endswith(".gz"):
+            # No time and no file name (it is a temporary one) in the gzip header.
+            handle = stack.enter_context(gzip.GzipFile("", "wb", fileobj=handle, mtime=0))
+        yield handle
+
+
 def read_provenance(path: str | Path) -> dict[str, Any]:
-    """The provenance that `write_table` put into a parquet file; empty if there is none."""
-    metadata = pq.read_schema(path).metadata or {}
-    return json.loads(metadata.get(PARQUET_KEY, b"{}"))
+    """The provenance that `write_table` put into a parquet file; empty if there is none, or the file is no parquet.
+
+    Raises
+    ------
+    InputError
+        The file is absent or damaged, or its provenance is no JSON object.
+    """
+    path = Path(path)
+    if table_format(path) != "parquet":
+        return {}
+    metadata = parquet_schema(path).metadata or {}
+    return parse_provenance(metadata.get(PARQUET_KEY, b"{}").decode(errors="replace"), path)
+
+
+def parse_provenance(text: str, where: object) -> dict[str, Any]:
+    """The record that `to_json` wrote; an `InputError` at `where` if it is no JSON object."""
+    try:
+        return dict(json.loads(text).items())
+    except (ValueError, AttributeError, RecursionError) as error:
+        remedy = "give the file as it was written"
+        raise InputError.at(where, "has a provenance that is no JSON object", remedy) from error
+
+
+def parquet_schema(path: Path) -> pa.Schema:
+    """Columns and metadata of a parquet file; an `InputError` if it is damaged."""
+    require_file(path)
+    with reading(path):
+        return pq.read_schema(path)
+
+
+def column_names(path: Path) -> list[str]:
+    """The columns of a table, of which nothing else is read."""
+    return list(parquet_schema(path).names if table_format(path) == "parquet" else read_table(path, nrows=0).columns)
 
 
 def write_json(record: Mapping[str, Any], path: str | Path) -> None:

@@ -3,7 +3,6 @@
 The file is read as a stream; what is held is one number an allele and score.
 """
 
-import json
 import math
 import re
 from array import array
@@ -19,9 +18,8 @@ from numpy.typing import NDArray
 
 from darkregulome.errors import InputError
 from darkregulome.io.paths import require_file
-from darkregulome.io.provenance import PARQUET_KEY
 from darkregulome.io.schemas import VARIANTS
-from darkregulome.io.tables import check_table, reading, table_format
+from darkregulome.io.tables import check_table, parse_provenance, read_provenance, reading, table_format
 from darkregulome.scoring.variants.records import INFO_COLUMN, VcfFile
 
 CLASSES = ("SNV", "MNV", "insertion", "deletion", "complex", "other")
@@ -106,7 +104,7 @@ def _of_vcf(path: Path) -> tuple[str, Alleles]:
     found = next((match for line in file.meta if (match := _PROVENANCE.match(line))), None)
     if found is None:
         raise InputError.at(path, "was not scored by score_variants.py", "give a file that it wrote")
-    prefix, model = f"{found['prefix']}_", _model(found["json"], path)
+    prefix, model = f"{found['prefix']}_", _model(parse_provenance(found["json"], path), path)
 
     def alleles() -> Alleles:
         for record in file.records():
@@ -141,13 +139,8 @@ def _of_table(path: Path) -> tuple[str, Alleles]:
             for ref, alt, status, values in names:
                 yield ref, alt, status, _finite(dict(zip(scores, values, strict=True)))
 
-    kind = table_format(path)
     require_file(path)
-    if kind != "parquet":
-        return path.name.split(".")[0], alleles()
-    with reading(path):
-        metadata = pq.read_schema(path).metadata or {}
-    return _model(metadata.get(PARQUET_KEY, b"{}").decode(), path), alleles()
+    return _model(read_provenance(path), path), alleles()
 
 
 def _numbers(column: pd.Series) -> NDArray[np.float64]:
@@ -174,11 +167,6 @@ def _frames(path: Path) -> Iterator[pd.DataFrame]:
         yield from chunks
 
 
-def _model(record: str, path: Path) -> str:
+def _model(made_by: Mapping[str, Any], path: Path) -> str:
     """The model that a file's provenance names; else the file's name."""
-    try:
-        return str(json.loads(record).get("model") or path.name.split(".")[0])
-    except (ValueError, AttributeError, RecursionError) as error:
-        raise InputError.at(
-            path, "has a provenance that is no JSON object", "give the file as it was written"
-        ) from error
+    return str(made_by.get("model") or path.name.split(".")[0])

@@ -3,9 +3,7 @@
 Each writer takes chunk after chunk and holds no more than one; the file appears whole or not at all.
 """
 
-import csv
 import gzip
-import io
 import math
 import os
 import re
@@ -23,14 +21,13 @@ import pysam
 
 from darkregulome.errors import InputError
 from darkregulome.io.atomic import atomic_path
-from darkregulome.io.provenance import PARQUET_KEY, to_json
+from darkregulome.io.provenance import to_json
 from darkregulome.io.schemas import VARIANTS
-from darkregulome.io.tables import reading, table_format
+from darkregulome.io.tables import ROWS_PER_GROUP, TableStream, binary_output, parquet_schema, reading, table_format
 from darkregulome.scoring.variants.records import COLUMNS, INFO_COLUMN, VcfFile
 from darkregulome.scoring.variants.score import Scored
 
 PREFIX = "DR"
-ROWS_PER_GROUP = 2**16
 MAX_TABIX = 2**29
 """Largest position a .tbi can hold; beyond it a .csi is written."""
 
@@ -219,9 +216,8 @@ class TableWriter:
     def __init__(self, path: str | Path, scores: Sequence[str], provenance: Mapping[str, Any]):
         self.path = Path(path)
         self.notes: list[str] = []
-        types = {**COLUMN_TYPES, **dict.fromkeys(scores, pa.float64())}
-        self._schema = pa.schema(list(types.items()), metadata={PARQUET_KEY: to_json(provenance).encode()})
-        self._rows = Rows(self.path, self._schema)
+        self._schema = pa.schema([*COLUMN_TYPES.items(), *((name, pa.float64()) for name in scores)])
+        self._rows = TableStream(self.path, provenance, self._schema)
 
     def __enter__(self) -> "TableWriter":
         return self
@@ -244,49 +240,6 @@ class TableWriter:
         }
         scores = {name: pa.array(values, from_pandas=True) for name, values in scored.scores.items()}
         self._rows.write(pa.table({**columns, **scores}, schema=self._schema))
-
-
-class Rows:
-    """Rows into a table of one schema, group after group."""
-
-    def __init__(self, path: Path, schema: pa.Schema):
-        self.path, self.schema = path, schema
-        self._kind = table_format(path)
-        self._stack = ExitStack()
-        partial = self._stack.enter_context(atomic_path(path))
-        self._waiting: list[pa.Table] = []
-        if self._kind == "parquet":
-            self._parquet = self._stack.enter_context(pq.ParquetWriter(partial, schema, compression="zstd"))
-            return
-        raw: Any = self._stack.enter_context(partial.open("wb"))
-        if str(path).endswith(".gz"):
-            # No time and no file name in the gzip header: equal content must be equal bytes.
-            raw = self._stack.enter_context(gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0))
-        text = self._stack.enter_context(io.TextIOWrapper(raw, encoding="utf-8", newline=""))
-        self._csv = csv.writer(text, delimiter=self._kind, lineterminator="\n")
-        self._csv.writerow(schema.names)
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None):
-        if kind is None:
-            self._flush()
-        self._stack.__exit__(kind, error, trace)
-
-    def write(self, table: pa.Table) -> None:
-        """Append rows."""
-        self._waiting.append(table)
-        if sum(len(waiting) for waiting in self._waiting) >= ROWS_PER_GROUP:
-            self._flush()
-
-    def _flush(self) -> None:
-        if not self._waiting:
-            return
-        table = pa.concat_tables(self._waiting)
-        self._waiting = []
-        if self._kind == "parquet":
-            self._parquet.write_table(table)
-            return
-        columns = [column.to_pylist() for column in table.columns]
-        self._csv.writerows(["" if value is None else value for value in row] for row in zip(*columns, strict=True))
 
 
 def open_writer(
@@ -327,19 +280,14 @@ def _gather_tables(parts: Sequence[Path], out: Path) -> list[str]:
     kind = table_format(out)
     if any(table_format(part) != "parquet" or is_vcf(part) for part in parts):
         return _gather_text(parts, out, kind)
-    schemas = []
-    for part in parts:
-        with reading(part):
-            schemas.append(pq.read_schema(part))
-    _require_same([schema.equals(schemas[0]) for schema in schemas], parts, "columns")
-    _require_scored(schemas[0].names, parts[0])
-    rows = Rows(out, schemas[0])
-    with ExitStack() as stack:
-        stack.push(rows.__exit__)
+    columns = [parquet_schema(part) for part in parts]
+    _require_same([schema.equals(columns[0]) for schema in columns], parts, "columns")
+    _require_scored(columns[0].names, parts[0])
+    with TableStream(out, columns=columns[0]) as rows:
         for part in parts:
             with reading(part):
                 for group in pq.ParquetFile(part).iter_batches(ROWS_PER_GROUP):
-                    rows.write(pa.Table.from_batches([group], schema=schemas[0]))
+                    rows.write(pa.Table.from_batches([group], schema=columns[0]))
     return []
 
 
@@ -347,10 +295,7 @@ def _gather_text(parts: Sequence[Path], out: Path, kind: str) -> list[str]:
     if any(is_vcf(part) or table_format(part) != kind for part in parts):
         raise InputError.at(out, "is of another kind than the parts", "give an --out with the parts' extension")
     headers = []
-    with atomic_path(out) as partial, open(partial, "wb") as raw, ExitStack() as stack:
-        target: Any = raw
-        if str(out).endswith(".gz"):
-            target = stack.enter_context(gzip.GzipFile(filename="", mode="wb", fileobj=raw, mtime=0))
+    with atomic_path(out) as partial, binary_output(partial) as target:
         for part in parts:
             with reading(part), gzip.open(part) if str(part).endswith(".gz") else open(part, "rb") as handle:
                 headers.append(handle.readline())
