@@ -22,9 +22,9 @@ from darkregulome.models.checkpoint import load_weights, read_config
 from darkregulome.models.enformer import EnformerModel, full_tracks, load_enformer
 from darkregulome.models.hyenadna import HyenaConfig, HyenaDNAForCausalLM
 from darkregulome.models.registry import load_model
-from darkregulome.models.scan import selective_scan
 from darkregulome.seq2exp import mask as seq2exp
 from places import GOLDEN
+from scans import selective_scan
 
 GOLDEN = Path(os.environ.get("GOLDEN_DIR", GOLDEN))
 CASES = sorted(path.parent for path in GOLDEN.glob("*/config.json"))
@@ -274,7 +274,7 @@ def _check_scan(case):
             if f"{key}_{name}" in inputs.files
         }
         softplus = bool(inputs[f"delta_softplus_{name}"])
-        y, last = selective_scan(**tensors, delta_softplus=softplus, return_last_state=True)
+        y, last = selective_scan(**tensors, softplus=softplus)
         for found, wanted in ((y, expected[f"y_{name}"]), (last, expected[f"last_state_{name}"])):
             assert np.abs(found.numpy() - wanted).max() <= 1e-5 * np.abs(wanted).max(), name
 

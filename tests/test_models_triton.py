@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from darkregulome.models import scan
+from darkregulome.models import kernels
 from places import BIN
 
 pytest.importorskip("triton", reason="Triton is for Linux")
@@ -19,7 +19,7 @@ import sys
 import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
-from darkregulome.models.scan_triton import BLOCK, _scan
+from darkregulome.models.kernels.scan_triton import BLOCK, _scan
 
 dtype, capability, given, one = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "all", sys.argv[4] == "one"
 rows, parameters = ("u", "delta", "B", "C", "z", "y"), ("A", "D", "bias", "last")
@@ -49,7 +49,7 @@ def test_the_kernel_compiles_for_a_gpu_that_is_not_here(tmp_path, dtype, capabil
 @pytest.fixture
 def kernel(monkeypatch):
     """The module, and what the place of its kernel was told: by a stand-in that runs nothing."""
-    module = importlib.import_module("darkregulome.models.scan_triton")
+    module = importlib.import_module("darkregulome.models.kernels.scan_triton")
     told = []
 
     class Launched:
@@ -74,7 +74,7 @@ def kernel(monkeypatch):
 def test_it_is_started_on_the_gpu_of_its_tensors(kernel):
     module, told = kernel
     u, B = torch.ones(2, 5, 40), torch.ones(2, 5, 4)
-    module.scan_rows(u, u, -torch.ones(40, 4), B, B, None, None, None, False, False)
+    module.selective_scan(kernels.ScanRows(u, u, B, B), kernels.ScanWeights(-torch.ones(40, 4)))
     assert told == [("device of", u.shape), ("launched", (2, 2)), "back"]
 
 
@@ -84,7 +84,7 @@ def test_without_a_c_compiler_another_kernel_is_taken(kernel, monkeypatch):
     def no_compiler(*given):
         raise subprocess.CalledProcessError(1, ["gcc"])
 
-    monkeypatch.setattr(module, "scan_rows", no_compiler)
+    monkeypatch.setattr(module, "selective_scan", no_compiler)
     with pytest.raises(ImportError, match=r"cannot make kernels here.*gcc"):
         module._try("cpu")
 
@@ -92,6 +92,6 @@ def test_without_a_c_compiler_another_kernel_is_taken(kernel, monkeypatch):
         raise ImportError(name)
 
     monkeypatch.setattr(importlib, "import_module", fails_to_import)
-    scan._module.cache_clear()
-    assert scan._module("triton") is None
-    scan._module.cache_clear()
+    kernels._missing.cache_clear()
+    assert kernels._missing("triton") == "darkregulome.models.kernels.scan_triton"
+    kernels._missing.cache_clear()

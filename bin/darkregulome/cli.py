@@ -6,6 +6,7 @@ the traceback is shown only with DARKREGULOME_DEBUG=1.
 
 import errno
 import functools
+import logging
 import os
 import sys
 import traceback
@@ -272,6 +273,8 @@ def _places_checked(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def run(app: typer.Typer | Callable[[], Any]) -> None:
     """Run a script's app and turn what it raises into the exit codes of the contract."""
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("darkregulome").setLevel(logging.INFO)
     for info in app.registered_commands if isinstance(app, typer.Typer) else ():
         if info.callback is not None:
             info.callback = _places_checked(info.callback)

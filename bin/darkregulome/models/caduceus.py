@@ -5,7 +5,6 @@ computed by the official code are in `tests/golden`.
 """
 
 import math
-from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 import torch
@@ -13,20 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, field_validator,
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darkregulome.models import kernels
 from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
 from darkregulome.models.checkpoint import find_weights, load_weights, read_config
 from darkregulome.models.language import LetterLanguageModel
 from darkregulome.models.letters import CHARACTERS, LOWER_CASE, VOCABULARY_SIZE, Alphabet, padded_size
 from darkregulome.models.numerics import kept
-from darkregulome.models.scan import (
-    Convolution,
-    Way,
-    add_and_norm,
-    convolve_rows,
-    read_rows,
-    rms_norm,
-    selective_scan_rows,
-)
 
 
 class SsmConfig(BaseModel):
@@ -114,7 +105,7 @@ class RMSNorm(nn.Module):
         self.eps = eps
 
     def forward(self, x: Tensor) -> Tensor:
-        return rms_norm(x, self.weight, self.eps)
+        return kernels.rms_norm(x, self.weight, self.eps)
 
 
 class Mamba(nn.Module):
@@ -157,36 +148,18 @@ class Mamba(nn.Module):
     def _make_decay(self) -> Tensor:
         return -torch.exp(self.A_log.float() if self.A_log.dtype == torch.bfloat16 else self.A_log)
 
-    @property
-    def convolution(self) -> Convolution:
-        """Weight and bias."""
-        return self.conv1d.weight, self.conv1d.bias
-
     def mix(self, xz: Tensor, reverse: bool = False) -> Tensor:
         """From the projected input (batch, length, 2 inner) to the gated scan (batch, length, inner)."""
         x, z = xz.chunk(2, dim=-1)
-        (read,) = read_ways(x, [(self, reverse)])
-        return self.scan(*read, z, reverse)
+        return self.scan(x, z, reverse)
 
-    def read(self, x: Tensor, reverse: bool) -> tuple[Tensor, Tensor]:
-        """The convolution of x (batch, length, inner), and what it is projected to: step at low rank, B, C."""
-        u = convolve_rows(x, *self.convolution, reverse)
-        return u, self.x_proj(u)
-
-    def scan(
-        self, u: Tensor, projected: Tensor, z: Tensor | None, reverse: bool = False, onto: Tensor | None = None
-    ) -> Tensor:
-        """The scan of what was read (batch, length, inner), `onto` added, gated by `z`."""
-        step, B, C = projected.split((self.dt_rank, self.d_state, self.d_state), dim=-1)
-        given = u, step, self.decay(), B, C, self.D, z, self.dt_proj.bias
-        weight = self.dt_proj.weight
-        return selective_scan_rows(*given, delta_softplus=True, reverse=reverse, onto=onto, delta_weight=weight)[0]
-
-
-def read_ways(x: Tensor, mambas: Sequence[tuple[Mamba, bool]]) -> list[tuple[Tensor, Tensor]]:
-    """`Mamba.read` of `x` by some Mambas, each with its `reverse`: at once, where there is a kernel for it."""
-    ways = [Way(*mamba.convolution, mamba.x_proj.weight, reverse) for mamba, reverse in mambas]
-    return read_rows(x, ways) or [mamba.read(x, reverse) for mamba, reverse in mambas]
+    def scan(self, x: Tensor, z: Tensor | None, reverse: bool = False, onto: Tensor | None = None) -> Tensor:
+        """Convolution and scan of x (batch, length, inner), `onto` added, gated by `z`."""
+        u = kernels.convolve(x, self.conv1d.weight, self.conv1d.bias, reverse)
+        step, B, C = self.x_proj(u).split((self.dt_rank, self.d_state, self.d_state), dim=-1)
+        dt = self.dt_proj
+        weights = kernels.ScanWeights(self.decay(), self.D, dt.bias, dt.weight, softplus=True)
+        return kernels.selective_scan(kernels.ScanRows(u, step, B, C, z), weights, reverse, onto)[0]
 
 
 class BiMamba(nn.Module):
@@ -220,8 +193,7 @@ class BiMamba(nn.Module):
         xz = projected[0]
         if rev is not None and self.tied and not self.multiply and fwd.out_proj.bias is None:
             x, z = xz.chunk(2, dim=-1)
-            forth, back = read_ways(x, [(fwd, False), (rev, True)])
-            return fwd.out_proj(rev.scan(*back, z, reverse=True, onto=fwd.scan(*forth, None)))
+            return fwd.out_proj(rev.scan(x, z, reverse=True, onto=fwd.scan(x, None)))
         y = fwd.mix(xz)
         if rev is None:
             return fwd.out_proj(y)
@@ -316,7 +288,7 @@ def _apply_norm(norm: nn.Module, x: Tensor, rcps: bool) -> Tensor:
 def _add_and_norm(norm: nn.Module, x: Tensor, residual: Tensor | None, rcps: bool) -> tuple[Tensor, Tensor]:
     """The norm of the sum, and the sum."""
     if residual is not None and isinstance(norm, RMSNorm) and not rcps:
-        return add_and_norm(x, residual, norm.weight, norm.eps)
+        return kernels.add_and_norm(x, residual, norm.weight, norm.eps)
     residual = x if residual is None else x + residual
     return _apply_norm(norm, residual, rcps), residual
 

@@ -1,7 +1,7 @@
-"""The selective scan against its own recurrence, written out, and its gradient against finite differences."""
+"""The kernels against the recurrence, written out; the gradient against finite differences; how kernels are chosen."""
 
-import gc
 import importlib
+import logging
 import os
 import subprocess
 import sys
@@ -14,16 +14,14 @@ from scipy.signal import lfilter
 from scipy.special import expit
 
 from darkregulome.errors import InputError
-from darkregulome.models import reading_llvm, scan, scan_llvm, vector_code
+from darkregulome.models import kernels
 from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
-from darkregulome.models.scan import (
-    add_and_norm,
-    convolve_rows,
-    read_rows,
-    selective_scan,
-    selective_scan_rows,
-)
+from darkregulome.models.kernels import add_and_norm, convolve, pytorch
 from places import BIN
+from scans import scanned, selective_scan, split
+
+ROWS = ("u", "delta", "B", "C", "z")
+needs_compiler = pytest.mark.skipif(kernels._missing("compiled") is not None, reason="no C++ compiler")
 
 
 def written_out(u, delta, A, B, C):
@@ -52,10 +50,10 @@ def as_float32(arrays):
     return {name: torch.from_numpy(array).float() for name, array in arrays.items()}
 
 
-@pytest.fixture(params=["torch", "llvm"])
+@pytest.fixture(params=["torch", pytest.param("compiled", marks=needs_compiler)])
 def kernel(request, monkeypatch):
     """Each kernel that runs on a CPU."""
-    monkeypatch.setenv(scan.VARIABLE, request.param)
+    monkeypatch.setenv(kernels.VARIABLE, request.param)
     return request.param
 
 
@@ -66,7 +64,7 @@ def test_scan_is_the_recurrence(kernel, length, scale):
     wanted, state = written_out(
         *(arrays[name][0] for name in ("u", "delta")), arrays["A"], *(arrays[n][0] for n in "BC")
     )
-    y, last = selective_scan(**as_float32(arrays), return_last_state=True)
+    y, last = selective_scan(**as_float32(arrays))
     assert np.abs(y[0].numpy() - wanted).max() <= 1e-5 * np.abs(wanted).max()
     assert np.abs(last[0].numpy() - state).max() <= 1e-5 * np.abs(state).max()
 
@@ -120,7 +118,7 @@ def assert_near(found, wanted):
 )
 def test_everything_around_the_recurrence(kernel, absent, shape):
     given = full(70, *shape) | dict.fromkeys(absent)
-    y, last = selective_scan_rows(**given, delta_softplus=True)
+    y, last = scanned(**given, softplus=True)
     wanted, state = full_written_out(given, True)
     assert_near(y, wanted)
     assert_near(last, state)
@@ -130,12 +128,12 @@ def test_step_sizes_that_no_softplus_made_may_be_negative(kernel):
     given = full(40, 2, 16, 4)
     given["delta"] = given["delta"].clamp(-0.5, 50)
     given["delta_bias"] = None
-    assert_near(selective_scan_rows(**given)[0], full_written_out(given, False)[0])
+    assert_near(scanned(**given)[0], full_written_out(given, False)[0])
 
 
 def test_a_long_sequence(kernel):
     given = full(3000, 1, 4, 16)
-    y, last = selective_scan_rows(**given, delta_softplus=True)
+    y, last = scanned(**given, softplus=True)
     wanted, state = full_written_out(given, True)
     assert_near(y, wanted)
     assert_near(last, state)
@@ -143,10 +141,9 @@ def test_a_long_sequence(kernel):
 
 def test_reading_from_the_end_is_reading_the_flipped_sequence(kernel):
     given = full(50, 2, 16, 8)
-    rows = ("u", "delta", "B", "C", "z")
-    flipped = given | {name: given[name].flip(1) for name in rows}
-    backwards, last = selective_scan_rows(**given, delta_softplus=True, reverse=True)
-    wanted, state = selective_scan_rows(**flipped, delta_softplus=True)
+    flipped = given | {name: given[name].flip(1) for name in ROWS}
+    backwards, last = scanned(**given, softplus=True, reverse=True)
+    wanted, state = scanned(**flipped, softplus=True)
     torch.testing.assert_close(backwards, wanted.flip(1), rtol=0, atol=0)
     torch.testing.assert_close(last, state, rtol=0, atol=0)
 
@@ -156,9 +153,9 @@ def test_reading_from_the_end_is_reading_the_flipped_sequence(kernel):
 def test_what_the_scan_is_added_to_shares_its_gate(kernel, gated, reverse):
     given = full(45, 2, 32, 8)
     other, gate = full(45, 2, 32, 8, seed=1)["u"], given["z"].double()
-    alone, state = selective_scan_rows(**given | {"z": None}, delta_softplus=True, reverse=reverse)
+    alone, state = scanned(**given | {"z": None}, softplus=True, reverse=reverse)
     given = given if gated else given | {"z": None}
-    y, last = selective_scan_rows(**given, delta_softplus=True, reverse=reverse, onto=other)
+    y, last = scanned(**given, softplus=True, reverse=reverse, onto=other)
     wanted = alone.double() + other
     assert_near(y, (wanted * gate.sigmoid() * gate if gated else wanted).numpy())
     assert torch.equal(last, state)
@@ -172,7 +169,7 @@ def test_the_step_size_is_made_of_fewer_numbers(kernel, length, rank, reverse):
     torch.manual_seed(0)
     low, weight = torch.randn(2, length, 2 * rank)[..., rank:], torch.randn(32, rank)
     given["delta"] = low
-    found = selective_scan_rows(**given, delta_softplus=True, reverse=reverse, delta_weight=weight)
+    found = scanned(**given, softplus=True, reverse=reverse, delta_weight=weight)
     given["delta"] = low.double() @ weight.double().t()
     turned = {name: x.flip(1) if reverse and name in ("u", "delta", "B", "C", "z") else x for name, x in given.items()}
     y, state = full_written_out(turned, True)
@@ -188,7 +185,7 @@ def test_columns_of_a_wider_tensor_are_read_in_place(kernel):
         "z": both[..., 16:],
         "B": given["B"].transpose(0, 1).contiguous().transpose(0, 1),
     }
-    found = (selective_scan_rows(**x, delta_softplus=True)[0] for x in (given, sliced))
+    found = (scanned(**x, softplus=True)[0] for x in (given, sliced))
     torch.testing.assert_close(*found, rtol=1e-6, atol=1e-6)
 
 
@@ -202,43 +199,8 @@ def test_convolution_is_that_of_scipy(kernel, channels, taps, biased, reverse):
     filtered = np.stack([lfilter(w[::-1], 1, seen[..., c], axis=1) for c, w in enumerate(weight)], axis=-1) + bias
     wanted = filtered * expit(filtered)
     x, weight, bias = (torch.from_numpy(array).float() for array in (x, weight[:, None], bias))
-    found = convolve_rows(x, weight, bias if biased else None, reverse)
+    found = convolve(x, weight, bias if biased else None, reverse)
     assert_near(found, wanted[:, ::-1] if reverse else wanted)
-
-
-@pytest.mark.parametrize("length", [1, 5, 6, 125])
-@pytest.mark.parametrize(("channels", "outputs"), [(48, 40), (16, 3), (16, 48)])
-@pytest.mark.parametrize("past_cache", [0, 2**24])
-@pytest.mark.parametrize("directions", [(False,), (True,), (False, True)])
-def test_what_is_read_at_once_is_the_convolution_and_its_projection(
-    monkeypatch, length, channels, outputs, past_cache, directions
-):
-    skip_without_lanes(16)
-    monkeypatch.setattr(reading_llvm, "PAST_CACHE", past_cache)
-    torch.manual_seed(0)
-    x = torch.randn(2, length, 2 * channels)[..., channels:]
-    ways = [drawn_way(channels, outputs, reverse, biased=not reverse) for reverse in directions]
-    for way, (u, projected) in zip(ways, read_rows(x, ways), strict=True):
-        bias = None if way.bias is None else way.bias.double()
-        wanted = convolve_rows(x.double(), way.weight.double(), bias, way.reverse)
-        assert_near(u, wanted.numpy())
-        assert_near(projected, (wanted @ way.projection.double().t()).numpy())
-
-
-@pytest.mark.parametrize(("channels", "outputs", "others"), [(5, 4, 4), (16, 49, 49), (2**12 + 16, 4, 4), (16, 4, 5)])
-def test_sizes_that_are_not_read_at_once_are_left_to_others(channels, outputs, others):
-    ways = [drawn_way(channels, n, reverse) for n, reverse in ((outputs, False), (others, True))]
-    assert read_rows(torch.randn(1, 3, channels), ways) is None
-
-
-def drawn_way(channels, outputs, reverse, biased=True):
-    bias = torch.randn(channels) if biased else None
-    return scan.Way(torch.randn(channels, 1, 4), bias, torch.randn(outputs, channels), reverse)
-
-
-def skip_without_lanes(count):
-    if vector_code.lanes() < count:
-        pytest.skip(f"this CPU has {vector_code.lanes()} lanes of float32, and {count} are wanted")
 
 
 @pytest.mark.parametrize("channels", [3, 24, 256])
@@ -251,65 +213,24 @@ def test_the_norm_of_a_sum_is_its_definition(kernel, channels):
     assert_near(normed, (x + residual) / np.sqrt(((x + residual) ** 2).mean(-1, keepdims=True) + 1e-2) * weight)
 
 
-@pytest.mark.parametrize("own_threads", [False, True])
-def test_the_answer_does_not_depend_on_the_number_of_threads(kernel, own_threads, monkeypatch):
+def test_the_answer_does_not_depend_on_the_number_of_threads(kernel, monkeypatch):
     given = full(200, 3, 128, 8)
-    alone = selective_scan_rows(**given, delta_softplus=True)
+    weight = torch.randn(128, 1, 4)
+    alone = *scanned(**given, softplus=True), convolve(given["u"], weight, None)
+    alone += add_and_norm(given["u"], given["z"], given["D"], 1e-5)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 3)
-    if own_threads:
-        monkeypatch.setattr(vector_code, "openmp", lambda: None)
-    assert all(map(torch.equal, alone, selective_scan_rows(**given, delta_softplus=True)))
-
-
-def test_a_forked_process_does_not_ask_for_the_threads_of_its_parent(monkeypatch):
-    monkeypatch.setenv(scan.VARIABLE, "llvm")
-    alone = scanned_on_threads()
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    # A real fork would hang in PyTorch's own operations, which do ask.
-    runtime = vector_code.OpenMP(types.SimpleNamespace(GOMP_parallel=pytest.fail), os.getpid() + 1)
-    monkeypatch.setattr(vector_code, "openmp", lambda: runtime)
-    np.testing.assert_array_equal(scanned_on_threads(), alone)
-
-
-def test_a_kernel_that_is_let_go_takes_nothing_with_it(monkeypatch):
-    monkeypatch.setenv(scan.VARIABLE, "llvm")
-    first = scanned_on_threads()
-    importlib.import_module("darkregulome.models.scan_llvm")._scan_kernel.cache_clear()
-    gc.collect()
-    np.testing.assert_array_equal(scanned_on_threads(), first)
-
-
-def scanned_on_threads():
-    return selective_scan_rows(**full(200, 3, 128, 8), delta_softplus=True)[0].numpy()
+    again = *scanned(**given, softplus=True), convolve(given["u"], weight, None)
+    again += add_and_norm(given["u"], given["z"], given["D"], 1e-5)
+    assert all(map(torch.equal, alone, again))
 
 
 def test_nan_stays_nan(kernel):
     given = full(20, 1, 16, 4)
     given["delta"][0, 5, 3] = torch.nan
-    y = selective_scan_rows(**given, delta_softplus=True)[0]
+    y = scanned(**given, softplus=True)[0]
     assert y[0, 5:, 3].isnan().all()
     assert not y[0, :5].isnan().any()
     assert not y[0, :, :3].isnan().any()
-
-
-@pytest.mark.parametrize("without", [("avx512",), ("avx512", "avx", "fma", "f16c")])
-def test_a_cpu_with_fewer_operations_has_the_same_answers(monkeypatch, without):
-    given = full(40, 2, 32, 16)
-    wanted = selective_scan_rows(**given, delta_softplus=True)
-    here = vector_code.llvm.get_host_cpu_features()
-    fewer = type(here)({name: there and not name.startswith(without) for name, there in here.items()})
-    kept = (vector_code.lanes, vector_code._splits_exponents, vector_code._named_registers, scan_llvm._scan_kernel)
-    monkeypatch.setattr(vector_code.llvm, "get_host_cpu_name", lambda: "x86-64" if len(without) > 1 else "haswell")
-    monkeypatch.setattr(vector_code.llvm, "get_host_cpu_features", lambda: fewer)
-    for function in kept:
-        function.cache_clear()
-    try:
-        assert vector_code.lanes() == 8
-        for found, expected in zip(selective_scan_rows(**given, delta_softplus=True), wanted, strict=True):
-            torch.testing.assert_close(found, expected, rtol=0, atol=1e-5 * expected.abs().max().item())
-    finally:
-        for function in kept:
-            function.cache_clear()
 
 
 @pytest.mark.parametrize("tied", [True, False])
@@ -319,7 +240,7 @@ def test_a_whole_model_is_the_same_with_either_kernel(monkeypatch, tied):
     model, tokens = CaduceusForMaskedLM(config).eval(), torch.randint(7, 11, (4, 65))
     with torch.inference_mode():
         compiled = model(tokens)
-        monkeypatch.setenv(scan.VARIABLE, "torch")
+        monkeypatch.setenv(kernels.VARIABLE, "torch")
         torch.testing.assert_close(model(tokens), compiled, rtol=1e-5, atol=1e-5)
 
 
@@ -334,38 +255,119 @@ def test_a_decay_that_changes_is_read_anew():
 
 
 def test_an_unknown_kernel_is_refused(monkeypatch):
-    monkeypatch.setenv(scan.VARIABLE, "fortran")
+    monkeypatch.setenv(kernels.VARIABLE, "fortran")
     with pytest.raises(InputError, match="torch"):
         selective_scan(**as_float32(drawn(3)))
 
 
 def test_a_kernel_that_is_not_installed_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "mamba_ssm", None)
-    monkeypatch.setenv(scan.VARIABLE, "mamba")
-    scan._module.cache_clear()
-    with pytest.raises(InputError, match="mamba-ssm"):
+    monkeypatch.setenv(kernels.VARIABLE, "mamba")
+    kernels._missing.cache_clear()
+    with pytest.raises(InputError, match="mamba_ssm"):
         selective_scan(**as_float32(drawn(3)))
-    scan._module.cache_clear()
+    kernels._missing.cache_clear()
 
 
-def test_without_llvmlite_pytorch_does_it(monkeypatch):
-    compiled = selective_scan(**as_float32(drawn(30)))
-    monkeypatch.setattr(scan, "_module", lambda name: None)
-    torch.testing.assert_close(selective_scan(**as_float32(drawn(30))), compiled, rtol=1e-5, atol=1e-5)
-    monkeypatch.setenv(scan.VARIABLE, "llvm")
-    with pytest.raises(InputError, match="llvmlite"):
-        selective_scan(**as_float32(drawn(30)))
+SCANNING = """
+import logging, sys, torch
+from darkregulome.models import kernels
+
+logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+torch.manual_seed(0)
+u, delta, z, B, C = (torch.randn(2, 40, size) for size in (20, 20, 20, 5, 5))
+with torch.inference_mode():
+    for _ in range(2):
+        weights = kernels.ScanWeights(-torch.rand(20, 5), softplus=True)
+        y = kernels.selective_scan(kernels.ScanRows(u, delta, B, C, z), weights)[0]
+        y = kernels.convolve(y, torch.randn(20, 1, 4), None)
+        y = kernels.add_and_norm(y, u, torch.ones(20), 1e-5)[0]
+print(*y.flatten().tolist())
+"""
+
+
+def scan_in_a_new_process(cache, **environment):
+    """What is logged, and numbers of every kernel."""
+    environment = os.environ | {"PYTHONPATH": str(BIN), "XDG_CACHE_HOME": str(cache), **environment}
+    words = [sys.executable, "-c", SCANNING]
+    *log, numbers = subprocess.run(
+        words, check=True, env=environment, capture_output=True, text=True
+    ).stdout.splitlines()
+    return log, np.array(numbers.split(), dtype=float)
+
+
+@needs_compiler
+@pytest.mark.parametrize("instructions", ["avx512", "avx2", "default"])
+def test_every_kind_of_cpu_has_the_same_answers(tmp_path, instructions):
+    wanted = scan_in_a_new_process(tmp_path, DARKREGULOME_SCAN="torch")[1]
+    log, numbers = scan_in_a_new_process(tmp_path, ATEN_CPU_CAPABILITY=instructions)
+    assert log == ["scan: compiled"]
+    np.testing.assert_allclose(numbers, wanted, rtol=0, atol=1e-5)
+
+
+def test_without_a_compiler_pytorch_runs_the_scan_and_says_so(tmp_path):
+    wanted = scan_in_a_new_process(tmp_path / "a")[1]
+    log, numbers = scan_in_a_new_process(tmp_path / "b", PATH=str(tmp_path))
+    assert log == ["scan: PyTorch, about 7 times slower: no C++ compiler found"]
+    np.testing.assert_allclose(numbers, wanted, rtol=0, atol=1e-5)
+
+
+def test_a_compiler_that_fails_is_quoted(tmp_path):
+    (tmp_path / "c++").write_text("#!/bin/sh\necho 'scan.cpp:1: error: what is this' >&2; exit 1\n")
+    (tmp_path / "c++").chmod(0o755)
+    (log,), _ = scan_in_a_new_process(tmp_path, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert log.startswith("scan: PyTorch")
+    assert "error: what is this" in log
+
+
+def test_a_cache_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    (log,), _ = scan_in_a_new_process(tmp_path / "file")
+    assert log.startswith("scan: PyTorch")
+    assert str(tmp_path / "file" / "darkregulome") in log
+
+
+def test_a_scan_with_a_gradient_is_pytorchs(monkeypatch, caplog):
+    given = full(5, 1, 4, 2)
+    given["u"].requires_grad_()
+    kernels._report.cache_clear()
+    with caplog.at_level(logging.INFO):
+        assert scanned(**given, softplus=True)[0].requires_grad
+    assert caplog.messages == ["scan: PyTorch, which has a gradient"]
+
+
+@needs_compiler
+def test_what_was_compiled_is_compiled_once(tmp_path, monkeypatch):
+    from darkregulome.models.kernels import compiled
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(compiled, "INSTALLED", tmp_path / "none")
+    made = compiled.compiled_file()
+    assert made.parent == tmp_path / "darkregulome"
+    monkeypatch.setattr(compiled, "compile_source", pytest.fail)
+    assert compiled.compiled_file() == made
+
+
+@needs_compiler
+def test_what_an_installation_has_compiled_needs_no_compiler(tmp_path, monkeypatch):
+    from darkregulome.models.kernels import compiled
+
+    monkeypatch.setattr(compiled, "INSTALLED", tmp_path)
+    compiled.compile_all(tmp_path)
+    monkeypatch.setenv("PATH", "")
+    assert compiled.compiled_file().parent == tmp_path
 
 
 INTERPRETED = """
 import sys, numpy as np, torch
-from darkregulome.models.scan_triton import scan_rows
+from darkregulome.models import kernels
+from darkregulome.models.kernels.scan_triton import selective_scan
 
 for path in sys.argv[1:]:
     given = {name: torch.from_numpy(array) for name, array in np.load(path).items()}
     reverse = bool(given.pop("reverse"))
-    given = dict.fromkeys(("D", "z", "delta_bias")) | given
-    y, last = scan_rows(**given, delta_softplus=True, reverse=reverse)
+    rows = {name: given.pop(name) for name in kernels.ScanRows._fields if name in given}
+    y, last = selective_scan(kernels.ScanRows(**rows), kernels.ScanWeights(**given, softplus=True), reverse)
     np.savez(path, y=y, last=last)
 """
 
@@ -395,12 +397,12 @@ def test_triton_kernel_is_the_recurrence(tmp_path):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("reverse", [False, True])
 def test_triton_kernel_on_a_gpu(reverse):
-    from darkregulome.models import scan_triton
+    from darkregulome.models.kernels import scan_triton
 
     given = full(300, 3, 80, 16)
-    wanted, state = selective_scan_rows(**given, delta_softplus=True, reverse=reverse)
+    wanted, state = scanned(**given, softplus=True, reverse=reverse)
     on_gpu = {name: x.cuda() for name, x in given.items()}
-    y, last = scan_triton.scan_rows(**on_gpu, delta_softplus=True, reverse=reverse)
+    y, last = scan_triton.selective_scan(*split(**on_gpu, softplus=True), reverse)
     assert_near(y.cpu(), wanted.numpy())
     assert_near(last.cpu(), state.numpy())
 
@@ -419,37 +421,38 @@ def test_mamba_ssm_is_handed_what_it_documents(monkeypatch, reverse):
         assert D.shape == delta_bias.shape == (16,)
         assert all(x.is_contiguous() for x in (u, delta, A, B, C, D, z, delta_bias))
         assert u.dtype == delta.dtype == B.dtype == C.dtype == z.dtype
-        return selective_scan(u, delta, A, B, C, D, z, delta_bias, delta_softplus, return_last_state)
+        y, last = selective_scan(u, delta, A, B, C, D=D, z=z, delta_bias=delta_bias, softplus=delta_softplus)
+        return y, last if return_last_state else y
 
     interface = types.ModuleType("mamba_ssm.ops.selective_scan_interface")
     interface.selective_scan_fn = selective_scan_fn
     for name in ("mamba_ssm", "mamba_ssm.ops"):
         monkeypatch.setitem(sys.modules, name, types.ModuleType(name))
     monkeypatch.setitem(sys.modules, interface.__name__, interface)
-    monkeypatch.delitem(sys.modules, "darkregulome.models.scan_mamba", raising=False)
-    scan_mamba = importlib.import_module("darkregulome.models.scan_mamba")
-    monkeypatch.delitem(sys.modules, "darkregulome.models.scan_mamba")
-    found = scan_mamba.scan_rows(**given, delta_softplus=True, reverse=reverse)
-    wanted = selective_scan_rows(**given, delta_softplus=True, reverse=reverse)
+    monkeypatch.delitem(sys.modules, "darkregulome.models.kernels.scan_mamba", raising=False)
+    scan_mamba = importlib.import_module("darkregulome.models.kernels.scan_mamba")
+    monkeypatch.delitem(sys.modules, "darkregulome.models.kernels.scan_mamba")
+    found = scan_mamba.selective_scan(*split(**given, softplus=True), reverse)
+    wanted = scanned(**given, softplus=True, reverse=reverse)
     assert_near(found[0], wanted[0].numpy())
     assert_near(found[1], wanted[1].numpy())
 
 
 def test_chunks_side_by_side_equal_the_loop(monkeypatch):
-    monkeypatch.setenv(scan.VARIABLE, "torch")
+    monkeypatch.setenv(kernels.VARIABLE, "torch")
     tensors = as_float32(drawn(777, batch=2))
-    assert scan._chunks_at_once(777, torch.empty(2, 4, 3)) > 1
-    in_chunks = selective_scan(**tensors)
-    monkeypatch.setattr(scan, "STEP_ELEMENTS", {"cpu": 1})
-    looped = selective_scan(**tensors)
+    assert pytorch._chunks_at_once(777, torch.empty(2, 4, 3)) > 1
+    in_chunks, _ = selective_scan(**tensors)
+    monkeypatch.setattr(pytorch, "STEP_ELEMENTS", {"cpu": 1})
+    looped, _ = selective_scan(**tensors)
     torch.testing.assert_close(in_chunks, looped, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("chunk", [64, 3])
 def test_gradient_of_every_input_is_right(monkeypatch, chunk):
-    monkeypatch.setattr(scan, "CHUNK", chunk)
-    monkeypatch.setattr(scan, "SAVED_EVERY", 4)
-    assert (scan._chunks_at_once(7, torch.empty(2, 2, 3)) > 1) == (chunk == 3)
+    monkeypatch.setattr(pytorch, "CHUNK", chunk)
+    monkeypatch.setattr(pytorch, "SAVED_EVERY", 4)
+    assert (pytorch._chunks_at_once(7, torch.empty(2, 2, 3)) > 1) == (chunk == 3)
     torch.manual_seed(0)
     batch, channels, states, length = 2, 3, 2, 7
 
@@ -467,23 +470,28 @@ def test_gradient_of_every_input_is_right(monkeypatch, chunk):
         normal(batch, channels, length),
         normal(channels),
     )
-    assert torch.autograd.gradcheck(lambda *inputs: selective_scan(*inputs, True, True), given)
+    names = ("u", "delta", "A", "B", "C", "D", "z", "delta_bias")
+
+    def scan(*inputs):
+        return selective_scan(**dict(zip(names, inputs, strict=True)), softplus=True)
+
+    assert torch.autograd.gradcheck(scan, given)
 
 
 def test_state_carries_over_a_cut():
     """y after a cut depends on the past only through the last state: with a decay that forgets, not at all."""
     tensors = as_float32(drawn(200))
     tensors["delta"][..., 100] = 1e6
-    whole = selective_scan(**tensors)
-    second = selective_scan(**{n: x if n == "A" else x[..., 100:] for n, x in tensors.items()})
+    whole, _ = selective_scan(**tensors)
+    second, _ = selective_scan(**{n: x if n == "A" else x[..., 100:] for n, x in tensors.items()})
     torch.testing.assert_close(whole[..., 100:], second, rtol=1e-5, atol=1e-3)
 
 
 def test_low_precision_input_keeps_a_float32_state():
     tensors = as_float32(drawn(300))
-    exact = selective_scan(**tensors)
+    exact, _ = selective_scan(**tensors)
     rounded = {name: tensor.bfloat16() for name, tensor in tensors.items()}
-    y, last = selective_scan(**rounded, return_last_state=True)
+    y, last = selective_scan(**rounded)
     assert y.dtype == torch.bfloat16
     assert last.dtype == torch.float32
     assert (y.float() - exact).abs().max() < 0.05 * exact.abs().max()

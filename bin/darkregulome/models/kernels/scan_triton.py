@@ -12,6 +12,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from darkregulome.models.kernels.inputs import ScanRows, ScanWeights
+
 BLOCK = 32
 """Channels of a program."""
 
@@ -63,39 +65,27 @@ def _scan(
     tl.store(last + sequence * channels * states + small, state, mask=both)
 
 
-def scan_rows(
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    z: Tensor | None,
-    delta_bias: Tensor | None,
-    delta_softplus: bool,
-    reverse: bool,
-) -> tuple[Tensor, Tensor]:
-    """`scan.selective_scan_rows` of tensors on a GPU, without gradient. The state is float32 whatever they are."""
-    batch, length, channels = u.shape
-    states = A.shape[1]
+def selective_scan(rows: ScanRows, weights: ScanWeights, reverse: bool = False) -> tuple[Tensor, Tensor]:
+    """`pytorch.selective_scan` on a GPU, without gradient. The state is float32 whatever the type of the rows."""
     # Rows of the sequence are read where they lie, in strides; parameters are small, and made dense.
-    u, delta, B, C, z = (x if x is None or x.stride(-1) == 1 else x.contiguous() for x in (u, delta, B, C, z))  # type: ignore[assignment]
-    A, D, bias = (None if x is None else x.float().contiguous() for x in (A, D, delta_bias))  # type: ignore[assignment]
+    u, delta, B, C, z = rows.map(lambda x: x if x.stride(-1) == 1 else x.contiguous())
+    A, D, bias = (None if x is None else x.float().contiguous() for x in (weights.A, weights.D, weights.delta_bias))
+    batch, length, channels = u.shape
+    states = weights.A.shape[1]
     y = u.new_empty(batch, length, channels)
     last = torch.empty(batch, channels, states, device=u.device)
     # What is absent is never read; the kernel wants an address all the same.
-    given = (u, delta, A, B, C, u if D is None else D, u if z is None else z, u if bias is None else bias, y, last)
-    rows = (u, delta, B, C, u if z is None else z, y)
-    strides = [stride for x in rows for stride in x.stride()[:2]]
+    tensors = (u, delta, A, B, C, u if D is None else D, u if z is None else z, u if bias is None else bias, y, last)
+    strides = [stride for x in (u, delta, B, C, u if z is None else z, y) for stride in x.stride()[:2]]
     # Triton starts kernels on the current GPU, wherever the tensors are.
     with torch.cuda.device_of(u):
         _scan[(batch, triton.cdiv(channels, BLOCK))](
-            *given,
+            *tensors,
             *strides,
             length,
             channels,
             states,
-            SOFTPLUS=delta_softplus,
+            SOFTPLUS=weights.softplus,
             SKIP=D is not None,
             GATED=z is not None,
             BIASED=bias is not None,
@@ -111,7 +101,7 @@ def _try(device: str) -> None:
     """Run the kernel once; an `ImportError` where it cannot be made or started."""
     one = torch.ones(1, 1, 1, device=device)
     try:
-        scan_rows(one, one, -one[0], one, one, None, None, None, False, False)
+        selective_scan(ScanRows(one, one, one, one), ScanWeights(-one[0]))
     except Exception as error:
         raise ImportError(f"Triton cannot make kernels here: {error}") from error
 
