@@ -33,7 +33,7 @@ def main() -> None:
     given = parser.parse_args()
     clock = time.process_time if given.cpu_time else time.perf_counter
     torch.set_num_threads(given.threads)
-    kernels = ("torch", "llvm") if given.device == "cpu" else ("torch", "triton")
+    kernels = ("torch", "compiled") if given.device == "cpu" else ("torch", "triton")
     print("| kernel | " + " | ".join(f"{length:,}" for length in LENGTHS) + " |\n|---|" + "---|" * len(LENGTHS))
     with torch.inference_mode():
         shortest = inputs(given.batch, LENGTHS[0], given.device)

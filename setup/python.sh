@@ -22,3 +22,5 @@ fi
 # Compiled once here: where Python may not write bytecode, each task would compile PyTorch again, for 2 to 7 seconds.
 # The project itself is run from the checkout, not installed.
 .venv/bin/uv sync --quiet --frozen --no-install-project --compile-bytecode --python .venv/bin/python
+# Without a C++ compiler everything works; models say in their log that the scan is slower.
+PYTHONPATH=bin .venv/bin/python -m darkregulome.models.kernels.compiled || true

@@ -45,7 +45,7 @@ def model_cards(models) {
 }
 
 /**
- * SHA-256 over the Python files below `folder`, names and contents.
+ * SHA-256 over the Python and C++ files below `folder`, names and contents.
  *
  * Nextflow hashes the script a task names, but not the package that the script imports: each process takes this value
  * as an input, so that -resume runs again what a change of the package has made stale.
@@ -53,7 +53,7 @@ def model_cards(models) {
 def code_hash(folder) {
     def digest = java.security.MessageDigest.getInstance('SHA-256')
     def root = file(folder)
-    files("${folder}/**.py")
+    files("${folder}/**.{py,cpp}")
         .collectEntries { path -> [root.relativize(path).toString(), path] }
         .sort()
         .each { name, path ->

@@ -13,6 +13,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -127,11 +128,11 @@ def _load_library() -> ctypes.CDLL:
 _LIBRARY = _load_library() if __name__ != "__main__" else None
 
 
-def _call(name: str, structure: type[ctypes.Structure], reverse: bool, values: dict[str, Tensor | int | None]) -> None:
+def _call(name: str, structure: type[ctypes.Structure], reverse: bool, values: Mapping[str, Any]) -> None:
     """Call a function of the library with its one argument, whose fields hold numbers, and addresses of tensors."""
     fields: dict[str, Any] = {}
     dense = []  # copies live until the call is over
-    for field, kind in structure._fields_:
+    for field, kind, *_ in structure._fields_:
         value = values[field]
         if isinstance(value, Tensor):
             value = value if kind is _Rows and value.stride(-1) == 1 else value.contiguous()
@@ -222,4 +223,7 @@ def compile_all(folder: Path = INSTALLED) -> None:
 
 
 if __name__ == "__main__":
-    compile_all(*map(Path, sys.argv[1:2]))
+    try:
+        compile_all(*map(Path, sys.argv[1:2]))
+    except ImportError as reason:
+        sys.exit(f"The scan of Caduceus was not compiled, and will run about 7 times slower: {reason}.")
