@@ -145,7 +145,7 @@ def train(table: pd.DataFrame, folder: Path, given: argparse.Namespace) -> Path:
         *("--architecture", given.architecture),
         *("--holdout", "valid_*", "--minutes", given.minutes, "--window", given.window, "--batch", given.batch),
         *("--learning-rate", 2e-3, "--patience", 10_000, "--strands", "forward"),
-        *("--threads", 1, "--device", "cpu", "--out", out),
+        *("--threads", 1, "--device", "cpu", "--outdir", out),
     ]
     subprocess.run([str(word) for word in command], check=True)
     return out

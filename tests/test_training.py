@@ -13,9 +13,9 @@ from darkregulome.models.letters import MASK, A
 from darkregulome.training.build import language_of
 from darkregulome.training.lm import (
     IGNORE,
+    Corpus,
     HeldOut,
     LanguageTask,
-    LanguageTraining,
     codes_to_tokens,
     is_useless,
     loss_per_base,
@@ -26,6 +26,7 @@ from darkregulome.training.lm import (
 )
 from darkregulome.training.markov import fit_markov, markov_loss
 from darkregulome.training.schedule import Budget
+from darkregulome.training.settings import EnformerTraining, LanguageTraining
 from darkregulome.training.windows import WindowSampler, evenly_spaced_windows, one_hot, read_repeats, split_contigs
 from script_runner import run_script
 
@@ -174,7 +175,7 @@ def test_a_few_steps_lower_the_loss_below_that_of_chance(architecture):
     torch.manual_seed(0)
     settings = LanguageTraining(window=64, batch=16, learning_rate=1e-2, evaluate_every=0, heldout_windows=32)
     card, _ = train_language_model(
-        small_model(architecture), language_of(architecture), training, held_out, Budget(60), settings
+        small_model(architecture), language_of(architecture), Corpus(training, held_out), Budget(60), settings
     )
     assert card["first_loss"] > 1.3
     assert card["heldout_loss"] < card["first_loss"] - 0.15
@@ -188,7 +189,7 @@ def test_equal_steps_and_seed_give_equal_weights():
     for _ in range(2):
         torch.manual_seed(3)
         model = small_model("caduceus")
-        train_language_model(model, language_of("caduceus"), training, held_out, Budget(3), settings)
+        train_language_model(model, language_of("caduceus"), Corpus(training, held_out), Budget(3), settings)
         states.append(model.state_dict())
     assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
 
@@ -270,7 +271,19 @@ def test_train_lm_writes_a_checkpoint_that_load_model_reads(tmp_path):
     fasta.write_text("".join(f">{name}\n{''.join(letters[codes])}\n" for name, codes in repeated_genome(4000).items()))
     (tmp_path / "config.json").write_text(SMALL_CADUCEUS)
     words = ["--fasta", fasta, "--architecture", "caduceus", "--config", tmp_path / "config.json", "--holdout", "chr2"]
-    words += ["--steps", 2, "--window", 64, "--batch", 4, "--out", tmp_path / "model", "--no-progress", "--threads", 1]
+    words += [
+        "--steps",
+        2,
+        "--window",
+        64,
+        "--batch",
+        4,
+        "--outdir",
+        tmp_path / "model",
+        "--no-progress",
+        "--threads",
+        1,
+    ]
     ran = run_script("train_lm", *words)
     assert ran.code == 0, ran.err
     card = json.loads((tmp_path / "model" / "model_card.json").read_text())
@@ -323,7 +336,7 @@ def test_small_enformer_learns_that_a_word_makes_a_track():
     from enformer_pytorch import Enformer
     from enformer_pytorch.config_enformer import EnformerConfig
 
-    from darkregulome.training.enformer import EnformerTraining, TrackWindows, train_enformer
+    from darkregulome.training.enformer import TrackWindows, WindowSets, train_enformer
 
     rng = np.random.default_rng(0)
     codes, tracks, sites = {}, {}, []
@@ -346,7 +359,7 @@ def test_small_enformer_learns_that_a_word_makes_a_track():
     )
     torch.manual_seed(0)
     windows = [TrackWindows({name: codes[name]}, tracks, sites, settings) for name in ("chr1", "chr2")]
-    card, _ = train_enformer(Enformer(config), windows[0], windows[1], lambda _share: Budget(40), settings)
+    card, _ = train_enformer(Enformer(config), WindowSets(*windows), lambda _share: Budget(40), settings)
     assert card["tower"]["training_loss"] < card["tower"]["first_loss"]
     assert card["heldout_pearson_bins"][0] > 0.3
 
@@ -355,7 +368,7 @@ def test_the_frozen_tower_does_not_move_while_the_transformer_learns():
     from enformer_pytorch import Enformer
     from enformer_pytorch.config_enformer import EnformerConfig
 
-    from darkregulome.training.enformer import EnformerTraining, TrackWindows, train_transformer
+    from darkregulome.training.enformer import TrackWindows, WindowSets, train_transformer
 
     rng = np.random.default_rng(0)
     codes = {"chr1": rng.integers(0, 4, 4096, dtype=np.uint8)}
@@ -369,7 +382,7 @@ def test_the_frozen_tower_does_not_move_while_the_transformer_learns():
     model = Enformer(config)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     windows = TrackWindows(codes, tracks, [("chr1", 2048)], settings)
-    train_transformer(model, windows, windows, Budget(3), settings, rng)
+    train_transformer(model, WindowSets(windows, windows), Budget(3), settings, rng)
     after = model.state_dict()
     moved = {name for name in before if not torch.equal(before[name], after[name])}
     assert any(name.startswith("transformer.") for name in moved)

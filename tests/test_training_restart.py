@@ -72,7 +72,7 @@ def test_a_killed_language_model_ends_as_if_it_had_not_been(tmp_path):
     def options(out: str) -> list[str]:
         words = ["--fasta", fasta, "--architecture", "gpn", "--config", config, "--holdout", "chr2", "--steps", 7]
         words += ["--window", 64, "--batch", 4, "--evaluate-every", 2, "--state-minutes", 0, "--threads", 1]
-        words += ["--patience", 3, "--no-progress", "--out", tmp_path / out]
+        words += ["--patience", 3, "--no-progress", "--outdir", tmp_path / out]
         return [str(word) for word in words]
 
     assert run_script("train_lm", *options("whole")).code == 0
@@ -140,7 +140,7 @@ def enformer_options(tmp_path_factory):
         words += ["--tracks", folder / f"{track}.bw"]
     words += ["--holdout", "chr2", "--steps", TOWER_STEPS + TRANSFORMER_STEPS, "--window", 1024, "--threads", 1]
     words += ["--tower-window", 256, "--state-minutes", 0, "--no-progress", "--device", "cpu"]
-    assert run_script("train_enformer", *words, "--out", folder / "whole").code == 0
+    assert run_script("train_enformer", *words, "--outdir", folder / "whole").code == 0
     return words, folder / "whole"
 
 
@@ -162,10 +162,10 @@ def test_an_enformer_interrupted_at_any_step_of_either_part_ends_as_if_it_had_no
     monkeypatch.setattr(loop._Loop, "_step", killed)
     out = tmp_path / "broken"
     with pytest.raises(Killed):
-        run_script("train_enformer", *words, "--out", out)
+        run_script("train_enformer", *words, "--outdir", out)
     assert not out.exists()
     torch.rand(5)  # what another process has drawn
-    assert run_script("train_enformer", *words, "--out", out).code == 0
+    assert run_script("train_enformer", *words, "--outdir", out).code == 0
     assert done == TOWER_STEPS + TRANSFORMER_STEPS + 1  # no step but the killed one was done twice
     assert_equal(weights(whole), weights(out))
     cards = [json.loads((folder / "model_card.json").read_text()) for folder in (whole, out)]

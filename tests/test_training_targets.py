@@ -13,7 +13,8 @@ from darkregulome.models.enformer import load_enformer
 from darkregulome.models.registry import default_registry, load_model
 from darkregulome.training.build import build_enformer
 from darkregulome.training.composition import composition, composition_pearson
-from darkregulome.training.enformer import EnformerTraining, evaluate, predict_bins, start_at_means
+from darkregulome.training.enformer import evaluate, predict_bins, start_at_means
+from darkregulome.training.settings import EnformerTraining
 from darkregulome.training.target_windows import TargetWindows, read_target_set
 from darkregulome.training.windows import one_hot
 from places import SHARED
@@ -222,7 +223,7 @@ def trained(made, *more):
         "train_enformer", "--fasta", files["fasta"], "--windows", files["windows"], "--targets", files["targets"],
         "--track-table", files["table"], "--track-pattern", "CAGE|DNASE", "--config", made.folder / "c.json",
         "--holdout", "chr3", "--window", 512, "--tower-window", 256, "--shift", 128, "--evaluate-every", 1,
-        "--threads", 1, "--no-progress", "--out", made.folder / "out", *more,
+        "--threads", 1, "--no-progress", "--outdir", made.folder / "out", *more,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -313,6 +313,17 @@ def run(app: typer.Typer | Callable[[], Any]) -> None:
         if os.environ.get("DARKREGULOME_DEBUG"):
             traceback.print_exc()
         sys.exit(1)
+
+
+def note(sentences: Iterable[object], word: str = "note") -> None:
+    """Print sentences on stderr, whether or not progress is wanted."""
+    for sentence in sentences:
+        console.print(f"{word}: {sentence}", markup=False)
+
+
+def warn(sentences: Iterable[object]) -> None:
+    """Print warnings on stderr."""
+    note(sentences, "warning")
 
 
 Tell = Callable[..., None]

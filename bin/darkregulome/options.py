@@ -210,9 +210,12 @@ class _Group:
         ------
         InputError : a value does not fit; its option is named.
         """
-        values = {name: field.value(given[name]) for name, field in self.fields.items()}
-        # An option that may be repeated and was not given is None or empty: the field's own default holds.
-        values = {name: value for name, value in values.items() if value or not self.fields[name].repeated}
+        values = {
+            name: value
+            for name, field in self.fields.items()
+            # Of an option that may be repeated and was not given, the field's own default holds.
+            if (value := field.value(given[name])) or not field.repeated or field.info.is_required()
+        }
         try:
             return self.model(**self.preset, **values)
         except ValidationError as error:

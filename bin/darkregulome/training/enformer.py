@@ -10,7 +10,7 @@ Windows are read on either strand; the loss is the Poisson negative log-likeliho
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,7 +22,8 @@ from darkregulome.genome.bed import bed_intervals
 from darkregulome.genome.bigwig import BigWig
 from darkregulome.training.loop import Losses, Plan, Report, Task, train
 from darkregulome.training.schedule import Budget, cosine_rate
-from darkregulome.training.state import StateFile, fingerprint
+from darkregulome.training.settings import EnformerTraining
+from darkregulome.training.state import StateFile, fingerprint, start_of
 from darkregulome.training.windows import N_CODE, Codes, Place, one_hot, reverse_complement_codes
 
 Site = tuple[str, int]
@@ -32,32 +33,6 @@ Part = tuple[dict[str, Any], list[dict[str, Any]]]
 """What the card says of one part of the training, and its curve."""
 
 PARTS = ("tower", "transformer")
-
-
-@dataclass(frozen=True)
-class EnformerTraining:
-    """Settings of one training; lengths in bases."""
-
-    window: int = 49_152
-    bin: int = 128
-    tower_window: int = 4_096
-    tower_batch: int = 16
-    tower_share: float = 0.5
-    """Fraction of the budget that the first part takes."""
-    batch: int = 16
-    shift: int = 4_096
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.01
-    centre_weight: float = 20.0
-    """Weight of the bins at a TSS: they are one in hundreds, and are what the readout reads."""
-    seed: int = 0
-    evaluate_every: int = 100
-    parts: int = 1
-    """Parts into which a step is cut, so that less memory is enough. Each part is normalised by itself."""
-    patience: int | None = None
-    """Evaluations without a lower validation loss after which a part ends; only with validation windows."""
-    device: str = "cpu"
-    precision: str = "fp32"
 
 
 class Windows(Protocol):
@@ -87,6 +62,15 @@ class Windows(Protocol):
     def places(self, length: int, count: int) -> list[Place]:
         """Where the cuts begin on which a model is measured, of up to `count` sites."""
         ...
+
+
+@dataclass(frozen=True)
+class WindowSets:
+    """Windows to train on, held-out ones to report on, and perhaps some by which the best weights are found."""
+
+    training: Windows
+    held_out: Windows
+    validation: Windows | None = None
 
 
 def read_tracks(paths: Sequence[Path], contigs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -150,33 +134,30 @@ def poisson_loss(predicted: torch.Tensor, target: torch.Tensor, weights: torch.T
 
 def train_enformer(
     model: torch.nn.Module,
-    training: Windows,
-    held_out: Windows,
+    windows: WindowSets,
     budget: Callable[[float], Budget],
     settings: EnformerTraining,
     report: Report = lambda _row: None,
     state: StateFile | None = None,
-    validation: Windows | None = None,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Train `model` (its head named ``human``) in place; return its card, with held-out correlations, and its curve.
 
     ``budget(share)`` gives the budget of a part of the training, by its share of the whole. With a `state` each part
-    has a file of its own beside it. With `validation` windows each part keeps the weights of the least loss on them;
-    the held-out ones then choose nothing.
+    has a file of its own next to it. With validation windows each part keeps the weights of the least loss on them;
+    the held-out ones then decide nothing.
     """
-    for name, windows in (("training", training), ("held-out", held_out)):
-        if not windows.sites:
+    for name, some in (("training", windows.training), ("held-out", windows.held_out)):
+        if not some.sites:
             raise InputError.at("--tss", f"has no TSS on the {name} contigs", "give TSSs on both kinds of contigs")
-    _check_shapes(model, training, settings)
+    _check_shapes(model, windows.training, settings)
     torch.manual_seed(settings.seed)
     rng = np.random.default_rng(settings.seed)
-    if not training.centred:
-        start_at_means(model, training, settings.window)
-    first, curve = train_tower(model, training, budget(settings.tower_share), settings, rng, report, state, validation)
-    second, rest = train_transformer(
-        model, training, held_out, budget(1 - settings.tower_share), settings, rng, report, state, validation
-    )
-    measured = evaluate(model, held_out, settings, len(held_out.sites))
+    if not windows.training.centred:
+        start_at_means(model, windows.training, settings.window)
+    share = settings.tower_share
+    first, curve = train_tower(model, windows, budget(share), settings, rng, report, state)
+    second, rest = train_transformer(model, windows, budget(1 - share), settings, rng, report, state)
+    measured = evaluate(model, windows.held_out, settings, len(windows.held_out.sites))
     return {"tower": first, "transformer": second, **measured}, curve + rest
 
 
@@ -204,73 +185,73 @@ def start_at_means(model: Any, training: Windows, length: int) -> None:
 
 def train_tower(
     model: Any,
-    training: Windows,
+    windows: WindowSets,
     budget: Budget,
     settings: EnformerTraining,
     rng: np.random.Generator,
     report: Report = lambda _row: None,
     state: StateFile | None = None,
-    validation: Windows | None = None,
 ) -> Part:
     """Part 1: the whole network, on short windows."""
     whole_length = model.crop_final.target_length
     model.crop_final.target_length = settings.tower_window // settings.bin
-    task = TowerTask(model, training, settings, rng, validation)
-    result = _descend(task, budget, settings, PARTS[0], report, state, validation is not None)
+    result = _descend(TowerTask(model, windows, settings, rng), budget, PARTS[0], report, state)
     model.crop_final.target_length = whole_length
     return result
 
 
 def train_transformer(
     model: Any,
-    training: Windows,
-    held_out: Windows,
+    windows: WindowSets,
     budget: Budget,
     settings: EnformerTraining,
     rng: np.random.Generator,
     report: Report = lambda _row: None,
     state: StateFile | None = None,
-    validation: Windows | None = None,
 ) -> Part:
     """Part 2: transformer and head on whole windows, over the frozen tower's cached output."""
-    task = TransformerTask(model, training, held_out, settings, rng, validation)
-    return _descend(task, budget, settings, PARTS[1], report, state, validation is not None)
+    return _descend(TransformerTask(model, windows, settings, rng), budget, PARTS[1], report, state)
 
 
 TOWER_AWAY = 0.8
 """Share of the short windows that lie away from the TSS; the others are centred on it."""
 
 
-class TowerTask(Task):
-    """The whole network, and short windows at or near TSSs with their tracks."""
+class _EnformerTask(Task):
+    """An Enformer and its windows, of which either part of the training learns something."""
 
-    def __init__(
-        self,
-        model: Any,
-        training: Windows,
-        settings: EnformerTraining,
-        rng: np.random.Generator,
-        validation: Windows | None = None,
-    ):
-        self.model, self._training, self._settings, self._rng = model, training, settings, rng
-        self._validation = validation
+    model: Any
+
+    def __init__(self, model: Any, windows: WindowSets, settings: EnformerTraining, rng: np.random.Generator):
+        self.model, self.windows, self.settings, self._rng = model, windows, settings, rng
         self.generators = {"windows": rng}
-        self.optimizer = _optimizer(self.learned, settings)
-
-    def draw(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """One-hot bases (windows, bases, 4) and summed tracks (windows, bins, tracks)."""
-        settings, rng = self._settings, self._rng
-        codes, targets = [], []
-        for _ in range(settings.tower_batch):
-            contig, start = self._training.near(settings.tower_window, rng)
-            cut = self._training.cut(contig, start, settings.tower_window, bool(rng.random() < 0.5))
-            codes.append(cut[0])
-            targets.append(cut[1])
-        return one_hot(np.stack(codes)), torch.from_numpy(np.stack(targets))
+        self.optimizer = torch.optim.AdamW(self.learned, lr=settings.learning_rate, weight_decay=settings.weight_decay)
 
     def split(self, batch: tuple[torch.Tensor, ...], parts: int) -> list[tuple[Any, float]]:
         """Some windows each."""
         return split_rows(batch, parts)
+
+    def validate(self, length: int | None = None) -> dict[str, Any]:
+        """Loss and correlations on cuts of the validation's windows, if there are any."""
+        if self.windows.validation is None:
+            return {}
+        measured = evaluate(self.model, self.windows.validation, self.settings, 32, length)
+        return {name.replace("heldout", "validation"): value for name, value in measured.items()}
+
+
+class TowerTask(_EnformerTask):
+    """The whole network, and short windows at or near TSSs with their tracks."""
+
+    def draw(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """One-hot bases (windows, bases, 4) and summed tracks (windows, bins, tracks)."""
+        settings, rng, training = self.settings, self._rng, self.windows.training
+        codes, targets = [], []
+        for _ in range(settings.tower_batch):
+            contig, start = training.near(settings.tower_window, rng)
+            cut = training.cut(contig, start, settings.tower_window, bool(rng.random() < 0.5))
+            codes.append(cut[0])
+            targets.append(cut[1])
+        return one_hot(np.stack(codes)), torch.from_numpy(np.stack(targets))
 
     def losses(self, batch: tuple[torch.Tensor, ...], step: int, device: torch.device) -> Losses:
         """Poisson loss over all bins."""
@@ -279,31 +260,15 @@ class TowerTask(Task):
         return loss, {"loss": float(loss.detach())}
 
     def evaluate(self) -> dict[str, Any]:
-        """Loss and correlations on short windows of the validation's, if there are any."""
-        if self._validation is None:
-            return {}
-        measured = evaluate(self.model, self._validation, self._settings, 32, self._settings.tower_window)
-        return _as_validation(measured)
+        """Loss and correlations on short windows of the validation's."""
+        return self.validate(self.settings.tower_window)
 
 
-class TransformerTask(Task):
+class TransformerTask(_EnformerTask):
     """Transformer and head, and cuts of the tower's output, which has been computed once and for all."""
 
-    model: Any
-
-    def __init__(
-        self,
-        model: Any,
-        training: Windows,
-        held_out: Windows,
-        settings: EnformerTraining,
-        rng: np.random.Generator,
-        validation: Windows | None = None,
-    ):
-        self.model, self._training, self._held_out, self._settings, self._rng = model, training, held_out, settings, rng
-        self._validation = validation
-        self.generators = {"windows": rng}
-        self.optimizer = _optimizer(self.learned, settings)
+    def __init__(self, model: Any, windows: WindowSets, settings: EnformerTraining, rng: np.random.Generator):
+        super().__init__(model, windows, settings, rng)
         self._cache: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     @property
@@ -320,7 +285,7 @@ class TransformerTask(Task):
 
     def draw(self) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Tower output (windows, bins, dim), tracks (windows, bins, tracks) and weights (windows, bins, 1)."""
-        settings, rng, cache = self._settings, self._rng, self._tower_outputs()
+        settings, rng, cache = self.settings, self._rng, self._tower_outputs()
         slack, bins = settings.shift // settings.bin, settings.window // settings.bin
         hidden, targets, weights = [], [], torch.ones(settings.batch, bins, 1)
         for row in range(settings.batch):
@@ -329,13 +294,9 @@ class TransformerTask(Task):
             hidden.append(tower[begin : begin + bins])
             targets.append(target[begin : begin + bins])
             centre = slack + bins // 2 - begin
-            if self._training.centred:
+            if self.windows.training.centred:
                 weights[row, max(centre - 1, 0) : centre + 1] = settings.centre_weight
         return torch.stack(hidden), torch.stack(targets), weights
-
-    def split(self, batch: tuple[torch.Tensor, ...], parts: int) -> list[tuple[Any, float]]:
-        """Some windows each."""
-        return split_rows(batch, parts)
 
     def losses(self, batch: tuple[torch.Tensor, ...], step: int, device: torch.device) -> Losses:
         """Poisson loss with the weights of the bins."""
@@ -346,17 +307,16 @@ class TransformerTask(Task):
         return loss, {"loss": float(loss.detach())}
 
     def evaluate(self) -> dict[str, Any]:
-        """Loss and correlations on the validation's windows, or on held-out ones where nothing is chosen by them."""
-        if self._validation is None:
-            return evaluate(self.model, self._held_out, self._settings, 32)
-        return _as_validation(evaluate(self.model, self._validation, self._settings, 32))
+        """Loss and correlations on the validation's windows, or on held-out ones where they decide nothing."""
+        return self.validate() or evaluate(self.model, self.windows.held_out, self.settings, 32)
 
     def _tower_outputs(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """Of every TSS, on both strands; computed when first asked for, once the weights stand."""
         if not self._cache:
             self.model.eval()
-            both = [(site, flip) for site in self._training.sites for flip in (False, True)]
-            self._cache = [_tower_output(self.model, self._training, *one, self._settings) for one in both]
+            training = self.windows.training
+            both = [(site, flip) for site in training.sites for flip in (False, True)]
+            self._cache = [_tower_output(self.model, training, *one, self.settings) for one in both]
             self.train_mode()
         return self._cache
 
@@ -379,19 +339,8 @@ def _tower_output(model: Any, windows: Windows, site: Site, flip: bool, settings
     return tower[0].T.contiguous().cpu(), torch.from_numpy(np.ascontiguousarray(target))
 
 
-def _optimizer(learned: list[torch.nn.Parameter], settings: EnformerTraining) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(learned, lr=settings.learning_rate, weight_decay=settings.weight_decay)
-
-
-def _descend(
-    task: Task,
-    budget: Budget,
-    settings: EnformerTraining,
-    part: str,
-    report: Report,
-    state: StateFile | None,
-    watch: bool = False,
-) -> Part:
+def _descend(task: _EnformerTask, budget: Budget, part: str, report: Report, state: StateFile | None) -> Part:
+    settings, watch = task.settings, task.windows.validation is not None
     plan = Plan(
         budget,
         rate=lambda _step, progress: cosine_rate(settings.learning_rate, progress),
@@ -405,14 +354,7 @@ def _descend(
         precision=settings.precision,
     )
     done = train(task, plan, lambda row: report({"part": part, **row}), None if state is None else state.of_part(part))
-    nothing = float("nan")
-    card = {
-        "steps": done.steps,
-        "first_loss": done.first.get("loss", nothing),
-        "training_loss": done.running.get("loss", nothing),
-    }
-    if watch:
-        card["best_step"] = done.best_step
+    card = done.card() | ({"best_step": done.best_step} if watch else {})
     return card, [{"part": part, **row} for row in done.curve]
 
 
@@ -426,13 +368,10 @@ def identity(
 ) -> dict[str, Any]:
     """What a training is made of, for its `StateFile`; `model` is the one that it starts from."""
     return {
-        "start": fingerprint({name: tensor.cpu().numpy() for name, tensor in model.state_dict().items()}),
         "sequence": fingerprint(codes),
         "tracks": fingerprint(tracks),
         "sites": list(map(list, sites)),
-        "steps": budget.steps,
-        "minutes": budget.minutes,
-        **asdict(settings),
+        **start_of(model, budget, settings),
     }
 
 
@@ -474,10 +413,6 @@ def predict_bins(model: Any, windows: Windows, length: int, count: int) -> tuple
             for first in range(0, len(cuts), at_once)
         ]
     return torch.cat(predicted).cpu().numpy(), np.stack([target for _, target in cuts]).astype(np.float32)
-
-
-def _as_validation(measured: Mapping[str, Any]) -> dict[str, Any]:
-    return {name.replace("heldout", "validation"): value for name, value in measured.items()}
 
 
 def correlations(pair: np.ndarray) -> list[float]:

@@ -6,7 +6,7 @@ less weight).
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,41 +18,12 @@ from darkregulome.training.build import Language
 from darkregulome.training.loop import Losses, Plan, Report, Task, decay_groups, train
 from darkregulome.training.markov import ORDERS, markov_losses
 from darkregulome.training.schedule import Budget, cosine_rate
-from darkregulome.training.state import StateFile, fingerprint
+from darkregulome.training.settings import LanguageTraining
+from darkregulome.training.state import StateFile, fingerprint, start_of
 from darkregulome.training.windows import Codes, WindowSampler, cut_windows, evenly_spaced_places
 
 IGNORE = -100
 TARGET_FRACTION, MASKED_FRACTION, REPLACED_FRACTION = 0.15, 0.8, 0.1
-
-
-@dataclass(frozen=True)
-class LanguageTraining:
-    """Settings of one training.
-
-    Attributes
-    ----------
-    window, batch : bases a window, windows a step.
-    parts : parts into which a step is cut, so that less memory is enough.
-    both_strands : turn half of the windows over.
-    repeat_weight : weight of the soft-masked bases in the loss.
-    evaluate_every, patience : steps between evaluations; evaluations without a lower held-out loss after which the
-        training stops and the best weights are kept. Without patience the last weights are.
-    heldout_windows : windows, spread evenly over the held-out contigs, on which the loss is reported.
-    """
-
-    window: int = 256
-    batch: int = 64
-    learning_rate: float = 3e-3
-    weight_decay: float = 0.01
-    seed: int = 0
-    evaluate_every: int = 200
-    heldout_windows: int = 256
-    parts: int = 1
-    both_strands: bool = True
-    repeat_weight: float = 1.0
-    patience: int | None = None
-    device: str = "cpu"
-    precision: str = "fp32"
 
 
 def codes_to_tokens(codes: np.ndarray, alphabet: Alphabet = CHARACTERS) -> torch.Tensor:
@@ -116,6 +87,15 @@ class _Examples:
 
 
 @dataclass(frozen=True)
+class Corpus:
+    """Contigs to train on and held-out ones, by name, and where all of them are soft-masked, if that matters."""
+
+    training: Codes
+    held_out: Codes
+    repeats: Mapping[str, np.ndarray] | None = None
+
+
+@dataclass(frozen=True)
 class HeldOut:
     """Windows of contigs that are not trained on: base codes, and where they are soft-masked; (windows, bases)."""
 
@@ -147,7 +127,7 @@ class LanguageTask(Task):
         self.generators = {"masks": masks, "windows": windows}
         self._masks, self._weighted = masks, repeats is not None and settings.repeat_weight != 1
         marks = repeats if self._weighted else None
-        self._sampler = WindowSampler(training, settings.window, windows, marks, settings.both_strands)
+        self._sampler = WindowSampler(training, settings.window, windows, marks, settings.strands == "both")
         groups = decay_groups(model, settings.weight_decay)
         self.optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.98))
 
@@ -191,26 +171,19 @@ class LanguageTask(Task):
 def train_language_model(
     model: torch.nn.Module,
     language: Language,
-    training: Codes,
-    held_out: Codes,
+    corpus: Corpus,
     budget: Budget,
     settings: LanguageTraining,
     report: Report = lambda _row: None,
-    repeats: Mapping[str, np.ndarray] | None = None,
     state: StateFile | None = None,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Train `model` in place; return its card and its curve (one row an evaluation).
+    """Train `model` in place; return its card and its curve (one row per evaluation).
 
-    The card has its losses (nats per base) on held-out windows beside those of Markov models.
-
-    Parameters
-    ----------
-    repeats : soft-masked bases of all contigs, where they have another weight.
-    state : where to keep what a restart needs.
+    The card has its losses (nats per base) on held-out windows, and those of Markov models. `state` keeps what a
+    restart needs.
     """
     torch.manual_seed(settings.seed)
-    kept = HeldOut.of(held_out, settings, repeats)
-    task = LanguageTask(model, language, training, kept, settings, repeats)
+    held_out = HeldOut.of(corpus.held_out, settings, corpus.repeats)
     plan = Plan(
         budget,
         rate=lambda _step, progress: cosine_rate(settings.learning_rate, progress),
@@ -221,25 +194,25 @@ def train_language_model(
         device=torch.device(settings.device),
         precision=settings.precision,
     )
-    done = train(task, plan, report, state)
-    loss = held_out_loss(model, language, kept.windows, settings)
-    markov = markov_losses(training, kept.windows)
+    done = train(
+        LanguageTask(model, language, corpus.training, held_out, settings, corpus.repeats), plan, report, state
+    )
+    loss = held_out_loss(model, language, held_out.windows, settings)
+    markov = markov_losses(corpus.training, held_out.windows)
     card = {
-        "steps": done.steps,
-        "first_loss": done.first.get("loss", float("nan")),
-        "training_loss": done.running.get("loss", float("nan")),
+        **done.card(),
         "heldout_loss": loss,
         "markov_loss": markov,
-        "heldout_bases": int(kept.windows.size),
+        "heldout_bases": int(held_out.windows.size),
         "verdict": verdict(loss, markov),
     }
     if settings.patience is not None:
         card["best_step"] = done.best_step
-    if kept.repeats is not None and not kept.repeats.all():
-        unique = ~kept.repeats
+    if held_out.repeats is not None and not held_out.repeats.all():
+        unique = ~held_out.repeats
         card["outside_repeats"] = {
-            "heldout_loss": probe_loss(model, language, kept.windows, unique, settings),
-            "markov_loss": markov_losses(training, kept.windows, chosen=unique),
+            "heldout_loss": probe_loss(model, language, held_out.windows, unique, settings),
+            "markov_loss": markov_losses(corpus.training, held_out.windows, chosen=unique),
         }
     return card, done.curve
 
@@ -258,18 +231,12 @@ def is_useless(loss: float, markov: Mapping[str, float]) -> bool:
     return not loss < markov[str(ORDERS[-1])]
 
 
-def identity(
-    model: torch.nn.Module, training: Codes, held_out: Codes, budget: Budget, settings: LanguageTraining
-) -> dict[str, Any]:
+def identity(model: torch.nn.Module, corpus: Corpus, budget: Budget, settings: LanguageTraining) -> dict[str, Any]:
     """What a training is made of, for its `StateFile`; `model` is the one that it starts from."""
-    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in model.state_dict().items()}
     return {
-        "start": fingerprint(arrays),
-        "training": fingerprint(training),
-        "held_out": fingerprint(held_out),
-        "steps": budget.steps,
-        "minutes": budget.minutes,
-        **asdict(settings),
+        "training": fingerprint(corpus.training),
+        "held_out": fingerprint(corpus.held_out),
+        **start_of(model, budget, settings),
     }
 
 

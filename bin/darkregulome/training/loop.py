@@ -117,6 +117,11 @@ class Outcome:
     waited: int = 0
     stopped: bool = False
 
+    def card(self) -> dict[str, Any]:
+        """What a model card says of the training."""
+        first, last = (losses.get("loss", math.nan) for losses in (self.first, self.running))
+        return {"steps": self.steps, "first_loss": first, "training_loss": last}
+
 
 def train(task: Task, plan: Plan, report: Report = lambda _row: None, state: StateFile | None = None) -> Outcome:
     """Train `task.model` in place.

@@ -9,7 +9,8 @@ from darkregulome.errors import InputError
 from darkregulome.genome.bed import read_bed
 from darkregulome.genome.contigs import Contigs
 from darkregulome.training.build import Language
-from darkregulome.training.lm import LanguageTraining, probe_loss
+from darkregulome.training.lm import probe_loss
+from darkregulome.training.settings import LanguageTraining
 from darkregulome.training.windows import Codes
 
 PROBED_WINDOWS = 128

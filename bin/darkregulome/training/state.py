@@ -3,6 +3,7 @@
 It holds tensors (weights, optimizer, random generators) and JSON, and is read with ``weights_only=True``: no code runs.
 """
 
+import hashlib
 import json
 import pickle
 from collections.abc import Mapping
@@ -12,9 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import BaseModel
 
 from darkregulome.errors import InputError
 from darkregulome.io.atomic import atomic_path
+from darkregulome.training.schedule import Budget
 
 Generators = Mapping[str, np.random.Generator | torch.Generator]
 
@@ -56,7 +59,7 @@ class StateFile:
             left_behind.unlink(missing_ok=True)  # of a process that was killed while it wrote
         if not self.path.is_file():
             return None
-        remedy = "remove it to train anew, or give the options and files that it was begun with"
+        remedy = "remove it to train from scratch, or give the options and files that it was begun with"
         try:
             found = torch.load(self.path, map_location="cpu", weights_only=True)
             tensors, content = found["tensors"], json.loads(found["json"])
@@ -111,10 +114,15 @@ def set_random_state(generators: Generators, tensors: Mapping[str, Any], numpys:
 
 def fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
     """A short hash of named arrays, so that a state file knows its data."""
-    import hashlib
-
     digest = hashlib.sha256()
     for name in sorted(arrays):
         digest.update(f"{name} {arrays[name].dtype} {arrays[name].shape}\n".encode())
         digest.update(np.ascontiguousarray(arrays[name]).tobytes())
     return digest.hexdigest()[:16]
+
+
+def start_of(model: torch.nn.Module, budget: Budget, settings: BaseModel) -> dict[str, Any]:
+    """What a training starts from, for the identity of its state: weights, budget and settings."""
+    weights = {name: tensor.detach().cpu().numpy() for name, tensor in model.state_dict().items()}
+    own = settings.model_dump(mode="json")
+    return {"start": fingerprint(weights), "steps": budget.steps, "minutes": budget.minutes, **own}

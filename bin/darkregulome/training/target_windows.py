@@ -17,7 +17,8 @@ from darkregulome.errors import InputError
 from darkregulome.genome.bed import bed_intervals
 from darkregulome.io.npz import numbers, open_npz
 from darkregulome.io.tables import read_table
-from darkregulome.training.enformer import EnformerTraining, Site
+from darkregulome.training.enformer import Site
+from darkregulome.training.settings import EnformerTraining
 from darkregulome.training.windows import Codes, Place, read_codes, reverse_complement_codes, split_contigs
 
 _PIECE = re.compile(r"(?P<contig>.+):(?P<start>\d+)-(?P<end>\d+)")

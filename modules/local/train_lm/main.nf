@@ -33,7 +33,7 @@ process TRAIN_LM {
         ${state ? "--state '${state}/${prefix}.state'" : ''} \\
         --device ${chosen} \\
         --threads ${task.cpus} \\
-        --out '${prefix}' \\
+        --outdir '${prefix}' \\
         ${args}
     """
 
