@@ -67,8 +67,9 @@ bench: setup ## the engine against what it replaces, one table; BENCH=--quick fo
 mutate: setup ## mutation testing of five rooms, into docs/mutation.md; MUTATE="--rooms stats --sample 300" for a part
 	@python3 setup/mutate.py $(MUTATE)
 
-docs: setup ## write docs/columns.md and docs/parameters.md from the schemas
+docs: setup ## write what is generated: docs/columns.md, docs/parameters.md, containers/conda/*.yml
 	@python3 setup/write_docs.py
+	@python3 setup/write_environments.py
 
 lock: setup ## pin what pyproject.toml asks for in uv.lock; `uv lock --upgrade` for newer versions
 	@uv lock --quiet

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import click
 import typer
 from pydantic import BaseModel, ConfigDict, Field
 from rich.console import Console
@@ -25,8 +24,8 @@ from darkregulome.errors import InputError
 from darkregulome.io.atomic import require_place
 from darkregulome.options import Take as Take
 
-# Newer typers carry a click of their own, whose ClickException is BadParameter's grandparent.
-_USAGE_ERRORS: Any = (click.ClickException, typer.BadParameter.__mro__[2])
+# The ClickException of typer: newer ones carry a click of their own.
+_USAGE_ERRORS: Any = typer.BadParameter.__mro__[2]
 
 _REMEDY_OF_ERRNO = {
     errno.EACCES: "check the permissions, or give another place",
@@ -290,12 +289,12 @@ def run(app: typer.Typer | Callable[[], Any]) -> None:
         for problem in error.problems:
             console.print(f"error: {problem}", markup=False)
         sys.exit(2)
-    except (click.exceptions.Exit, typer.Exit) as done:
+    except typer.Exit as done:
         sys.exit(done.exit_code)
     except _USAGE_ERRORS as error:
         error.show()
         sys.exit(2)
-    except (KeyboardInterrupt, click.exceptions.Abort, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         console.print("error: interrupted.")
         sys.exit(130)
     except BrokenPipeError:

@@ -2,7 +2,7 @@
 process APPLY_SEQ2EXP {
     label 'process_low'
 
-    conda "${moduleDir}/environment.yml"
+    conda "${moduleDir}/../../../containers/conda/models.yml"
     container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:

@@ -3,7 +3,7 @@ process CROSS_CHECK {
     tag "${check}"
     label 'process_low'
 
-    conda "${moduleDir}/environment.yml"
+    conda "${moduleDir}/../../../containers/conda/tables.yml"
     container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:

@@ -4,7 +4,7 @@ process ESTIMATE_COST {
     label 'process_single'
     label 'error_ignore'
 
-    conda "${moduleDir}/environment.yml"
+    conda "${moduleDir}/../../../containers/conda/models.yml"
     container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:

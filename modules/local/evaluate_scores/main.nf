@@ -3,7 +3,7 @@ process EVALUATE_SCORES {
     tag "${meta.model}"
     label 'process_low'
 
-    conda "${moduleDir}/environment.yml"
+    conda "${moduleDir}/../../../containers/conda/models.yml"
     container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:

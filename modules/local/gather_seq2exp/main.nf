@@ -2,7 +2,7 @@
 process GATHER_SEQ2EXP {
     label 'process_single'
 
-    conda "${moduleDir}/environment.yml"
+    conda "${moduleDir}/../../../containers/conda/models.yml"
     container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:

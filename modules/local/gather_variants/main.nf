@@ -3,7 +3,7 @@ process GATHER_VARIANTS {
     tag "${meta.model}"
     label 'process_single'
 
-    conda "${moduleDir}/environment.yml"
+    conda "${moduleDir}/../../../containers/conda/models.yml"
     container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:

@@ -3,7 +3,7 @@ process INDEX_FASTA {
     tag "${fasta.name}"
     label 'process_single'
 
-    conda "${moduleDir}/environment.yml"
+    conda "${moduleDir}/../../../containers/conda/tables.yml"
     container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:

@@ -2,7 +2,7 @@
 process REPORT_SECTIONS {
     label 'process_single'
 
-    conda "${moduleDir}/environment.yml"
+    conda "${moduleDir}/../../../containers/conda/tables.yml"
     container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:

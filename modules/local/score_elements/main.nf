@@ -5,7 +5,7 @@ process SCORE_ELEMENTS {
     label 'process_gpu'
     label 'error_ignore'
 
-    conda "${moduleDir}/environment.yml"
+    conda "${moduleDir}/../../../containers/conda/models.yml"
     container { "docker.io/darkregulome/darkregulome:0.1.0${task.accelerator ? '-gpu' : ''}" }
 
     input:

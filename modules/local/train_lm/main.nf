@@ -4,7 +4,7 @@ process TRAIN_LM {
     label 'process_medium'
     label 'process_gpu'
 
-    conda "${moduleDir}/environment.yml"
+    conda "${moduleDir}/../../../containers/conda/models.yml"
     container { "docker.io/darkregulome/darkregulome:0.1.0${task.accelerator ? '-gpu' : ''}" }
 
     input:
