@@ -9,11 +9,12 @@ import pytest
 import yaml
 
 from darkregulome.errors import InputError
+from darkregulome.genome.alleles import allele_class
 from darkregulome.io.schemas import VARIANTS
 from darkregulome.io.tables import read_table
 from darkregulome.models import registry
 from darkregulome.report.variants import read_evaluations, variant_sections
-from darkregulome.scoring.variants.summary import QUANTILES, allele_class, summarise
+from darkregulome.scoring.variants.summary import QUANTILES, summarise
 from fake_models import MarkovMasked
 from script_runner import run_script
 from test_report import CONFIG, HOSTILE, build_report

@@ -13,6 +13,7 @@ import pandas as pd
 
 from darkregulome.conversion.scored import SiteScores
 from darkregulome.errors import InputError
+from darkregulome.genome.alleles import is_substitution
 from darkregulome.io.tables import read_table
 
 _KEYS = ("chrom", "pos", "ref", "alt")
@@ -48,9 +49,9 @@ def read_variant_scores(
 
 def site_scores(table: pd.DataFrame, where: object, log_ratios: bool) -> SiteScores:
     """Sites from chrom, pos (1-based), ref, alt, score."""
-    alleles = table[["ref", "alt"]].astype(str)
-    single = (alleles["ref"].str.len() == 1) & (alleles["alt"].str.len() == 1) & np.isfinite(table["score"])
-    table = table[single].drop_duplicates(list(_KEYS))
+    table = table.assign(**{name: table[name].astype(str).str.upper() for name in ("ref", "alt")})
+    single = [is_substitution(ref, alt) for ref, alt in zip(table["ref"], table["alt"], strict=True)]
+    table = table[np.array(single, dtype=bool) & np.isfinite(table["score"])].drop_duplicates(list(_KEYS))
     if table.empty:
         raise InputError.at(where, "has no scored substitution of one base", "give single-base substitutions")
     sites = pd.DataFrame(

@@ -1,6 +1,5 @@
 """Protein networks in STRING's own formats, as links between the genes of the loci."""
 
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import pandas as pd
 from darkregulome.errors import InputError
 from darkregulome.genome.genes import gene_keys
 from darkregulome.genome.textfile import open_text
+from darkregulome.io.paths import whole_gzip
 
 _ENDS = (("protein1", "protein2"), ("node1", "node2"), ("gene1", "gene2"))
 _NAMED = {"preferred_name": "preferred_name", "alias": "alias"}
@@ -143,7 +143,7 @@ def _keys(proteins: pd.Series, names: dict[str, str] | None) -> pd.Series:
 def _chunks(path: Path, what: str) -> Iterator[pd.DataFrame]:
     """Pieces of a table separated by tabs, commas or single blanks, whose header may begin with ``#``."""
     try:
-        with open_text(path) as handle:
+        with whole_gzip(path), open_text(path) as handle:
             header = handle.readline().rstrip("\r\n")
             if not header:
                 raise InputError.at(path, "is empty", f"give the {what} with their header")
@@ -162,8 +162,6 @@ def _chunks(path: Path, what: str) -> Iterator[pd.DataFrame]:
                 quoting=3,
             )
             yield from reader
-    except (EOFError, OSError, zlib.error) as error:
-        raise InputError.at(path, "is a truncated or damaged gzip file", "copy it again") from error
     except UnicodeDecodeError as error:
         raise InputError.at(path, "is not UTF-8 text", "give a text file, plain or gzipped") from error
     except pd.errors.ParserError as error:

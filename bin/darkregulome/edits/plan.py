@@ -39,6 +39,7 @@ from darkregulome.edits.perturb import (
     substitutions,
 )
 from darkregulome.errors import InputError
+from darkregulome.genome.alleles import is_bases
 from darkregulome.genome.sequence import reverse_complement
 from darkregulome.models.protocol import LanguageModel, OutputModel
 
@@ -435,7 +436,7 @@ def _insert(given: str | int) -> str | int:
     text = str(given).upper()
     if text.isdecimal():
         return int(text)
-    if not text or set(text) - set("ACGT"):
+    if not is_bases(text):
         raise InputError.at("--insert", f"{given!r} is neither a number nor DNA", "give a number of bases, or letters")
     return text
 

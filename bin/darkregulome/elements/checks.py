@@ -12,6 +12,7 @@ from darkregulome.elements.build import ElementSettings, build_elements, read_so
 from darkregulome.elements.class_map import ClassMap, default_class_map, read_class_map
 from darkregulome.elements.loci import place_loci, read_locus_rows
 from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.genome.alleles import is_bases, other_bases
 from darkregulome.genome.annotation import read_gtf
 from darkregulome.genome.bed import MAX_PROBLEMS, Windows
 from darkregulome.genome.bigwig import BigWig
@@ -246,16 +247,13 @@ def _check_sites(
         elif chrom is not None and pos > reference.contigs.lengths[chrom]:
             what = f"is at {name}:{int(pos)}, past the contig's end ({reference.contigs.lengths[chrom]})"
             problems.append(Problem(where, what, f"use variants of the assembly of {reference.path}"))
-        elif chrom is not None and isinstance(ref, str) and set(ref.upper()) <= set("ACGT") and ref:
-            start = int(pos) - 1
-            if windows.touches(chrom, start, start + len(ref)):
-                checked += 1
-                found = reference.fetch(chrom, start, start + len(ref))
-                if found != ref.upper():
-                    mismatches += 1
-                    if mismatches <= MAX_PROBLEMS:
-                        what = f"has REF {ref} at {name}:{int(pos)}, where the reference has {found}"
-                        problems.append(Problem(where, what, f"use variants of the assembly of {reference.path}"))
+        elif chrom is not None and is_bases(ref) and windows.touches(chrom, int(pos) - 1, int(pos) - 1 + len(ref)):
+            checked += 1
+            if (others := other_bases(reference, chrom, int(pos) - 1, ref)) is not None:
+                mismatches += 1
+                if mismatches <= MAX_PROBLEMS:
+                    what = f"has REF {ref} at {name}:{int(pos)}, where the reference has {others}"
+                    problems.append(Problem(where, what, f"use variants of the assembly of {reference.path}"))
         if len(problems) >= 2 * MAX_PROBLEMS:
             break
     if mismatches > MAX_PROBLEMS:

@@ -1,10 +1,8 @@
 """The reference sequence: an indexed FASTA, its contigs, and windows padded with N."""
 
-import gzip
 import os
 import shutil
 import tempfile
-import zlib
 from pathlib import Path
 
 import pysam
@@ -12,8 +10,9 @@ import pysam
 from darkregulome.errors import InputError
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.fasta_index import check_index, index_paths
-from darkregulome.genome.textfile import compression
+from darkregulome.genome.textfile import compression, open_binary
 from darkregulome.io.atomic import atomic_path
+from darkregulome.io.paths import whole_gzip
 
 
 class Reference:
@@ -124,21 +123,15 @@ def compress_fasta(path: str | Path, out: str | Path) -> None:
         The file is absent, truncated or not FASTA.
     """
     path, out = Path(path), Path(out)
-    kind = compression(path)
-    try:
-        with atomic_path(out) as partial, atomic_path(f"{out}.fai") as fai, atomic_path(f"{out}.gzi") as gzi:
-            with (
-                open(path, "rb") if kind == "none" else gzip.open(path, "rb") as reader,
-                pysam.BGZFile(str(partial), "wb", index=None) as writer,
-            ):
-                first = reader.read(1)
-                if first != b">":
-                    raise InputError.at(path, "is not FASTA (it does not start with '>')", "give a FASTA file")
-                writer.write(first)
-                shutil.copyfileobj(reader, writer, 1 << 22)
-            _index(partial, fai, gzi, path)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError.at(path, "is a truncated or damaged gzip file", "copy it again") from error
+    outputs = atomic_path(out), atomic_path(f"{out}.fai"), atomic_path(f"{out}.gzi")
+    with open_binary(path) as reader, whole_gzip(path), outputs[0] as partial, outputs[1] as fai, outputs[2] as gzi:
+        with pysam.BGZFile(str(partial), "wb", index=None) as writer:
+            first = reader.read(1)
+            if first != b">":
+                raise InputError.at(path, "is not FASTA (it does not start with '>')", "give a FASTA file")
+            writer.write(first)
+            shutil.copyfileobj(reader, writer, 1 << 22)
+        _index(partial, fai, gzi, path)
 
 
 def _index(fasta: Path, fai: Path, gzi: Path | None, where: Path) -> None:

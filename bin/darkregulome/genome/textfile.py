@@ -1,13 +1,14 @@
-"""Lines of a text file, gzipped or not, with their numbers; damage is told in one sentence."""
+"""The one place that opens text: plain or gzipped, its lines with their numbers, damage told in one sentence."""
 
 import gzip
+import io
 import os
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO, Any
 
 from darkregulome.errors import InputError
-from darkregulome.io.paths import require_file
+from darkregulome.io.paths import require_file, whole_gzip
 
 GZIP_MAGIC = b"\x1f\x8b"
 # The empty block with which every complete BGZF file ends (SAM specification, section 4.1.2).
@@ -40,10 +41,20 @@ def compression(path: Path) -> str:
     return "bgzip"
 
 
-def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
-    """Yield (line number from 1, line without its end) of every line that is neither blank nor a ``#`` comment.
+def open_binary(path: Path) -> IO[bytes]:
+    """Open a file for reading bytes; gzip is recognised by its content, not by the file's name, and undone."""
+    opener: Any = open if compression(path) == "none" else gzip.open
+    return opener(path, "rb")
 
-    gzip is recognised by its content, not by the file's name.
+
+def open_text(path: Path, errors: str = "strict", newline: str | None = None) -> IO[str]:
+    """Open a UTF-8 file for reading, gzipped or not; `errors` and `newline` as of `open`."""
+    # utf-8-sig: what Excel and Windows save begins with a byte order mark, which belongs to no contig or gene.
+    return io.TextIOWrapper(open_binary(path), encoding="utf-8-sig", errors=errors, newline=newline)
+
+
+def text_lines(path: str | Path, errors: str = "strict", newline: str | None = None) -> Iterator[str]:
+    """Yield every line without its end; see `open_text`.
 
     Raises
     ------
@@ -53,22 +64,18 @@ def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
     path = Path(path)
     number = 0
     try:
-        with open_text(path) as handle:
-            for number, line in enumerate(handle, start=1):
-                if line.startswith("#") or line.isspace():
-                    continue
-                yield number, line.rstrip("\r\n")
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError.at(path, "is a truncated or damaged gzip file", "copy or compress it again") from error
+        with whole_gzip(path), open_text(path, errors, newline) as handle:
+            for line in handle:
+                number += 1
+                yield line.rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise InputError.at(
             f"{path}:{number + 1}", "is not UTF-8 text", "give a text file, plain or gzipped"
         ) from error
 
 
-def open_text(path: Path):
-    """Open a text file for reading, gzipped or not."""
-    # utf-8-sig: what Excel and Windows save begins with a byte order mark, which belongs to no contig or gene.
-    if compression(path) == "none":
-        return open(path, encoding="utf-8-sig")
-    return gzip.open(path, "rt", encoding="utf-8-sig")
+def numbered_lines(path: str | Path) -> Iterator[tuple[int, str]]:
+    """Yield (line number from 1, line) of every line that is neither blank nor a ``#`` comment; see `text_lines`."""
+    for number, line in enumerate(text_lines(path), start=1):
+        if line and not line.startswith("#") and not line.isspace():
+            yield number, line

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ import pyarrow.parquet as pq
 
 from darkregulome.errors import InputError, Problem
 from darkregulome.io.atomic import atomic_path
-from darkregulome.io.paths import require_file
+from darkregulome.io.paths import made_again, require_file, whole_gzip
 from darkregulome.io.provenance import PARQUET_KEY, to_json
 from darkregulome.io.schemas import TableSchema
 
@@ -99,28 +98,15 @@ def reading(path: Path) -> Iterator[None]:
     Only what is at fault in `path` itself: a full disk, say, passes.
     """
     try:
-        yield
+        with whole_gzip(path):
+            yield
     except pd.errors.EmptyDataError as error:
         raise InputError.at(path, "is empty", "give a table with a header and at least one row") from error
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        remedy = _made_again(path) or "copy or compress it again"
-        raise InputError.at(path, "is a truncated or damaged gzip file", remedy) from error
     except (pa.ArrowException, pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
         usual = "write it again" if path.suffix == ".parquet" else "check that it is text, one row a line"
-        raise InputError.at(path, f"cannot be read ({_first_line(error)})", _made_again(path) or usual) from error
-
-
-def _made_again(path: Path) -> str | None:
-    """The remedy for a damaged file that a task of Nextflow has made; None where none has.
-
-    Nextflow takes a finished task's files as they are, however damaged, as long as the task's folder is there.
-    """
-    for folder in path.resolve().parents:
-        if (folder / ".command.run").is_file():
-            return f"delete {folder}, and run again with -resume"
-    return None
+        raise InputError.at(path, f"cannot be read ({_first_line(error)})", made_again(path) or usual) from error
 
 
 def check_table(frame: pd.DataFrame, schema: TableSchema, where: object) -> pd.DataFrame:

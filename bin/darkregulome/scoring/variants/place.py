@@ -5,19 +5,18 @@ out by an insertion. So the two windows differ in length by as much as the allel
 that was asked for. An output model reads windows of one length only: see `place_output`.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
 from darkregulome.edits.perturb import clean
+from darkregulome.genome.alleles import check_allele
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import n_fraction, reverse_complement
 from darkregulome.scoring.variants.records import Record
 
 REMEMBERED = 1_000_000
 """How many different variants are remembered to tell a duplicate by: in a sorted file duplicates lie side by side."""
-_BASES = re.compile("[ACGT]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,28 +96,10 @@ class Judge:
             yield self._once(allele) if allele.status == "ok" else allele
 
     def _judge(self, record: Record, alt: str) -> Allele:
-        def rejected(status: str, reason: str) -> Allele:
-            return Allele(record, alt, status, reason)
-
         if record.start is None:
-            return rejected("malformed", "the line has fewer than five columns, or no position")
-        chrom = self.reference.contigs.resolve(record.chrom)
-        ref, put = record.ref.upper(), alt.upper()
-        if chrom is None:
-            return rejected("off_contig", f"the FASTA has no contig {record.chrom}")
-        length = self.reference.length(chrom)
-        if record.start < 0 or record.start + len(ref) > length:
-            return rejected("off_contig", f"not inside {chrom}, which has {length} bases")
-        if not _BASES.fullmatch(put):
-            return rejected("symbolic", "ALT is not spelled in A, C, G and T")
-        found = self.reference.fetch(chrom, record.start, record.start + len(ref))
-        if found != ref:
-            return rejected("ref_mismatch", f"REF is {_short(record.ref)}, the reference has {_short(found)}")
-        if max(len(ref), len(put)) > self.max_length:
-            return rejected("too_long", f"an allele is longer than {self.max_length} bases")
-        if not _BASES.fullmatch(ref):
-            return rejected("n_in_window", "REF holds letters other than A, C, G and T")
-        return Allele(record, alt, "ok", "", chrom, *trim(record.start, ref, put))
+            return Allele(record, alt, "malformed", "the line has fewer than five columns, or no position")
+        checked = check_allele(self.reference, record.chrom, record.start, record.ref, alt, self.max_length)
+        return Allele(record, alt, *checked)
 
     def _once(self, allele: Allele) -> Allele:
         name = f"{allele.chrom} {allele.start} {allele.ref_bases} {allele.alt_bases}".encode()
@@ -130,18 +111,6 @@ class Judge:
         if len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
         return allele
-
-
-def trim(start: int, ref: str, alt: str) -> tuple[int, str, str]:
-    """Position and alleles without what they share, first at their ends, then at their beginnings."""
-    tail = 0
-    while tail < min(len(ref), len(alt)) and ref[-1 - tail] == alt[-1 - tail]:
-        tail += 1
-    ref, alt = ref[: len(ref) - tail], alt[: len(alt) - tail]
-    head = 0
-    while head < min(len(ref), len(alt)) and ref[head] == alt[head]:
-        head += 1
-    return start + head, ref[head:], alt[head:]
 
 
 def place_language(allele: Allele, reference: Reference, window: int, edge: str) -> Edit:
@@ -205,7 +174,3 @@ def place_output(
         end = edit.ref_end - spare
         return edit.ref[spare:], edit.alt[-size:], (0 if gained else edit.start, end)
     return edit.ref[:size], edit.alt[:size], (edit.start, size if gained else edit.ref_end)
-
-
-def _short(bases: str) -> str:
-    return bases if len(bases) <= 10 else f"{bases[:10]}... ({len(bases)} bases)"

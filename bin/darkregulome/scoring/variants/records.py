@@ -4,10 +4,8 @@ Lines are kept as text: a score is added to a record, and nothing else of it cha
 declare. pysam undoes the compression, reads the index of a region and judges the header.
 """
 
-import gzip
 import re
 import tempfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,8 @@ from darkregulome.genome.bases import BASES
 from darkregulome.genome.bed import bed_intervals
 from darkregulome.genome.contigs import Contigs, contig_aliases
 from darkregulome.genome.reference import Reference
-from darkregulome.genome.textfile import compression
+from darkregulome.genome.textfile import compression, open_binary, text_lines
+from darkregulome.io.paths import whole_gzip
 
 COLUMNS = ("CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO")
 """The fixed columns of VCF (specification 4.3, section 1.5)."""
@@ -165,18 +164,7 @@ class VcfFile:
         if self._kind == "bcf":
             yield from _bcf_lines(self.path)
             return
-        try:
-            opener = open if self._kind == "none" else gzip.open
-            with opener(self.path, "rt", encoding="utf-8", errors="surrogateescape", newline="\n") as handle:
-                yield next(handle, "").removeprefix("\ufeff").rstrip("\r\n")
-                for line in handle:
-                    yield line.rstrip("\r\n")
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise InputError.at(
-                self.path, "is a truncated or damaged gzip file", "copy or compress it again"
-            ) from error
-        except OSError as error:
-            raise InputError.at(self.path, f"cannot be read ({error.strerror})", "check its permissions") from error
+        yield from text_lines(self.path, errors="surrogateescape", newline="\n")
 
     def _indexed_lines(self, region: Region) -> Iterator[str] | None:
         indices = (Path(f"{self.path}{suffix}") for suffix in (".tbi", ".csi"))
@@ -290,14 +278,8 @@ class BedSource:
 
 
 def _is_bcf(path: Path) -> bool:
-    if compression(path) == "none":
-        with open(path, "rb") as handle:
-            return handle.read(3) == b"BCF"
-    try:
-        with gzip.open(path) as handle:
-            return handle.read(3) == b"BCF"
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise InputError.at(path, "is a truncated or damaged gzip file", "copy or compress it again") from error
+    with whole_gzip(path), open_binary(path) as handle:
+        return handle.read(3) == b"BCF"
 
 
 def _bcf_lines(path: Path) -> Iterator[str]:

@@ -17,13 +17,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from darkregulome.errors import InputError
+from darkregulome.genome.alleles import CLASSES, allele_class
 from darkregulome.io.paths import require_file
 from darkregulome.io.schemas import VARIANTS
 from darkregulome.io.tables import check_table, parse_provenance, read_provenance, reading, table_format
 from darkregulome.scoring.variants.records import INFO_COLUMN, VcfFile
 
-CLASSES = ("SNV", "MNV", "insertion", "deletion", "complex", "other")
-"""Classes of alleles; `other` is not spelled in bases."""
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 BINS = 50
 """Bins of a distribution, between the quantiles `RANGE` of all its scores."""
@@ -32,20 +31,9 @@ ROWS = 2**16
 """Rows read at once."""
 
 _PROVENANCE = re.compile(r"##(?P<prefix>\w+)_provenance=(?P<json>\{.*\})")
-_BASES = re.compile("[ACGTNacgtn]+")
 
 Alleles = Iterator[tuple[str, str, str, Mapping[str, float]]]
 """REF, ALT, status and scores of each allele."""
-
-
-def allele_class(ref: str, alt: str) -> str:
-    """The class of an allele by its spelling."""
-    if not (_BASES.fullmatch(ref) and _BASES.fullmatch(alt)):
-        return "other"
-    if len(ref) == len(alt):
-        return "SNV" if len(ref) == 1 else "MNV"
-    short, long, name = (ref, alt, "insertion") if len(ref) < len(alt) else (alt, ref, "deletion")
-    return name if long.startswith(short) or long.endswith(short) else "complex"
 
 
 def summarise(path: str | Path) -> dict[str, Any]:

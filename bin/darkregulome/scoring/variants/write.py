@@ -3,7 +3,6 @@
 Each writer takes chunk after chunk and holds no more than one; the file appears whole or not at all.
 """
 
-import gzip
 import math
 import os
 import re
@@ -20,6 +19,7 @@ import pyarrow.parquet as pq
 import pysam
 
 from darkregulome.errors import InputError
+from darkregulome.genome.textfile import open_binary
 from darkregulome.io.atomic import atomic_path
 from darkregulome.io.provenance import to_json
 from darkregulome.io.schemas import VARIANTS
@@ -297,7 +297,7 @@ def _gather_text(parts: Sequence[Path], out: Path, kind: str) -> list[str]:
     headers = []
     with atomic_path(out) as partial, binary_output(partial) as target:
         for part in parts:
-            with reading(part), gzip.open(part) if str(part).endswith(".gz") else open(part, "rb") as handle:
+            with reading(part), open_binary(part) as handle:
                 headers.append(handle.readline())
                 _require_same([headers[0] == header for header in headers], parts, "columns")
                 if len(headers) == 1:
