@@ -21,16 +21,16 @@ from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))
 
-from darkregulome.diagnosis.cross_check import check_conservation, check_eqtl
+from darkregulome.claims import conservation, eqtl, network, protein_pair, te_family
+from darkregulome.claims.horizon import near_less_far
+from darkregulome.claims.string_network import Network
 from darkregulome.diagnosis.decompose import decompose
-from darkregulome.diagnosis.diagnose import diagnose, prepare
-from darkregulome.diagnosis.families import check_families
-from darkregulome.diagnosis.genes import check_network, check_pairs
-from darkregulome.diagnosis.planted import TRUTHS, ScoreModel, example_elements, geometric, make_design, plant
-from darkregulome.diagnosis.planted_outside import plant_outside
+from darkregulome.diagnosis.diagnose import diagnose
+from darkregulome.diagnosis.planted import ScoreModel, example_elements, make_design, plant, truths
+from darkregulome.diagnosis.prepared import prepare
+from darkregulome.diagnosis.run import cross_check
 from darkregulome.diagnosis.settings import Settings
-from darkregulome.diagnosis.string_network import Network
-from darkregulome.stats.claims import horizon
+from darkregulome.stats.noise import geometric
 from darkregulome.stats.nulls import RotationNull
 
 
@@ -41,8 +41,9 @@ def tables(loci: int, per_locus: int, elements: int) -> dict[str, object]:
     families = np.array(["SINE/Alu", "LINE/L1", "LTR/ERV1", "DNA/hAT"])[rng.integers(0, 4, len(table))]
     table["family"] = np.where(table["class"] == "TE", families, "none")
     design = make_design(table)
-    first, output = plant(design, TRUTHS["horizon_and_class"], ScoreModel(geometric(0.5)), 10_000, 0.25, rng)
-    second, _ = plant(design, TRUTHS["predictability"], ScoreModel(geometric(0.5)), 10_000, 0.25, rng)
+    settings = Settings(permutations=99)
+    first, output = plant(design, truths()["horizon_and_class"], ScoreModel(geometric(0.5)), settings, 0.25, rng)
+    second, _ = plant(design, truths()["predictability"], ScoreModel(geometric(0.5)), settings, 0.25, rng)
     named = {
         "first": (first, "masked", "llr"),
         "second": (second, "causal", "loglik"),
@@ -56,22 +57,20 @@ def tables(loci: int, per_locus: int, elements: int) -> dict[str, object]:
         ignore_index=True,
     )
     ris.loc[ris["kind"] == "output", "predictability"] = np.nan
-    one = prepare(first, Settings(permutations=99))
-    outside = plant_outside(one, rng)
+    one = prepare(first, settings)
+    conserved, held, linked = (claim.plant.data(one, rng) for claim in (conservation.CLAIM, eqtl.CLAIM, network.CLAIM))
     names = one.scores.table["locus"].iloc[one.scores.loci.starts].to_numpy()
     genes = np.array([f"GENE{i}" for i in range(len(names))])
-    chosen = one.scores.table[outside.with_eqtl]
+    chosen = one.scores.table[held.holds.to_numpy()]
     gene_of = dict(zip(names, genes, strict=True))
     eqtls = pd.DataFrame({"chrom": chosen["chrom"], "start": chosen["start"], "end": chosen["start"] + 1})
-    links = pd.DataFrame(np.sort(genes[outside.edges], axis=1), columns=["gene1", "gene2"]).assign(score=900)
+    links = pd.DataFrame(np.sort(genes[linked.planted], axis=1), columns=["gene1", "gene2"]).assign(score=900)
     return {
         "elements": table,
         "ris": ris,
         "loci": pd.DataFrame({"locus": names, "gene": genes}),
         "eqtls": eqtls.assign(gene=chosen["locus"].map(gene_of).to_numpy()),
-        "conservation": pd.Series(outside.conservation, one.scores.table["element"])
-        .reindex(table["element"])
-        .to_numpy(),
+        "conservation": conserved.means.reindex(table["element"]).to_numpy(),
         "network": Network(links, []),
         "pairs": links[["gene1", "gene2"]].head(20),
         "one": one,
@@ -81,14 +80,18 @@ def tables(loci: int, per_locus: int, elements: int) -> dict[str, object]:
 def parts(given: dict, settings: Settings, threads: int = 1) -> dict[str, Callable[[], object]]:
     """The stages of a run, by name."""
     both = given["elements"], given["ris"]
+
+    def check(claim, *data):
+        return cross_check(claim.CLAIM, claim.hold(given["elements"], *data), given["ris"], settings)
+
     return {
         "diagnosis": lambda: diagnose(*both, settings, threads),
         "decomposition": lambda: decompose(*both, settings),
-        "conservation": lambda: check_conservation(*both, given["conservation"], settings),
-        "eQTLs": lambda: check_eqtl(*both, given["loci"], given["eqtls"], settings),
-        "TE families": lambda: check_families(*both, settings),
-        "network": lambda: check_network(*both, given["loci"], given["network"], settings),
-        "pairs": lambda: check_pairs(*both, given["loci"], given["pairs"], settings),
+        "conservation": lambda: check(conservation, given["conservation"]),
+        "eQTLs": lambda: check(eqtl, given["loci"], given["eqtls"]),
+        "TE families": lambda: check(te_family, te_family.Families()),
+        "network": lambda: check(network, given["loci"], given["network"]),
+        "pairs": lambda: check(protein_pair, given["loci"], given["pairs"]),
     }
 
 
@@ -98,7 +101,7 @@ def against_scipy(given: dict, permutations: int, resamples: int) -> tuple[float
     near = one.scores.distance <= 10_000
     started = time.process_time()
     null = RotationNull(one.scores.loci, permutations, np.random.default_rng(0))
-    horizon(one.raw, near, type(one.setting)(one.scores.loci, null, one.setting.resamples, 0.05))
+    near_less_far(one.raw, near, type(one.setting)(one.scores.loci, null, one.setting.resamples, 0.05))
     ours = time.process_time() - started
 
     def difference(first, second, axis):

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from darkregulome import cli
+from darkregulome.diagnosis.settings import Settings, Tables
 
 app = cli.script(
     help="Rank agreement and overlap of top lists between models, raw and residual, and the layer of each element: "
@@ -15,50 +16,28 @@ app = cli.script(
 )
 
 
-@app.command()
+@cli.command(app, old_names={"--top": "--top-fraction"})
 def main(
-    elements: cli.Elements,
-    ris: cli.Ris,
+    tables: Tables,
     outdir: Annotated[Path, typer.Option(help="Folder for decomposition.json, tables and figures.")],
-    top: cli.TopFraction = 0.1,
-    alpha: cli.Alpha = 0.05,
-    permutations: cli.Permutations = 10_000,
-    null: cli.Null = "rotation",
-    bootstrap: cli.Bootstrap = 1000,
-    residualize: cli.Residualize = "linear",
-    model_cards: cli.ModelCards = None,
-    seed: cli.Seed = 0,
-    threads: cli.Threads = 1,
-    progress: cli.Progress = True,
-    version: cli.Version = False,
+    settings: Annotated[Settings, cli.Take(without=("horizon", "sequential", "track_floor", "beyond_location"))],
+    run: cli.Run,
 ) -> None:
     from threadpoolctl import threadpool_limits
 
     from darkregulome.diagnosis.decompose import decompose
-    from darkregulome.diagnosis.output import read_scores, settings_from, write_decomposition
-    from darkregulome.io.model_cards import models_without_grammar
+    from darkregulome.diagnosis.output import read_settings, write_decomposition
+    from darkregulome.io.schemas import ELEMENTS, RIS
+    from darkregulome.io.tables import read_rows
 
-    settings = settings_from(
-        permutations=permutations,
-        null=null,
-        alpha=alpha,
-        bootstrap=bootstrap,
-        residualize=residualize,
-        top_fraction=top,
-        without_grammar=models_without_grammar(model_cards or []),
-        seed=seed,
-    )
-    element_table, ris_table = read_scores(elements, ris)
-    with threadpool_limits(threads):
-        decomposition = decompose(element_table, ris_table, settings)
-    write_decomposition(decomposition, outdir, {"elements": elements, "ris": ris})
-    for warning in decomposition.record["warnings"]:
-        cli.console.print(warning, markup=False)
-    if progress:
-        for claim in decomposition.record["claims"]:
-            cli.console.print(f"{claim['verdict']:>12}  {claim['sentence']}", markup=False)
-        for layer, content in decomposition.record["layers"].items():
-            cli.console.print(f"{content['n']:>8}  {layer}", markup=False)
+    settings = read_settings(settings, tables.model_cards)
+    elements, ris = read_rows(tables.elements, ELEMENTS), read_rows(tables.ris, RIS)
+    with threadpool_limits(run.threads):
+        decomposition = decompose(elements, ris, settings)
+    write_decomposition(decomposition, outdir, {"elements": tables.elements, "ris": tables.ris})
+    cli.say_claims(decomposition.record, run.progress)
+    for layer, content in decomposition.record["layers"].items():
+        run.say(f"{content['n']:>8}  {layer}")
 
 
 if __name__ == "__main__":

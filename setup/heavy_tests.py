@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""The heavy tests in groups, the most important first, each only if there is time: what CI does after the demos.
+"""The heavy tests in groups, the worthiest first, each only if there is time for it: what CI does after the demos.
 
     python3 setup/heavy_tests.py --minutes 60 --since "$(date +%s)"
 
-A group is skipped, with the reason, if the time is too short or the machine lacks what it needs and apt-get cannot
-install it. What fails in a group is tried once more, and the summary says so. A group that fails again, or takes three
-times as long as it should, fails the whole; the others still run.
+A group is left out, with the reason, where the time is too short or the machine lacks what it needs; where apt-get can
+bring that, it does. What fails in a group is tried once more, which is said. A group that fails again, or takes three
+times what it should, fails the whole; the others still run.
 """
 
 import argparse
@@ -26,7 +26,7 @@ GB = 1 << 30
 
 @dataclass(frozen=True)
 class Group:
-    """Tests with the same needs: `minutes` is their time on two cores, `apt` the Debian packages of `commands`."""
+    """Tests that need the same: `minutes` is what they take on two cores, `apt` what brings `commands` on Debian."""
 
     name: str
     minutes: float
@@ -62,23 +62,23 @@ GROUPS = (
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=60, help="the limit, what ran before included")
+    parser.add_argument("--minutes", type=float, default=60, help="all that may be used, by what ran before too")
     parser.add_argument("--since", type=float, default=time.time(), help="when that began, seconds since 1970")
     parser.add_argument("--only", nargs="*", choices=[group.name for group in GROUPS], help="these groups alone")
-    options = parser.parse_args()
-    outcomes = []
+    given = parser.parse_args()
+    told = []
     for group in GROUPS:
-        if options.only and group.name not in options.only:
+        if given.only and group.name not in given.only:
             continue
-        left = options.minutes - (time.time() - options.since) / 60
+        left = given.minutes - (time.time() - given.since) / 60
         why = reason_to_skip(group, left)
         if why:
-            outcomes.append((group.name, f"SKIPPED: {why}", False))
+            told.append((group.name, f"SKIPPED: {why}", False))
         else:
-            outcomes.append((group.name, *run(group)))
-        print(f"heavy tests, {group.name}: {outcomes[-1][1]}", flush=True)
-    print("\n".join(["Heavy tests:", *(f"  {name:<12} {outcome}" for name, outcome, _bad in outcomes)]))
-    return int(any(bad for _name, _outcome, bad in outcomes))
+            told.append((group.name, *run(group)))
+        print(f"heavy tests, {group.name}: {told[-1][1]}", flush=True)
+    print("\n".join(["Heavy tests:", *(f"  {name:<12} {said}" for name, said, _bad in told)]))
+    return int(any(bad for _name, _said, bad in told))
 
 
 def reason_to_skip(group: Group, left: float) -> str | None:
@@ -95,12 +95,12 @@ def reason_to_skip(group: Group, left: float) -> str | None:
 
 
 def absent(commands: Sequence[str]) -> list[str]:
-    """The commands that are not installed."""
+    """The commands that are not here."""
     return [name for name in commands if shutil.which(name, path=PATH) is None]
 
 
 def install(packages: Sequence[str]) -> None:
-    """Install packages if this user may; the caller checks again for what is missing."""
+    """Bring packages where that is possible; what is still missing then is seen by whoever needs it."""
     if os.geteuid() != 0 or shutil.which("apt-get") is None:
         return
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -110,14 +110,14 @@ def install(packages: Sequence[str]) -> None:
 
 
 def run(group: Group) -> tuple[str, bool]:
-    """Run a group: its outcome in words, and whether that is bad."""
+    """Run a group: what to say of it, and whether that is bad."""
     start = time.monotonic()
     limit = 3 * 60 * group.minutes
     attempts = ((), ("--last-failed",))
     for attempt, more in enumerate(attempts, start=1):
         words = [sys.executable, "-m", "pytest", "-p", "no:xdist", "-m", "heavy", "-rs", "--durations=5", *group.words]
         left = max(limit - (time.monotonic() - start), 1)
-        # timeout(1) also ends the processes that pytest started.
+        # By timeout(1), which also ends what pytest has started in its group of processes.
         ended = subprocess.run(["timeout", "--kill-after=30", f"{left:.0f}", *words, *more], cwd=ROOT, check=False)
         took = f"{(time.monotonic() - start) / 60:.1f} of about {group.minutes:g} minutes"
         if ended.returncode == 124:

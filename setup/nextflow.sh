@@ -14,7 +14,7 @@ export NXF_OFFLINE="${NXF_OFFLINE-true}"
 NXF_CLI="nextflow $*"
 export NXF_CLI
 
-# The linter of 25.04.4 needs a library that is not published; that of 25.04.0 runs with the same ones.
+# The linter of 25.04.4 needs a library that is not published; that of 25.04.0 runs beside the same ones.
 classpath="$dist/lib/*"
 for word in "$@"; do
     case $word in

@@ -11,8 +11,8 @@ version=$("${JAVA_CMD:-java}" -version 2>&1 | sed -n 's/.*version "\([0-9]*\).*/
 mkdir -p .nextflow-dist
 # The launcher made here may itself be on PATH: it is not a Nextflow to hand on to.
 rm -f .nextflow-dist/nextflow
-if installed=$(command -v nextflow); then
-    printf '#!/bin/sh\nexec "%s" "$@"\n' "$installed" > .nextflow-dist/nextflow
+if found=$(command -v nextflow); then
+    printf '#!/bin/sh\nexec "%s" "$@"\n' "$found" > .nextflow-dist/nextflow
 elif command -v mvn >/dev/null 2>&1; then
     mvn --batch-mode --quiet --strict-checksums -f setup/nextflow.pom.xml validate ||
         say "Maven could not resolve Nextflow; check the connection to Maven Central, or install Nextflow 25.04 or newer."

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Print the verdicts of a run, and where its report is: `show_results.py results/demo [demo-data/truth.json]`.
 
-With the truth of a simulated genome, what was planted is compared with what was found, and a disagreement exits with 1.
+With the truth of a simulated genome, planted is compared with found, and a disagreement exits with 1.
 Standard library only.
 """
 
@@ -40,20 +40,20 @@ def disagreements(outdir: Path, truth: Path) -> list[str]:
     checks = sorted((outdir / "cross_checks").glob("**/cross_check_*.json"))
     records = [outdir / "diagnosis" / "diagnosis.json", *checks]
     claims = [claim for record in records for claim in json.loads(record.read_text())["claims"]]
-    verdicts = {(claim["claim"], claim["model"]): claim["verdict"] for claim in claims}
+    found = {(claim["claim"], claim["model"]): claim["verdict"] for claim in claims}
     if not planted["planted"]:
-        survivors = [f"{claim} of {model}" for (claim, model), verdict in verdicts.items() if verdict == "survives"]
+        survivors = [f"{claim} of {model}" for (claim, model), verdict in found.items() if verdict == "survives"]
         return [f"nothing was planted, and yet {name} survives" for name in survivors]
     wrong = [
-        f"{one['claim']} of {one['model']} should be {one['verdict']!r}, found {verdicts.get(key)!r}"
+        f"{one['claim']} of {one['model']} should be {one['verdict']!r}, found {found.get(key)!r}"
         for one in planted["expected"]
-        if verdicts.get(key := (one["claim"], one["model"])) != one["verdict"]
+        if found.get(key := (one["claim"], one["model"])) != one["verdict"]
     ]
     # The pair of proteins that the network links and that is nothing must die.
     nothing = {"~".join(pair) for pair in itertools.permutations(planted["facts"].get("protein_pair_of_nothing", []))}
     return wrong + [
         f"{claim} of {model} survives, and the pair is nothing"
-        for (claim, model), verdict in verdicts.items()
+        for (claim, model), verdict in found.items()
         if claim == "protein_pair" and model.split("|")[-1] in nothing and verdict == "survives"
     ]
 

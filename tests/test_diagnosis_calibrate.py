@@ -6,24 +6,23 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from darkregulome.claims.claim import cross_checks
 from darkregulome.diagnosis.calibrate import Condition, calibrate, calibration_table
-from darkregulome.diagnosis.diagnose import prepare
 from darkregulome.diagnosis.planted import (
-    TRUTHS,
     ScoreModel,
-    correlated_noise,
     estimate_score_model,
     example_elements,
-    geometric,
     make_design,
     plant,
+    truths,
 )
-from darkregulome.diagnosis.planted_outside import plant_outside
+from darkregulome.diagnosis.prepared import prepare
 from darkregulome.diagnosis.settings import Settings, SimulatedPower
 from darkregulome.diagnosis.simulated_power import power_by_simulation, read_simulated_power
 from darkregulome.errors import InputError
 from darkregulome.io.schemas import ELEMENTS
 from darkregulome.stats.loci import Loci
+from darkregulome.stats.noise import correlated_noise, geometric
 from script_runner import run_script
 
 FEW = Settings(permutations=99, bootstrap=0)
@@ -35,7 +34,8 @@ def design():
 
 
 def conditions(*names: str, rho: float = 0.5, **options) -> list[Condition]:
-    return [Condition(TRUTHS[name], f"autocorrelation {rho}", ScoreModel(geometric(rho), **options)) for name in names]
+    model = ScoreModel(geometric(rho), **options)
+    return [Condition(truths()[name], f"autocorrelation {rho}", model) for name in names]
 
 
 def test_noise_has_unit_variance_and_the_autocorrelation_asked_for():
@@ -53,7 +53,7 @@ def test_noise_has_unit_variance_and_the_autocorrelation_asked_for():
 def test_what_was_planted_is_estimated_back(rho):
     design = make_design(example_elements(40, 120))
     truth = ScoreModel(geometric(rho), locus_sd=0.8, r2=0.7)
-    scores, _ = plant(design, TRUTHS["predictability"], truth, 10_000, 0.0, np.random.default_rng(1))
+    scores, _ = plant(design, truths()["predictability"], truth, FEW, 0.0, np.random.default_rng(1))
     found = estimate_score_model(scores)
     for lag in (1, 2, 3):
         assert found.autocorrelation[lag] == pytest.approx(rho**lag, abs=0.06)
@@ -123,14 +123,16 @@ def test_outside_data_do_not_follow_the_scores():
     for seed in range(12):
         rng = np.random.default_rng(seed)
         model = ScoreModel(geometric(0.5), r2=0.5)
-        one = prepare(plant(design, TRUTHS["predictability"], model, 10_000, 0.0, rng)[0], FEW)
-        outside = plant_outside(one, rng)
-        assert len(np.unique(outside.edges, axis=0)) == len(outside.edges) == 120
-        assert (outside.edges[:, 0] < outside.edges[:, 1]).all()
-        assert (one.scores.classes[outside.members] == "TE").all()
-        near = one.scores.distance < 10_000
-        assert outside.with_eqtl[near].mean() > 2 * outside.with_eqtl[~near].mean()
-        parts = (outside.conservation, outside.with_eqtl, outside.members)
+        one = prepare(plant(design, truths()["predictability"], model, FEW, 0.0, rng)[0], FEW)
+        data = {claim.name: claim.plant.data(one, rng) for claim, _ in cross_checks()}
+        edges = data["network"].planted
+        assert len(np.unique(edges, axis=0)) == len(edges) == 120
+        assert (edges[:, 0] < edges[:, 1]).all()
+        members = data["te_family"].family_of.to_numpy() == "planted"
+        assert (one.scores.classes[members] == "TE").all()
+        near, with_eqtl = one.scores.distance < 10_000, data["eqtl"].holds.to_numpy()
+        assert with_eqtl[near].mean() > 2 * with_eqtl[~near].mean()
+        parts = (data["conservation"].means.to_numpy(), with_eqtl, members)
         seen.append([np.corrcoef(one.residual, one.scores.loci.center(part))[0, 1] for part in parts])
     # 4,800 correlated elements a table: a correlation's standard error over twelve is below 0.01.
     np.testing.assert_allclose(np.mean(seen, axis=0), 0.0, atol=0.03)
@@ -145,7 +147,7 @@ def test_underpowered_claims_are_warned_of():
 def test_script_takes_the_users_own_tables(tmp_path):
     elements = example_elements(8, 40)
     scores, _ = plant(
-        make_design(elements), TRUTHS["nothing"], ScoreModel(geometric(0.6)), 10_000, 0.0, np.random.default_rng(2)
+        make_design(elements), truths()["nothing"], ScoreModel(geometric(0.6)), FEW, 0.0, np.random.default_rng(2)
     )
     elements.to_parquet(tmp_path / "elements.parquet")
     scores.table[["element", "ris", "predictability"]].assign(model="mine").to_csv(

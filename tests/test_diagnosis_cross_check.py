@@ -5,11 +5,8 @@ import pandas as pd
 import pyBigWig
 import pytest
 
-from darkregulome.diagnosis.cross_check import (
-    check_conservation,
-    check_eqtl,
-    elements_with_eqtl,
-)
+from cross_checks import check_conservation, check_eqtl
+from darkregulome.claims.eqtl import elements_with_eqtl
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
 from darkregulome.genome.bigwig import bigwig_means

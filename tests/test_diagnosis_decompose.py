@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
-from darkregulome.diagnosis.decompose import decompose, layers_claim
-from darkregulome.diagnosis.diagnose import prepare
+from darkregulome.diagnosis.decompose import decompose
 from darkregulome.diagnosis.layer_confidence import LAYERS
-from darkregulome.diagnosis.scores import join_scores
+from darkregulome.diagnosis.prepared import prepare_models
+from darkregulome.diagnosis.run import claims_of, judge
 from darkregulome.diagnosis.settings import Settings
 from simulated_tables import Truth, make_elements, make_ris
 
@@ -151,8 +151,9 @@ def test_the_layers_claim_is_not_found_where_predictability_is_all():
     for seed in range(10, 20):
         elements, settings = make_elements(seed), Settings(permutations=199, bootstrap=0, seed=seed)
         ris = make_ris(elements, seed, Truth(), models=("lm1", "lm2", "output"))
-        prepared = [prepare(model, settings) for model in join_scores(elements, ris)]
-        rejected += layers_claim(prepared, settings).residual.p <= 0.05
+        models, _ = prepare_models(elements, ris, settings)
+        (result,) = judge(claims_of("decomposition"), models, settings).results
+        rejected += result.residual.p <= 0.05
     assert rejected <= 2
 
 

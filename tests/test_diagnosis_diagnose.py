@@ -5,16 +5,18 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
+from darkregulome.claims.claim import ClaimResult, find_claim
 from darkregulome.diagnosis.diagnose import Diagnosis, diagnose
-from darkregulome.diagnosis.entries import ClaimResult, entries, power_warnings
-from darkregulome.diagnosis.output import settings_from
+from darkregulome.diagnosis.entries import entries, power_warnings
 from darkregulome.diagnosis.scores import join_scores
 from darkregulome.diagnosis.settings import Settings, SimulatedPower
 from darkregulome.errors import InputError
 from darkregulome.io.model_cards import models_without_grammar
 from darkregulome.io.tables import write_json
-from darkregulome.stats import claims
+from darkregulome.options import settings_error
+from darkregulome.stats import tested as stats_tested
 from simulated_tables import Truth, make_elements, make_ris
 
 SETTINGS = Settings(permutations=499, bootstrap=200, seed=3)
@@ -226,9 +228,10 @@ def test_scores_that_are_all_missing_are_refused():
 
 
 def test_settings_at_fault_are_all_named():
-    with pytest.raises(InputError) as error:
-        settings_from(null="bogus", alpha=2.0, permutations=5)
-    assert {problem.where for problem in error.value.problems} == {"--null", "--alpha", "--permutations"}
+    with pytest.raises(ValidationError) as error:
+        Settings(null="bogus", alpha=2.0, permutations=5)
+    refused = settings_error(Settings, error.value)
+    assert {problem.where for problem in refused.problems} == {"--null", "--alpha", "--permutations"}
 
 
 def test_other_nulls_can_be_chosen_and_are_shown_beside():
@@ -310,8 +313,10 @@ def test_cards_that_cannot_be_read_are_all_named(tmp_path):
 @pytest.mark.parametrize("simulated", [False, True])
 def test_a_power_that_is_not_known_is_no_simulated_one_and_shows_nothing(simulated):
     """Neither a stand-in of a number that is none (NaN is not equal to itself), nor a reason to call a claim absent."""
-    tested = claims.Tested.of_effect(0.01, 0.9, interval=(-1, 1), power=float("nan"), draws=np.zeros(1), details={})
-    result = ClaimResult("horizon", "m", tested, tested, 100, 10, "rotation", 1.0, None)
+    tested = stats_tested.Tested.of_effect(
+        0.01, 0.9, interval=(-1, 1), power=float("nan"), draws=np.zeros(1), details={}
+    )
+    result = ClaimResult(find_claim("horizon"), "m", tested, tested, 100, 10, "rotation", 1.0, None)
     power = SimulatedPower(model="m", n=100, n_loci=10, power={"horizon": 0.9})
     (entry,) = entries([result], Settings(simulated_power=(power,) if simulated else ()))
     assert ("analytic_power" in entry.details) == simulated

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darkregulome.diagnosis.families import check_families, families_of
-from darkregulome.diagnosis.genes import check_network, check_pairs, genes_of, pairs_of_network
+from cross_checks import check_families, check_network, check_pairs
+from darkregulome.claims.gene_levels import locus_by_gene
+from darkregulome.claims.protein_pair import pairs_of_network
+from darkregulome.claims.string_network import Network, read_network, read_pairs
 from darkregulome.diagnosis.settings import Settings
-from darkregulome.diagnosis.string_network import Network, read_network, read_pairs
 from darkregulome.errors import InputError
 from places import SHARED
 from script_runner import run_script
@@ -168,9 +169,9 @@ def test_the_strongest_links_are_the_pairs():
 
 
 def test_loci_without_genes_are_told(loci):
-    assert genes_of(loci)["GENE07"] == "locus07"
+    assert locus_by_gene(loci)["GENE07"] == "locus07"
     with pytest.raises(InputError, match="name no gene"):
-        genes_of(loci.assign(gene="."))
+        locus_by_gene(loci.assign(gene="."))
 
 
 def test_a_family_that_carries_scores_survives_and_the_others_do_not(elements, ris):
@@ -216,8 +217,6 @@ def test_small_families_and_tables_without_families_are_said(elements, ris):
     none = check_families(elements.assign(family="."), ris, SETTINGS).record
     assert none["claims"] == []
     assert check_families(elements.drop(columns="family"), ris, SETTINGS).record["claims"] == []
-    with pytest.raises(InputError, match="use family or subclass"):
-        families_of(elements, "clade")
 
 
 def test_the_script_writes_json_table_and_figure_of_each_check(elements, ris, loci, tmp_path):

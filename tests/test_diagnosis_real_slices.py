@@ -8,24 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darkregulome.diagnosis.cross_check import (
-    BLOCK_WIDTH,
-    block_of_elements,
-    check_conservation,
-    check_eqtl,
-    elements_with_eqtl,
-    read_blocks,
-)
+from cross_checks import check_conservation, check_eqtl
+from darkregulome.claims.eqtl import BLOCK_WIDTH, block_of_elements, elements_with_eqtl, read_blocks
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
 from darkregulome.genome.bigwig import bigwig_means
 from darkregulome.genome.eqtls import eqtl_format, read_eqtls
 from darkregulome.io.tables import read_table
 from darkregulome.stats.bootstrap import resample_loci
-from darkregulome.stats.claims import Setting, matched_contrast
 from darkregulome.stats.loci import Loci
-from darkregulome.stats.matching import match_controls
+from darkregulome.stats.matching import match_controls, matched_contrast
 from darkregulome.stats.nulls import RotationNull
+from darkregulome.stats.tested import Setting
 from places import SHARED
 from simulated_tables import Truth, make_elements, make_ris
 

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import toy
+from darkregulome.claims.eqtl import read_blocks
+from darkregulome.claims.string_network import read_network, read_pairs
 from darkregulome.conversion.convert import read_any_scores, read_own_elements
 from darkregulome.conversion.tables import read_bed_scores
-from darkregulome.diagnosis.cross_check import read_blocks
-from darkregulome.diagnosis.string_network import read_network, read_pairs
 from darkregulome.elements.class_map import default_class_map, read_class_map
 from darkregulome.elements.loci import read_locus_rows
 from darkregulome.elements.own import Around
@@ -110,7 +110,7 @@ PARSERS: dict[str, tuple[str, str, Callable[[Path], object]]] = {
 
 
 def names_of(info: Path) -> object:
-    from darkregulome.diagnosis.string_network import read_names
+    from darkregulome.claims.string_network import read_names
 
     return read_names(info, {"ALPHA"})
 

@@ -10,14 +10,19 @@ import numpy as np
 import pytest
 from scipy.stats import binom, multivariate_normal, norm, ttest_1samp
 
-from darkregulome.stats import claims
+from darkregulome.claims.ccre_discrimination import discrimination
+from darkregulome.claims.class_hierarchy import between_classes
+from darkregulome.claims.conservation import REFERENCE_CORRELATION, association
+from darkregulome.claims.horizon import change_point, distance_grid, near_less_far
+from darkregulome.claims.network import linked_genes
+from darkregulome.stats.agreement import REFERENCE_OVERLAP, list_overlap
 from darkregulome.stats.bootstrap import resample_loci
-from darkregulome.stats.claims import Setting, Studentised, studentised_draws
-from darkregulome.stats.gene_claims import linked_genes
 from darkregulome.stats.loci import Loci
-from darkregulome.stats.matching import match_controls
+from darkregulome.stats.matching import match_controls, matched_contrast
 from darkregulome.stats.nulls import RotationNull
-from darkregulome.stats.verdict import Evidence, decide
+from darkregulome.stats.studentised import Studentised, studentised_draws
+from darkregulome.stats.tested import Setting
+from darkregulome.stats.verdict import REFERENCE_EFFECT, Evidence, decide
 from simulated_tables import by_locus
 
 LOCI, PER_LOCUS, TABLES = 40, 30, 200
@@ -41,18 +46,18 @@ def membership(rng: np.random.Generator, share: float = 0.3) -> np.ndarray:
 
 def horizon(rng, setting, effect):
     near = membership(rng)
-    return claims.horizon(noise(rng) + effect * near, near, setting), effect
+    return near_less_far(noise(rng) + effect * near, near, setting), effect
 
 
 def ccre(rng, setting, effect):
     positive = membership(rng)
-    tested = claims.discrimination(noise(rng) + effect * positive, positive, setting)
+    tested = discrimination(noise(rng) + effect * positive, positive, setting)
     return tested, float(norm.cdf(effect / np.sqrt(2)))
 
 
 def classes(rng, setting, effect):
     words = rng.choice(["a", "b"], LAYOUT.n)
-    tested = claims.class_hierarchy(noise(rng) + effect * (words == "a"), words, setting)
+    tested = between_classes(noise(rng) + effect * (words == "a"), words, setting)
     between = effect**2 / 4
     return tested, between / (1 + between)
 
@@ -62,19 +67,19 @@ def overlap(rng, setting, effect):
     second = effect * first + np.sqrt(1 - effect**2) * noise(rng)
     top = norm.isf(0.2)
     both = multivariate_normal([0, 0], [[1, effect], [effect, 1]]).cdf([-top, -top])
-    return claims.list_overlap(first, second, 0.2, setting), (both / 0.2 - 0.2) / 0.8
+    return list_overlap(first, second, 0.2, setting), (both / 0.2 - 0.2) / 0.8
 
 
 def correlation(rng, setting, effect):
     first = noise(rng)
-    return claims.association(first, effect * first + np.sqrt(1 - effect**2) * noise(rng), setting), effect
+    return association(first, effect * first + np.sqrt(1 - effect**2) * noise(rng), setting), effect
 
 
 def matched(rng, setting, effect):
     chosen = membership(rng, 0.1)
     covariate = rng.standard_normal((LAYOUT.n, 1))
     matches = match_controls(chosen, np.full(LAYOUT.n, "TE"), LAYOUT.codes, covariate)
-    return claims.matched_contrast(noise(rng) + effect * chosen, matches, setting, rng), effect
+    return matched_contrast(noise(rng) + effect * chosen, matches, setting, rng), effect
 
 
 CLAIMS = [horizon, ccre, classes, overlap, correlation, matched]
@@ -98,11 +103,11 @@ def test_the_interval_covers_the_planted_effect(plant):
 
 
 POWERED = {
-    horizon: claims.REFERENCE_EFFECT,
-    ccre: claims.REFERENCE_EFFECT,
-    classes: claims.REFERENCE_EFFECT,
-    correlation: claims.REFERENCE_CORRELATION,
-    matched: claims.REFERENCE_EFFECT,
+    horizon: REFERENCE_EFFECT,
+    ccre: REFERENCE_EFFECT,
+    classes: REFERENCE_EFFECT,
+    correlation: REFERENCE_CORRELATION,
+    matched: REFERENCE_EFFECT,
 }
 
 
@@ -122,7 +127,7 @@ def test_the_stated_power_of_lists_is_the_measured_one():
     effects = np.linspace(0, 0.6, 61)
     rng, setting = np.random.default_rng(0), setting_for(0)
     truths = [overlap(rng, setting, effect)[1] for effect in effects]
-    effect = float(np.interp(claims.REFERENCE_OVERLAP, truths, effects))
+    effect = float(np.interp(REFERENCE_OVERLAP, truths, effects))
     found, stated = 0, []
     for seed in range(TABLES):
         tested, _ = overlap(np.random.default_rng([seed, 14]), setting_for(seed), effect)
@@ -141,10 +146,8 @@ def test_the_stated_power_of_classes_is_the_measured_one_where_it_is_small():
         rng = np.random.default_rng([seed, 22])
         # Sizes that differ, so that classes in the order of size are classes in the order of their letters.
         words = rng.choice(list("abcd"), SMALL.n, p=[0.4, 0.3, 0.2, 0.1])
-        planted = claims.REFERENCE_EFFECT * np.isin(words, ["a", "c"])
-        tested = claims.class_hierarchy(
-            SMALL.center(rng.standard_normal(SMALL.n) + planted), words, setting_for(seed, SMALL)
-        )
+        planted = REFERENCE_EFFECT * np.isin(words, ["a", "c"])
+        tested = between_classes(SMALL.center(rng.standard_normal(SMALL.n) + planted), words, setting_for(seed, SMALL))
         found += tested.p <= 0.05
         stated.append(tested.power)
     assert 0.1 < found / TABLES < 0.7
@@ -168,7 +171,7 @@ def test_the_interval_of_a_class_hierarchy_is_the_naive_bootstrap_less_its_own_b
         for counts in setting.resamples
     ]
     observed = eta(np.arange(SMALL.n))
-    tested = claims.class_hierarchy(scores, words, setting)
+    tested = between_classes(scores, words, setting)
     expected = observed - tested.effect
     bias = np.mean(drawn) - observed
     assert bias > 0
@@ -209,7 +212,7 @@ def test_the_auc_interval_of_few_loci_is_in_units_of_the_auc():
     loci = Loci.of(np.repeat(np.arange(2), 60))
     rng = np.random.default_rng(17)
     scores, positive = loci.center(rng.standard_normal(loci.n)), rng.random(loci.n) < 0.3
-    tested = claims.discrimination(scores, positive, setting_for(17, loci, permutations=999))
+    tested = discrimination(scores, positive, setting_for(17, loci, permutations=999))
     aucs = []
     for _ in range(999):
         rotated = np.concatenate([np.roll(scores[part], rng.integers(60)) for part in loci.slices()])
@@ -227,7 +230,7 @@ def test_the_interval_of_the_change_point_is_the_naive_bootstrap():
     distance = rng.integers(0, 40_000, loci.n)
     scores = loci.center(rng.standard_normal(loci.n) + 0.8 * (distance <= 10_000))
     setting = setting_for(18, loci)
-    grid = claims.distance_grid(distance)
+    grid = distance_grid(distance)
     best = []
     for counts in setting.resamples:
         sizes = []
@@ -237,9 +240,7 @@ def test_the_interval_of_the_change_point_is_the_naive_bootstrap():
             spread = sum(count * (side[part] ** 2).sum() for count, part in zip(counts, loci.slices(), strict=True))
             sizes.append(abs(total) / np.sqrt(max(spread, 1e-300)))
         best.append(grid[int(np.argmax(sizes))])
-    assert claims.change_point(scores, distance, setting)["interval"] == pytest.approx(
-        list(np.percentile(best, [2.5, 97.5]))
-    )
+    assert change_point(scores, distance, setting)["interval"] == pytest.approx(list(np.percentile(best, [2.5, 97.5])))
 
 
 @pytest.mark.parametrize(("blocks", "attainable"), [(5, False), (6, True)])
@@ -250,7 +251,7 @@ def test_blocks_that_allow_no_small_p_have_no_power(blocks, attainable):
     chosen[rng.choice(LAYOUT.n, 30, replace=False)] = True
     matches = match_controls(chosen, np.full(LAYOUT.n, "TE"), LAYOUT.codes, rng.standard_normal((LAYOUT.n, 1)))
     codes = np.arange(len(matches.chosen)) % blocks
-    tested = claims.matched_contrast(noise(rng), matches, setting_for(19), rng, codes)
+    tested = matched_contrast(noise(rng), matches, setting_for(19), rng, codes)
     assert (tested.power > 0) == attainable
 
 

@@ -4,10 +4,12 @@ import networkx as nx
 import numpy as np
 import pytest
 
+from darkregulome.claims.gene_levels import locus_means
+from darkregulome.claims.network import assortativity, linked_genes, network_draws
+from darkregulome.claims.protein_pair import gene_pair
 from darkregulome.stats.bootstrap import resample_loci
-from darkregulome.stats.claims import NotTestable
-from darkregulome.stats.gene_claims import assortativity, gene_pair, linked_genes, locus_means, network_draws
-from darkregulome.stats.nulls import degree_preserving_draws, empirical_p, permute_elements_to_genes
+from darkregulome.stats.nulls import degree_preserving_draws, empirical_p, permuted_gene_sums
+from darkregulome.stats.tested import NotTestable
 
 DRAWS = 199
 
@@ -94,8 +96,7 @@ def gene_elements(rng, genes=14, per_gene=40, levels=0.0, planted=()):
     values = values + np.isin(codes, planted) * 1.0
     values = (values - values.mean()) / values.std()
     strata = rng.integers(0, 4, len(codes))
-    maps = permute_elements_to_genes(codes, strata, DRAWS, rng)
-    draws = np.array([locus_means(values[:, None], drawn, genes)[:, 0] for drawn in maps])
+    draws = permuted_gene_sums(values[:, None], codes, strata, DRAWS, rng)[:, :, 0] / per_gene
     return locus_means(values[:, None], codes, genes)[:, 0], draws
 
 
@@ -108,10 +109,10 @@ def test_means_of_genes_are_those_of_a_loop():
 
 def test_a_pair_that_both_score_high_is_found_and_one_high_gene_is_not_enough():
     means, draws = gene_elements(np.random.default_rng(7), planted=(2, 9))
-    found = gene_pair(2, 9, means, draws, 0.05)
+    found = gene_pair((2, 9), means, draws, 0.05)
     assert found.p <= 0.02
     assert found.effect == pytest.approx((means[2] + means[9]) / 2 - draws[:, [2, 9]].mean())
-    assert gene_pair(3, 4, means, draws, 0.05).p > 0.05
+    assert gene_pair((3, 4), means, draws, 0.05).p > 0.05
 
 
 def test_genes_that_differ_in_level_make_no_pair():
@@ -119,7 +120,7 @@ def test_genes_that_differ_in_level_make_no_pair():
     rejected = {"p_map": 0, "p": 0}
     for seed in range(60):
         means, draws = gene_elements(np.random.default_rng(seed), levels=0.5)
-        found = gene_pair(0, 1, means, draws, 0.05)
+        found = gene_pair((0, 1), means, draws, 0.05)
         rejected["p_map"] += found.details["p_map"] <= 0.05
         rejected["p"] += found.p <= 0.05
     assert rejected["p"] <= 8  # binomial(60, 0.05) exceeds 8 once in 200
@@ -128,4 +129,4 @@ def test_genes_that_differ_in_level_make_no_pair():
 
 def test_with_few_genes_a_pair_cannot_be_judged():
     means, draws = gene_elements(np.random.default_rng(8), genes=4)
-    assert gene_pair(0, 1, means, draws, 0.05).power == 0.0  # five other pairs: p is never below 1/6
+    assert gene_pair((0, 1), means, draws, 0.05).power == 0.0  # five other pairs: p is never below 1/6

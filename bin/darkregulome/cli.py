@@ -352,6 +352,17 @@ def progress_bar(shown: bool, title: str = "", unit: str = "", total: float | No
         yield lambda done, total=None, title=None: bar.update(task, completed=done, total=total, description=title)
 
 
+def say_claims(record: Mapping[str, Any], progress: bool) -> None:
+    """Print what a stage came to: warnings and what was not tested always, verdicts where progress is shown."""
+    for note in [*record.get("notes", []), *record["warnings"]]:
+        console.print(note, markup=False)
+    for item in record["not_tested"]:
+        console.print(f"  not tested  {item['model']}: {item['claim']}: {item['reason']}", markup=False)
+    if progress:
+        for entry in record["claims"]:
+            console.print(f"{entry['verdict']:>12}  {entry['model']}: {entry['sentence']}", markup=False)
+
+
 def command_line(name: str) -> str:
     """The command that runs, with paths cut to their last two parts: for the card of what it makes."""
     words = [name]

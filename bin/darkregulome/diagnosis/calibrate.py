@@ -3,39 +3,36 @@
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from darkregulome.diagnosis import diagnose
-from darkregulome.diagnosis.diagnose import Prepared, Sides, prepare
-from darkregulome.diagnosis.entries import ClaimResult, entries
+from darkregulome.claims.claim import Claim, ClaimResult, HeldAgainst, OutsideData, Sides, Subject, all_claims
+from darkregulome.diagnosis.entries import entries
 from darkregulome.diagnosis.planted import Design, ScoreModel, Truth, plant
-from darkregulome.diagnosis.planted_outside import OUTSIDE_CLAIMS, outside_sides, plant_outside
+from darkregulome.diagnosis.prepared import Prepared, prepare
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.io.records import rounded
-from darkregulome.stats.claims import NotTestable
-from darkregulome.stats.loci import Loci
-from darkregulome.stats.nulls import ShuffleNull
+from darkregulome.stats.nulls import Null, ShuffleNull
 from darkregulome.stats.randomness import generator
+from darkregulome.stats.tested import NotTestable
+from darkregulome.stats.verdict import MINIMUM_POWER
 
-CLAIMS = (
-    "horizon",
-    "change_point",
-    "class_hierarchy",
-    "baseline_membership",
-    "ccre_discrimination",
-    "list_overlap",
-    *OUTSIDE_CLAIMS,
-)
 SHUFFLES = 99
-"""Draws of the plain shuffle that is shown beside."""
+"""Draws of the plain shuffle whose p-values are counted too."""
 NOT_ABOVE_NOMINAL = 0.01
 """A rate is called above nominal where a one-sided binomial test of it has a smaller p."""
-ENOUGH_POWER = 0.5
-"""A claim found less often where it is planted is called underpowered."""
+
+
+def counted_names() -> dict[str, Claim]:
+    """What a calibration can count: every claim that can be planted, and its further statistics, by name."""
+    names: dict[str, Claim] = {}
+    for claim in all_claims():
+        if claim.plant is not None:
+            names |= dict.fromkeys((claim.name, *claim.plant.more), claim)
+    return names
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,8 @@ class Condition:
 class Outcome:
     """One claim on one planted table: p-values of the diagnosis's null and of a plainer one.
 
-    The plainer null is the shuffle within the locus (of cross-checks: see `outside_sides`); NaN where there is none.
+    The plainer null is that of the claim's `Plant`; its p-values are NaN where there is none. A further statistic of a
+    claim has neither power nor verdict.
     """
 
     claim: str
@@ -61,8 +59,8 @@ class Outcome:
     residual_shuffled_p: float
     raw_effect: float
     residual_effect: float
-    power: float
-    verdict: str
+    power: float = float("nan")
+    verdict: str = ""
 
 
 def calibrate(
@@ -71,13 +69,18 @@ def calibrate(
     tables: int,
     effect: float,
     settings: Settings,
-    claims: Sequence[str] = CLAIMS,
+    claims: Sequence[str] | None = None,
     threads: int = 1,
 ) -> dict[str, Any]:
     """Plant each condition in `tables` tables, diagnose them, and count false positives and power by claim.
 
     Every table has its own generator, so that the counts are the same for any number of threads.
+
+    Parameters
+    ----------
+    claims : names out of `counted_names`; None: all.
     """
+    claims = list(counted_names()) if claims is None else claims
     jobs = [(condition, index) for condition in conditions for index in range(tables)]
     with ThreadPoolExecutor(threads) as pool:
         outcomes = list(pool.map(lambda job: one_table(design, job[0], job[1], effect, settings, claims), jobs))
@@ -94,110 +97,94 @@ def one_table(
     """Plant one table, diagnose it, and give what each claim came to."""
     rng = generator(settings.seed, condition.truth.name, condition.label, str(index))
     own = settings.model_copy(update={"seed": int(rng.integers(2**31)), "bootstrap": 0})
-    planted = plant(design, condition.truth, condition.scores, settings.horizon, effect, rng)
-    language = prepare(planted[0], own)
-    shuffled = replace(language, setting=_shuffled(language.setting.loci, language, own, rng))
-    tested: list[_Tested] = []
-    outside = plant_outside(language, rng) if set(claims) & set(OUTSIDE_CLAIMS) else None
-    for claim in claims:
+    language, output = plant(design, condition.truth, condition.scores, own, effect, rng)
+    models = [prepare(language, own)]
+    shuffle = ShuffleNull(models[0].scores.loci, None, SHUFFLES, rng)
+    asked = {claim.name: claim for name, claim in counted_names().items() if name in claims}
+    data = _outside_data(models[0], rng) if any(_is_outside(claim) for claim in asked.values()) else {}
+    if any(claim.needs == "two kinds of models" for claim in asked.values()):
+        models.append(prepare(output, own))
+    tested: list[tuple[ClaimResult, tuple[float, float]]] = []
+    outcomes: list[Outcome] = []
+    for claim in asked.values():
         try:
-            if outside is not None and claim in OUTSIDE_CLAIMS:
-                tested.append(_Tested(claim, *outside_sides(claim, language, outside, own, shuffled.setting.null)))
-            elif claim == "list_overlap":
-                output = prepare(planted[1], own)
-                pair = diagnose.align(language, output, own)
-                beside = replace(pair, setting=replace(pair.setting, null=shuffled.setting.null))
-                tested.append(_beside(claim, diagnose.list_sides(pair, own), diagnose.list_sides(beside, own)))
-            elif claim == "ccre_discrimination":
-                ranked = diagnose.rank_scores(language, own)
-                sides = (diagnose.ccre_sides(one, ranked) for one in (language, shuffled))
-                tested.append(_beside(claim, *sides))
-            elif claim in _TESTS:
-                test = _TESTS[claim]
-                tested.append(_beside(claim, test(language, own), test(shuffled, own)))
+            needed = models if claim.needs == "two kinds of models" else models[:1]
+            subject = next(make for _, make in claim.subjects(needed, own, data.get(claim.name)))()
+            outcomes += _more(claim, subject, shuffle, claims)
+            if claim.name in claims:
+                sides = claim.test(subject, own)
+                tested.append((_result(claim, subject, sides, own), _plain(claim, subject, sides, shuffle, own)))
         except NotTestable:
             continue
-    outcomes = _outcomes(tested, language, own)
-    if "change_point" in claims:
-        outcomes += _change_point(language, shuffled)
-    return outcomes
+    return outcomes + _outcomes(tested, own)
 
 
-class _Tested(NamedTuple):
-    """A claim, raw and residual, its p-values under a plainer null, and details that its sentence needs."""
-
-    claim: str
-    sides: Sides
-    plain: tuple[float, float]
-    details: dict[str, Any]
+def _is_outside(claim: Claim) -> bool:
+    return isinstance(claim.needs, OutsideData)
 
 
-def _beside(claim: str, sides: Sides, plain: Sides) -> _Tested:
-    return _Tested(claim, sides, (plain.raw.p, plain.residual.p), {})
+def _outside_data(one: Prepared, rng: np.random.Generator) -> dict[str, HeldAgainst]:
+    """What the cross-checks hold the scores against, by claim: drawn one after the other, whichever are asked."""
+    plants = {claim.name: claim.plant for claim in all_claims() if claim.plant is not None}
+    return {name: plant.data(one, rng) for name, plant in plants.items() if plant.data is not None}
 
 
-_TESTS = {
-    "horizon": diagnose.horizon_sides,
-    "class_hierarchy": diagnose.class_sides,
-    "baseline_membership": diagnose.baseline_sides,
-}
+def _result(claim: Claim, subject: Subject, sides: Sides, settings: Settings) -> ClaimResult:
+    loci, sd = subject.setting.loci, subject.residual_sd
+    return ClaimResult(
+        claim, subject.model, sides.raw, sides.residual, loci.n, loci.count, settings.null, sd, None, sides.details
+    )
 
 
-def _shuffled(loci: Loci, one: Prepared, settings: Settings, rng: np.random.Generator):
-    return replace(one.setting, null=ShuffleNull(loci, None, SHUFFLES, rng))
+def _under(subject: Subject, null: Null) -> Subject:
+    return replace(subject, setting=replace(subject.setting, null=null))
 
 
-def _outcomes(tested: Sequence[_Tested], one: Prepared, settings: Settings) -> list[Outcome]:
-    """Verdicts as in a run: the claims of the diagnosis are one family, each cross-check is one of its own."""
-    loci = one.scores.loci
-    results = {
-        item.claim: ClaimResult(
-            item.claim,
-            "language|output" if item.claim == "list_overlap" else one.scores.name,
-            *item.sides,
-            loci.n,
-            loci.count,
-            settings.null,
-            one.residual_sd,
-            None,
-            item.details,
-        )
-        for item in tested
-    }
-    families = [[result for claim, result in results.items() if claim not in OUTSIDE_CLAIMS]]
-    families += [[result] for claim, result in results.items() if claim in OUTSIDE_CLAIMS]
-    verdicts = {entry.claim: entry.verdict or "" for family in families for entry in entries(family, settings)}
+def _plain(claim: Claim, subject: Subject, sides: Sides, shuffle: Null, settings: Settings) -> tuple[float, float]:
+    """p-values, raw and residual, under a plainer null; NaN where there is none."""
+    assert claim.plant is not None
+    if claim.plant.plain_p is None:
+        sides = claim.test(_under(subject, shuffle), settings)
+        return sides.raw.p, sides.residual.p
+    raw, residual = (side.details.get(claim.plant.plain_p, np.nan) for side in (sides.raw, sides.residual))
+    return float(raw), float(residual)
+
+
+def _more(claim: Claim, subject: Subject, shuffle: Null, names: Sequence[str]) -> Iterator[Outcome]:
+    """Further statistics of a claim, which have no verdict."""
+    assert claim.plant is not None
+    for name, statistic in claim.plant.more.items():
+        if name in names and (own := statistic(subject))["raw"]:
+            plain = statistic(_under(subject, shuffle))
+            yield Outcome(
+                name,
+                raw_p=own["raw"]["p"],
+                residual_p=own["residual"]["p"],
+                raw_shuffled_p=plain["raw"]["p"],
+                residual_shuffled_p=plain["residual"]["p"],
+                raw_effect=own["raw"]["contrast"],
+                residual_effect=own["residual"]["contrast"],
+            )
+
+
+def _outcomes(tested: Sequence[tuple[ClaimResult, tuple[float, float]]], settings: Settings) -> list[Outcome]:
+    """Verdicts as in a run: each family of claims is adjusted by itself."""
+    families: dict[str, list[ClaimResult]] = {}
+    for result, _ in tested:
+        families.setdefault(result.claim.family, []).append(result)
+    verdicts = {entry.claim: entry.verdict or "" for family in families.values() for entry in entries(family, settings)}
     return [
         Outcome(
-            claim,
-            sides.raw.p,
-            sides.residual.p,
+            result.claim.name,
+            result.raw.p,
+            result.residual.p,
             *plain,
-            sides.raw.effect,
-            sides.residual.effect,
-            sides.residual.power,
-            verdicts[claim],
+            result.raw.effect,
+            result.residual.effect,
+            result.residual.power,
+            verdicts[result.claim.name],
         )
-        for claim, sides, plain, _ in tested
-    ]
-
-
-def _change_point(one: Prepared, shuffled: Prepared) -> list[Outcome]:
-    found, beside = diagnose.change_points(one), diagnose.change_points(shuffled)
-    if not found["raw"]:
-        return []
-    return [
-        Outcome(
-            claim="change_point",
-            raw_p=found["raw"]["p"],
-            residual_p=found["residual"]["p"],
-            raw_shuffled_p=beside["raw"]["p"],
-            residual_shuffled_p=beside["residual"]["p"],
-            raw_effect=found["raw"]["contrast"],
-            residual_effect=found["residual"]["contrast"],
-            power=float("nan"),
-            verdict="",
-        )
+        for result, plain in tested
     ]
 
 
@@ -207,11 +194,11 @@ def _change_point(one: Prepared, shuffled: Prepared) -> list[Outcome]:
 def _summary(
     condition: Condition, outcomes: Sequence[Outcome], tables: int, alpha: float, claims: Sequence[str]
 ) -> dict[str, Any]:
-    rows = []
-    for claim in claims:
-        mine = [outcome for outcome in outcomes if outcome.claim == claim]
+    rows, claim_of = [], counted_names()
+    for name in claims:
+        mine = [outcome for outcome in outcomes if outcome.claim == name]
         if mine:
-            rows.append(_claim_row(claim, mine, condition.truth, alpha))
+            rows.append(_claim_row(name, condition.truth.role(claim_of[name]), mine, alpha))
     return {
         "truth": condition.truth.name,
         "scores": condition.label,
@@ -224,10 +211,8 @@ def _summary(
     }
 
 
-def _claim_row(claim: str, outcomes: Sequence[Outcome], truth: Truth, alpha: float) -> dict[str, Any]:
-    touched = claim in truth.touched or (claim in OUTSIDE_CLAIMS and truth.true)
-    role = "planted" if claim in truth.true else "touched" if touched else "absent"
-    row: dict[str, Any] = {"claim": claim, "role": role, "tables": len(outcomes)}
+def _claim_row(name: str, role: str, outcomes: Sequence[Outcome], alpha: float) -> dict[str, Any]:
+    row: dict[str, Any] = {"claim": name, "role": role, "tables": len(outcomes)}
     for side in ("raw", "residual"):
         p_values = np.array([getattr(outcome, f"{side}_p") for outcome in outcomes])
         shuffled = np.array([getattr(outcome, f"{side}_shuffled_p") for outcome in outcomes])
@@ -261,7 +246,7 @@ def _warnings(record: Sequence[dict[str, Any]], alpha: float, effect: float) -> 
         where = f"{condition['truth']}, {condition['scores']}"
         for row in condition["claims"]:
             residual = row["residual"]
-            if row["role"] == "planted" and residual["rate"] < ENOUGH_POWER:
+            if row["role"] == "planted" and residual["rate"] < MINIMUM_POWER:
                 yield (
                     f"{row['claim']} is underpowered on these elements: an effect of {effect:g} SD is found in "
                     f"{100 * residual['rate']:.0f} % of tables ({where})."
@@ -274,7 +259,7 @@ def _warnings(record: Sequence[dict[str, Any]], alpha: float, effect: float) -> 
 
 
 def calibration_table(record: dict[str, Any]) -> pd.DataFrame:
-    """One row a condition, claim and side."""
+    """One row per condition, claim and side."""
     rows = []
     for condition in record["conditions"]:
         for row in condition["claims"]:

@@ -2,23 +2,23 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
-from darkregulome.diagnosis.calibrate import CLAIMS, Condition
+from darkregulome.diagnosis.calibrate import Condition, counted_names
 from darkregulome.diagnosis.planted import (
-    TRUTHS,
     Design,
     ScoreModel,
     estimate_score_model,
     example_elements,
-    geometric,
     make_design,
+    truths,
 )
 from darkregulome.diagnosis.scores import join_scores
+from darkregulome.diagnosis.settings import CalibrationPlan
 from darkregulome.errors import InputError
 from darkregulome.io.schemas import ELEMENTS, RIS
 from darkregulome.io.tables import read_table
+from darkregulome.stats.noise import geometric
 
 
 @dataclass(frozen=True)
@@ -31,18 +31,7 @@ class Plan:
     parameters: dict[str, Any]
 
 
-def calibration_input(
-    *,
-    elements: Path | None,
-    ris: Path | None,
-    model: str | None,
-    example: tuple[int, int, int],
-    truths: str,
-    claims: str,
-    autocorrelation: str,
-    r2: float,
-    skew: float,
-) -> Plan:
+def calibration_input(asked: CalibrationPlan, seed: int) -> Plan:
     """Read and check everything.
 
     Raises
@@ -50,29 +39,31 @@ def calibration_input(
     InputError
         A word is unknown, a number is none, or the tables do not fit.
     """
-    wanted = _words("--truths", truths, TRUTHS)
-    counted = _words("--claims", claims, CLAIMS)
+    every = truths()
+    wanted = _words("--truths", asked.truths, every)
+    counted = _words("--claims", asked.claims, counted_names())
+    elements, ris = asked.elements, asked.ris
     if ris is not None and elements is None:
         raise InputError.at("--ris", "is given without --elements", "give the elements that the scores are of")
-    table = example_elements(*example) if elements is None else read_table(elements, ELEMENTS)
+    table = example_elements(asked.loci, asked.per_locus, seed) if elements is None else read_table(elements, ELEMENTS)
     if ris is None:
         design = make_design(table)
         name = None
         models = {
-            f"autocorrelation {rho:g}": ScoreModel(geometric(rho), r2=r2, skew=skew)
-            for rho in _correlations(autocorrelation)
+            f"autocorrelation {rho:g}": ScoreModel(geometric(rho), r2=asked.r2, skew=asked.skew)
+            for rho in _correlations(asked.autocorrelation)
         }
     else:
         scored = {one.name: one for one in join_scores(table, read_table(ris, RIS))}
-        name = model or next(iter(scored))
+        name = asked.model or next(iter(scored))
         if name not in scored:
             raise InputError.at("--model", f"{name!r} is not in the score table", f"choose from {', '.join(scored)}")
         one = scored[name]
         known = one.table.set_index("element")["predictability"].dropna()
         design = make_design(table[table["element"].isin(one.table["element"])], known if len(known) else None)
-        models = {f"as {name}": replace(estimate_score_model(one), skew=skew)}
+        models = {f"as {name}": replace(estimate_score_model(one), skew=asked.skew)}
     conditions = [
-        Condition(TRUTHS[truth], label, score_model) for truth in wanted for label, score_model in models.items()
+        Condition(every[truth], label, score_model) for truth in wanted for label, score_model in models.items()
     ]
     described = {
         label: {"lag1": (*one.autocorrelation, 0.0)[1], "locus_sd": one.locus_sd, "r2": one.r2, "skew": one.skew}

@@ -10,31 +10,31 @@ Layers ask what is left in an element's top scores once predictability is taken 
 - ``none``.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from darkregulome.diagnosis.diagnose import MINIMUM_ELEMENTS, Prepared, prepare, testable, track_floor
-from darkregulome.diagnosis.entries import ClaimResult, entries, power_warnings
 from darkregulome.diagnosis.layer_confidence import LAYERS, layer_codes, layer_shares
-from darkregulome.diagnosis.scores import draws_for, is_in, join_scores, positions_in
+from darkregulome.diagnosis.prepared import MINIMUM_ELEMENTS, Prepared, prepare_models, setting_for
+from darkregulome.diagnosis.run import claims_of, judge
+from darkregulome.diagnosis.scores import is_in, positions_in
 from darkregulome.diagnosis.settings import Settings
-from darkregulome.io.records import rounded
-from darkregulome.stats import claims
+from darkregulome.io.records import NotTested, rounded
 from darkregulome.stats.agreement import (
     descending_ranks,
     kendall,
+    list_overlap,
     rank_biased_overlap_of_ranks,
+    rank_correlation_draws,
     spearman,
     top_members,
 )
 from darkregulome.stats.bootstrap import MINIMUM_LOCI, percentile_interval
-from darkregulome.stats.claims import NotTestable, Setting
 from darkregulome.stats.loci import Floats, Loci
 from darkregulome.stats.nulls import RotationNull, empirical_p
+from darkregulome.stats.tested import NotTestable, Setting
 from darkregulome.stats.verdict import benjamini_hochberg
 
 FRACTIONS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
@@ -61,17 +61,16 @@ def decompose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings) -> 
 
     Overlaps of two likelihood models carry no verdict: they are reported as the predictability layer.
     """
-    models, skipped = testable(join_scores(elements, ris))
-    prepared = [prepare(model, settings) for model in models]
+    prepared, left_out = prepare_models(elements, ris, settings)
+    not_tested: list[NotTested] = []
     pair_rows: list[dict[str, Any]] = []
     overlap_rows: list[dict[str, Any]] = []
     for i, first in enumerate(prepared):
         for second in prepared[i + 1 :]:
             pair = _aligned(first, second)
             if pair is None:
-                skipped.append(
-                    {"claim": "pair", "model": _pair_name(first, second), "reason": "too few shared elements"}
-                )
+                name = f"{first.name}|{second.name}"
+                not_tested.append(NotTested(claim="pair", model=name, reason="too few shared elements"))
                 continue
             rows, depths = _agreement(first, second, pair, settings)
             pair_rows += rows
@@ -82,26 +81,14 @@ def decompose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings) -> 
             chosen = pairs["scores"] == side
             pairs.loc[chosen, "overlap_q"] = benjamini_hochberg(pairs.loc[chosen, "overlap_p"].to_numpy())
     layers = element_layers(prepared, settings)
-    try:
-        claimed = entries([layers_claim(prepared, settings)], settings)
-    except NotTestable as error:
-        claimed = []
-        skipped.append({"claim": "layers", "model": "all", "reason": str(error)})
-    record = {
-        "parameters": settings.model_dump(),
-        "claims": [entry.to_json() for entry in claimed],
-        "warnings": power_warnings(claimed),
-        "models": {one.scores.name: {"kind": one.scores.kind, "n": one.scores.loci.n} for one in prepared},
+    judged = judge(claims_of("decomposition"), prepared, settings)
+    record = judged.record(settings, [*left_out, *not_tested]) | {
+        "models": {one.name: {"kind": one.scores.kind, "n": one.scores.loci.n} for one in prepared},
         "pairs": pairs.to_dict("records"),
         "layers": _layer_summary(layers),
         "notes": _notes(prepared),
-        "not_tested": skipped,
     }
     return Decomposition(rounded(record), pairs, pd.DataFrame(overlap_rows), layers)
-
-
-def _pair_name(first: Prepared, second: Prepared) -> str:
-    return f"{first.scores.name}|{second.scores.name}"
 
 
 @dataclass(frozen=True)
@@ -138,13 +125,13 @@ def _aligned(first: Prepared, second: Prepared) -> _Pair | None:
 def _agreement(
     first: Prepared, second: Prepared, pair: _Pair, settings: Settings
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    setting, _ = draws_for([first.scores.name, second.scores.name], pair.loci, pair.classes, settings)
+    setting = setting_for([first.name, second.name], pair.loci, pair.classes, settings)
     rows, depths = [], []
     both_language = first.scores.is_language_model and second.scores.is_language_model
     for side, values, lists in (("raw", pair.raw, pair.raw), ("residual", pair.residual, pair.studentised)):
         row: dict[str, Any] = {
-            "first": first.scores.name,
-            "second": second.scores.name,
+            "first": first.name,
+            "second": second.name,
             "scores": side,
             "n": pair.loci.n,
             "layer": "predictability" if both_language else "regulation",
@@ -168,7 +155,7 @@ def _agreement(
 def _overlap(first: Floats, second: Floats, fraction: float, setting: Setting) -> dict[str, Any]:
     """Overlap of two top lists with its null; empty where the lists would be too short."""
     try:
-        tested = claims.list_overlap(first, second, fraction, setting)
+        tested = list_overlap(first, second, fraction, setting)
     except NotTestable:
         names = ("k", "overlap", "expected_by_chance", "overlap_beyond_chance", "overlap_interval", "overlap_p")
         return dict.fromkeys((*names, "hypergeometric_p", "rank_biased_overlap"))
@@ -207,58 +194,7 @@ def _rank_interval(first: Floats, second: Floats, setting: Setting) -> list[floa
     """Bootstrap interval over loci of the correlation of ranks (ranks of the whole set, kept in each resample)."""
     if setting.loci.count < MINIMUM_LOCI:
         return [float("nan"), float("nan")]
-    return list(percentile_interval(claims.rank_correlation_draws(first, second, setting)))
-
-
-def layers_claim(prepared: Sequence[Prepared], settings: Settings) -> ClaimResult:
-    """Is there a layer that language and output models share, beyond predictability?
-
-    Raw, the top lists of the two kinds' consensus, and residual, those of what the features leave; both against the
-    rotation of one against the other. What both kinds share raw and no more in the residual is the predictability
-    layer; likelihoods alone cannot tell, so with one kind of model there is no claim.
-
-    Raises
-    ------
-    NotTestable
-        There is one kind of model only, or the kinds share too few elements.
-    """
-    kinds = [[one for one in prepared if one.scores.is_language_model is kind] for kind in (True, False)]
-    if not all(kinds):
-        raise NotTestable("there is no output model" if kinds[0] else "there is no language model")
-    tables = [one.scores.table for one in prepared]
-    names = tables[0]["element"]
-    for table in tables[1:]:
-        names = names[is_in(names, table["element"])]
-    if len(names) < MINIMUM_ELEMENTS:
-        raise NotTestable(f"the models share {len(names)} elements")
-    shared = names.to_numpy()
-    rows = positions_in(prepared[0].scores, shared)
-    loci = Loci.of(tables[0]["locus"].to_numpy()[rows])
-    called = ["layers", *(one.scores.name for one in prepared)]
-    setting, _ = draws_for(called, loci, prepared[0].scores.classes[rows], settings)
-
-    def consensus(models: Sequence[Prepared], side: str) -> Floats:
-        parts = [loci.center(getattr(one, side)[positions_in(one.scores, shared)]) for one in models]
-        return np.asarray(np.mean(parts, axis=0), dtype=np.float64)
-
-    top = settings.top_fraction
-    language, output = kinds
-    raw = claims.list_overlap(consensus(language, "raw"), consensus(output, "raw"), top, setting)
-    left = consensus(language, "studentised"), consensus(output, "studentised")
-    residual = claims.list_overlap(left[0], left[1], top, setting, contrast_of=consensus(output, "residual"))
-    floors = [track_floor(one.scores, settings) for one in output]
-    return ClaimResult(
-        claim="layers",
-        model="|".join("+".join(one.scores.name for one in kind) for kind in kinds),
-        raw=raw,
-        residual=residual,
-        n=loci.n,
-        n_loci=loci.count,
-        null=settings.null,
-        residual_sd=float(np.mean([one.residual_sd for one in output])),
-        track_floor=None if None in floors else settings.track_floor,
-        details={"log10_distinct_draws": setting.null.log10_distinct},
-    )
+    return list(percentile_interval(rank_correlation_draws(first, second, setting)))
 
 
 def element_layers(prepared: list[Prepared], settings: Settings) -> pd.DataFrame:

@@ -2,16 +2,16 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from darkregulome.claims.claim import find_claim
+from darkregulome.claims.claim import Claim, ClaimResult, find_claim
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.diagnosis.simulated_power import power_by_simulation
 from darkregulome.io.records import ClaimEntry, Outcome
-from darkregulome.stats.claims import Tested
+from darkregulome.stats.tested import Tested
 from darkregulome.stats.verdict import (
     MINIMUM_POWER,
     Evidence,
@@ -24,35 +24,13 @@ from darkregulome.stats.verdict import (
 )
 
 
-@dataclass(frozen=True)
-class ClaimResult:
-    """One claim on one model (or pair), raw and residual, before the family is known.
-
-    Attributes
-    ----------
-    residual_sd : within-locus SD of the residual, in the readout's units: turns a contrast in SD into natural units.
-    track_floor : least effect in those units; None where the readout has no floor.
-    """
-
-    claim: str
-    model: str
-    raw: Tested
-    residual: Tested
-    n: int
-    n_loci: int
-    null: str
-    residual_sd: float
-    track_floor: float | None
-    details: dict[str, Any] = field(default_factory=dict)
-
-
 def entries(results: Sequence[ClaimResult], settings: Settings) -> list[ClaimEntry]:
     """Adjust the family, raw and residual apart, decide each claim, and write each entry.
 
     In the residual's family a claim that its floor or its sign stops has p 1 (`counted_p`).
     """
     simulated = [
-        power_by_simulation(result.claim, result.model, result.n, result.n_loci, settings) for result in results
+        power_by_simulation(result.claim.name, result.model, result.n, result.n_loci, settings) for result in results
     ]
     evidence = [_evidence(result, power) for result, power in zip(results, simulated, strict=True)]
     residual_p = np.array([result.residual.p for result in results])
@@ -83,7 +61,7 @@ def _evidence(result: ClaimResult, simulated: float | None) -> Evidence:
         raw_sign=result.raw.sign,
         residual_sign=result.residual.sign,
         magnitude=result.residual.magnitude,
-        floor=find_claim(result.claim).floor,
+        floor=result.claim.floor,
         power=result.residual.power if simulated is None else simulated,
         natural=result.residual.contrast * result.residual_sd,
         natural_floor=result.track_floor,
@@ -105,11 +83,10 @@ def _entry(result: ClaimResult, evidence: Evidence, settings: Settings, by_simul
     details["above_floors"] = above_floors(evidence)
     if result.track_floor is not None:
         details["track_effect_log2"], details["track_floor_log2"] = evidence.natural, result.track_floor
-    claim = find_claim(result.claim)
     entry = ClaimEntry(
-        claim=result.claim,
+        claim=result.claim.name,
         model=result.model,
-        unit=claim.unit,
+        unit=result.claim.unit,
         raw=_outcome(result.raw, evidence.raw_q),
         residual=_outcome(result.residual, evidence.residual_q, q_any=evidence.residual_q_any),
         effect=result.residual.effect,
@@ -118,11 +95,11 @@ def _entry(result: ClaimResult, evidence: Evidence, settings: Settings, by_simul
         n=result.n,
         n_loci=result.n_loci,
         power=evidence.power,
-        floor=result.residual.neutral + claim.floor,
+        floor=result.residual.neutral + result.claim.floor,
         verdict=verdict,
         details=details,
     )
-    return entry.model_copy(update={"sentence": sentence(entry, settings)})
+    return entry.model_copy(update={"sentence": sentence(result.claim, entry, settings)})
 
 
 def power_warnings(written: Sequence[ClaimEntry]) -> list[str]:
@@ -146,9 +123,9 @@ def _outcome(tested: Tested, q: float, **more: float | None) -> Outcome:
 # -- sentences -------------------------------------------------------------------------------------------------------
 
 
-def sentence(entry: ClaimEntry, settings: Settings) -> str:
+def sentence(claim: Claim, entry: ClaimEntry, settings: Settings) -> str:
     """One plain sentence for a reader who is no statistician."""
-    claim, details = find_claim(entry.claim), entry.details
+    details = entry.details
     raw, rest = claim.say(entry, settings)
     chance = _q(entry.residual.q_any if _stopped(details) else entry.residual.q)
     remains = f"{rest} after what predictability explains ({chance})"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from darkregulome.diagnosis.diagnose import Prepared
+from darkregulome.diagnosis.prepared import Prepared
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.stats.bootstrap import resample_loci
 from darkregulome.stats.features import expand

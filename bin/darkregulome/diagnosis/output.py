@@ -1,25 +1,27 @@
 """Reads what the diagnosis takes and writes what it gives."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from pydantic import ValidationError
 
+from darkregulome.claims.claim import Claim, OutsideData
+from darkregulome.conversion.convert import Converted, read_any_scores
 from darkregulome.diagnosis.calibrate import calibration_table
-from darkregulome.diagnosis.cross_check import CrossCheck
 from darkregulome.diagnosis.decompose import Decomposition
 from darkregulome.diagnosis.diagnose import Diagnosis
-from darkregulome.diagnosis.settings import Settings
-from darkregulome.errors import InputError, Problem
+from darkregulome.diagnosis.run import CrossCheck
+from darkregulome.diagnosis.settings import ForeignTables, Settings
+from darkregulome.diagnosis.simulated_power import read_simulated_power
+from darkregulome.elements.own import Around
+from darkregulome.io.model_cards import models_without_grammar, notes_of_strangers
 from darkregulome.io.provenance import provenance
 from darkregulome.io.records import rounded
-from darkregulome.io.schemas import ELEMENTS, RIS, TableSchema
-from darkregulome.io.tables import read_table, write_json, write_table
+from darkregulome.io.tables import write_json, write_table
 from darkregulome.plots.agreement import draw_decomposition
 from darkregulome.plots.calibration import calibration_figure
-from darkregulome.plots.cross_check import draw_cross_check
+from darkregulome.plots.cross_check import effects_figure
 from darkregulome.plots.diagnosis import draw_diagnosis
 from darkregulome.plots.style import save
 
@@ -31,38 +33,21 @@ _CLAIM_COLUMNS = [
 ]
 
 
-def settings_from(**values: Any) -> Settings:
-    """Checked settings, or an `InputError` that names every option at fault."""
-    try:
-        return Settings(**values)
-    except ValidationError as error:
-        raise InputError(
-            *(
-                Problem(
-                    f"--{str(item['loc'][0]).replace('_', '-')}",
-                    f"is {item['input']!r} ({item['msg'].lower()})",
-                    "see --help",
-                )
-                for item in error.errors()
-            )
-        ) from error
+def read_settings(settings: Settings, model_cards: Sequence[Path], calibrations: Sequence[Path] = ()) -> Settings:
+    """Settings with what model cards and calibrations say."""
+    settings = settings.model_copy(update={"without_grammar": models_without_grammar(model_cards)})
+    return settings.model_copy(update={"simulated_power": read_simulated_power(calibrations, settings)})
 
 
-def read_scores(elements: Path, ris: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The element and score tables, both checked."""
-    return read_rows(elements, ELEMENTS), read_rows(ris, RIS)
-
-
-def read_rows(path: Path, schema: TableSchema) -> pd.DataFrame:
-    """A table of a schema that has at least one row."""
-    table = read_table(path, schema)
-    if table.empty:
-        raise InputError.at(path, "has a header and no row", f"give a table of {schema.name} with at least one")
-    return table
+def read_foreign_scores(tables: ForeignTables, around: Around, settings: Settings) -> Converted:
+    """Elements and scores that may be anybody's, completed, with notes for the reader."""
+    scores = read_any_scores(tables.elements, tables.ris, tables.score_column, around)
+    scores.notes.extend(notes_of_strangers(settings.without_grammar, scores.ris["model"]))
+    return scores
 
 
 def claims_table(claims: list[dict[str, Any]]) -> pd.DataFrame:
-    """One row a claim and model, for a spreadsheet."""
+    """One row per claim and model, for a spreadsheet."""
     rows = []
     for claim in claims:
         row: dict[str, Any] = {"claim": claim["claim"], "model": claim["model"], "verdict": claim["verdict"]}
@@ -107,13 +92,16 @@ def write_decomposition(decomposition: Decomposition, outdir: Path, inputs: Mapp
     write_json({"provenance": source, **decomposition.record}, outdir / "decomposition.json")
 
 
-def write_cross_check(check: CrossCheck, outdir: Path, inputs: Mapping[str, Any]) -> None:
+def write_cross_check(check: CrossCheck, claim: Claim, outdir: Path, inputs: Mapping[str, Any]) -> None:
     """Write ``cross_check_<name>.json``, its claims and elements as tables, and the figure."""
     name = check.record["check"]
+    draw = claim.needs.figure if isinstance(claim.needs, OutsideData) else None
+    figure = draw(check.record, check.profiles) if draw else effects_figure(check.record, claim.unit)
     source = provenance(f"cross_check.py {name}", {**check.record["parameters"], **inputs})
     write_table(claims_table(check.record["claims"]), outdir / f"cross_check_{name}.tsv")
     write_table(_rounded_columns(check.elements), outdir / f"{name}_elements.tsv.gz")
-    draw_cross_check(check.record, check.profiles, outdir / "figures")
+    if figure is not None:
+        save(figure, outdir / "figures", f"cross_check_{name}")
     write_json({"provenance": source, **check.record}, outdir / f"cross_check_{name}.json")
 
 

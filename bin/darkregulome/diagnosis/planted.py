@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.fft import next_fast_len
 from scipy.special import ndtr
 
-from darkregulome.diagnosis.scores import ModelScores, feature_columns, near_mask
+from darkregulome.claims.claim import Claim, all_claims
+from darkregulome.diagnosis.scores import ModelScores, feature_columns
+from darkregulome.diagnosis.settings import Settings
 from darkregulome.io.schemas import CLASSES
 from darkregulome.stats.features import standardise_features
 from darkregulome.stats.loci import Floats, Loci
+from darkregulome.stats.noise import correlated_noise, geometric
 from darkregulome.stats.randomness import generator
 
 LANGUAGE, OUTPUT = "language", "output"
@@ -34,39 +36,34 @@ class Truth:
     Attributes
     ----------
     name : of the truth.
+    parts : truths of single claims that it is made of, by the name in their record; none: nothing is true.
     predictability : whether the features explain part of the scores.
-    horizon, classes, ccre : whether near elements, every other class, cCREs score higher.
-    true : claims that are then true of the residual; claims in `touched` are moved by it and are judged neither way.
     """
 
     name: str
+    parts: tuple[str, ...] = ()
     predictability: bool = True
-    horizon: bool = False
-    classes: bool = False
-    ccre: bool = False
-    true: frozenset[str] = field(default=frozenset())
-    touched: frozenset[str] = field(default=frozenset())
+
+    def role(self, claim: Claim) -> str:
+        """Whether a claim is then ``planted``, ``absent``, or ``touched`` by what is planted and judged neither way."""
+        plant = claim.plant
+        assert plant is not None, f"calibration leaves {claim.name} out"
+        if set(self.parts) & set(plant.true_under):
+            return "planted"
+        return "touched" if self.parts and plant.touched else "absent"
 
 
-_HORIZON, _CLASS, _CCRE, _LISTS = ("horizon", "change_point"), "class_hierarchy", "ccre_discrimination", "list_overlap"
-TRUTHS = {
-    truth.name: truth
-    for truth in (
+def truths() -> dict[str, Truth]:
+    """Nothing, predictability only, the truth of each claim that plants one, and those that are planted together."""
+    plants = [claim.plant for claim in all_claims() if claim.plant is not None and claim.plant.truth]
+    together = [(plant.truth, other) for plant in plants for other in plant.along_with]
+    every = [
         Truth("nothing", predictability=False),
         Truth("predictability"),
-        # Classes and cCREs lie nearer or farther, and two models that share an effect share elements of their lists.
-        Truth("horizon", horizon=True, true=frozenset(_HORIZON), touched=frozenset([_CLASS, _CCRE, _LISTS])),
-        Truth("class", classes=True, true=frozenset([_CLASS]), touched=frozenset([*_HORIZON, _CCRE, _LISTS])),
-        Truth("ccre", ccre=True, true=frozenset([_CCRE, _CLASS]), touched=frozenset([*_HORIZON, _LISTS])),
-        Truth(
-            "horizon_and_class",
-            horizon=True,
-            classes=True,
-            true=frozenset([*_HORIZON, _CLASS]),
-            touched=frozenset([_CCRE, _LISTS]),
-        ),
-    )
-}
+        *(Truth(plant.truth, (plant.truth,)) for plant in plants),
+        *(Truth("_and_".join(parts), parts) for parts in together),
+    ]
+    return {truth.name: truth for truth in every}
 
 
 @dataclass(frozen=True)
@@ -87,11 +84,6 @@ class ScoreModel:
     r2: float = 0.9
     weights: dict[str, float] = field(default_factory=lambda: dict(DEFAULT_WEIGHTS))
     skew: float = 0.0
-
-
-def geometric(rho: float, lags: int = 400) -> tuple[float, ...]:
-    """The autocorrelation of a first-order autoregression."""
-    return tuple(float(value) for value in rho ** np.arange(lags) if value > 1e-6)
 
 
 def estimate_score_model(scores: ModelScores) -> ScoreModel:
@@ -125,24 +117,6 @@ def _lag_correlation(noise: Floats, loci: Loci, lag: int) -> float:
     return float((noise[lag:] * noise[:-lag])[same].sum() / pairs) if pairs else 0.0
 
 
-def correlated_noise(autocorrelation: tuple[float, ...], loci: Loci, rng: np.random.Generator) -> Floats:
-    """Normal noise of unit variance with the given autocorrelation, loci independent: shape (n,).
-
-    By circulant embedding (Davies and Harte 1987), long enough that the ends of a locus do not meet.
-    """
-    longest = int(loci.sizes.max())
-    length = next_fast_len(longest + min(longest, len(autocorrelation)), real=True)
-    row = np.zeros(length)
-    kept = min(len(autocorrelation), length // 2)
-    row[:kept] = autocorrelation[:kept]
-    row[length - kept + 1 :] = row[1:kept][::-1]
-    power = np.sqrt(np.maximum(np.fft.rfft(row).real, 0.0))
-    drawn = np.fft.irfft(np.fft.rfft(rng.standard_normal((loci.count, length))) * power, n=length)
-    scale = np.sqrt(np.mean(np.fft.irfft(power**2, n=length)[0]))
-    place = np.arange(loci.n) - loci.starts[loci.codes]
-    return np.asarray(drawn[loci.codes, place] / scale, dtype=np.float64)
-
-
 @dataclass(frozen=True)
 class Design:
     """The elements that truths are planted on.
@@ -173,7 +147,7 @@ def make_design(elements: pd.DataFrame, own: pd.Series | None = None) -> Design:
 
 
 def plant(
-    design: Design, truth: Truth, score_model: ScoreModel, horizon: int, effect: float, rng: np.random.Generator
+    design: Design, truth: Truth, score_model: ScoreModel, settings: Settings, effect: float, rng: np.random.Generator
 ) -> tuple[ModelScores, ModelScores]:
     """One table of planted scores: those of a language model and of an output model, effects planted in both."""
     scores, loci = design.language, design.language.loci
@@ -182,7 +156,7 @@ def plant(
     features = standardise_features(columns)
     slopes = np.array([score_model.weights.get(name, 0.0) for name in features.names])
     explained = loci.standardise(features.values @ slopes)[0]
-    signal = effect * planted_signal(scores, truth, horizon)
+    signal = effect * planted_signal(scores, truth, settings)
     planted = []
     for model, r2 in ((design.language, score_model.r2), (design.output, min(OUTPUT_R2, score_model.r2))):
         part = np.sqrt(r2 / (1 - r2)) * explained if truth.predictability else 0.0
@@ -194,16 +168,12 @@ def plant(
     return planted[0], planted[1]
 
 
-def planted_signal(scores: ModelScores, truth: Truth, horizon: int) -> Floats:
-    """Unit effects of a truth, shape (n,): near elements, every other class by size, cCREs."""
+def planted_signal(scores: ModelScores, truth: Truth, settings: Settings) -> Floats:
+    """Unit effects of a truth, shape (n,): the sum of those of its parts."""
     signal = np.zeros(scores.loci.n)
-    if truth.horizon:
-        signal += near_mask(scores.distance, horizon)
-    if truth.classes:
-        words, counts = np.unique(scores.classes, return_counts=True)
-        signal += np.isin(scores.classes, words[np.argsort(-counts, kind="stable")][::2])
-    if truth.ccre:
-        signal += scores.classes == "cCRE"
+    for claim in all_claims():
+        if claim.plant is not None and claim.plant.signal is not None and claim.plant.truth in truth.parts:
+            signal += claim.plant.signal(scores, settings)
     return signal
 
 

@@ -1,6 +1,5 @@
 """From the tables of elements and scores to arrays in order of position, a model at a time."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -8,14 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
-from darkregulome.stats.bootstrap import resample_loci
-from darkregulome.stats.claims import Setting
 from darkregulome.stats.features import FeatureMatrix, standardise_features
 from darkregulome.stats.loci import Bools, Floats, Ints, Loci
-from darkregulome.stats.nulls import Null, RotationNull, ShuffleNull
-from darkregulome.stats.randomness import generator
 from darkregulome.stats.residual import Folds, Residualization, make_folds, residualize
 
 LANGUAGE_KINDS = ("masked", "causal")
@@ -193,24 +187,6 @@ def _one_model(
     counts = status[status != "ok"].value_counts().sort_index()
     statuses = {str(reason): int(count) for reason, count in counts.items()}
     return ModelScores(name, kind, readout, table, source, statuses, tuple(notes))
-
-
-def draws_for(
-    names: Sequence[str], loci: Loci, classes: NDArray, settings: Settings
-) -> tuple[Setting, list[tuple[str, Null]]]:
-    """The null and bootstrap draws of one set of elements, named so that they depend on nothing else."""
-
-    def null(kind: str, permutations: int) -> Null:
-        rng = generator(settings.seed, kind, *names)
-        if kind == "rotation":
-            return RotationNull(loci, permutations, rng)
-        return ShuffleNull(loci, classes if kind == "stratified" else None, permutations, rng)
-
-    resamples = resample_loci(loci.count, settings.bootstrap, generator(settings.seed, "bootstrap", *names))
-    main = null(settings.null, settings.permutations)
-    fewer = min(settings.permutations, 999)
-    beside = [(kind, null(kind, fewer)) for kind in ("rotation", "free", "stratified") if kind != settings.null]
-    return Setting(loci, main, resamples, settings.alpha, settings.sequential), beside
 
 
 def near_mask(distance: NDArray, horizon: int) -> Bools:

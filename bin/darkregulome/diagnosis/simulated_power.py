@@ -7,7 +7,7 @@ from typing import Any
 from darkregulome.diagnosis.settings import Settings, SimulatedPower
 from darkregulome.errors import InputError, Problem, raise_all
 from darkregulome.io.documents import read_json
-from darkregulome.stats.claims import REFERENCE_EFFECT
+from darkregulome.stats.verdict import REFERENCE_EFFECT
 
 SAME_SIZE = 0.1
 """A calibration is for a table whose elements and loci are no more than this share more or fewer than its own."""

@@ -66,6 +66,14 @@ def read_table(path: str | Path, schema: TableSchema | None = None, **read_optio
     return frame if schema is None else check_table(frame, schema, path)
 
 
+def read_rows(path: str | Path, schema: TableSchema) -> pd.DataFrame:
+    """A table of a schema that has at least one row."""
+    table = read_table(path, schema)
+    if table.empty:
+        raise InputError.at(path, "has a header and no row", f"give a table of {schema.name} with at least one")
+    return table
+
+
 def _is_key(column: str) -> bool:
     return column.lower().lstrip("#") in KEY_COLUMNS
 

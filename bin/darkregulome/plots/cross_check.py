@@ -1,31 +1,17 @@
 """Figures of the cross-checks."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from darkregulome.plots.style import NEUTRAL, RAW, RESIDUAL, panels, save
+from darkregulome.plots.style import NEUTRAL, RAW, RESIDUAL, panels
 
 MOST_SUBJECTS = 40
 """A figure with more rows could not be read; the table has them all."""
 _SIDES = (("raw", RAW), ("residual", RESIDUAL))
-
-
-def draw_cross_check(record: Mapping[str, Any], profiles: pd.DataFrame, folder: Path) -> list[Path]:
-    """Draw and write the figure of one check."""
-    drawn = {
-        "eqtl": lambda: eqtl_figure(record),
-        "conservation": lambda: conservation_figure(record, profiles),
-        "network": lambda: effects_figure(record, "correlation of linked genes beyond degree"),
-        "families": lambda: effects_figure(record, "family less matched elements (SD)"),
-        "pairs": lambda: effects_figure(record, "both genes less permuted map (SD)"),
-    }
-    figure = drawn[record["check"]]()
-    return save(figure, folder, f"cross_check_{record['check']}") if figure else []
 
 
 def eqtl_figure(record: Mapping[str, Any]) -> Figure | None:
@@ -55,7 +41,7 @@ def eqtl_figure(record: Mapping[str, Any]) -> Figure | None:
 
 
 def effects_figure(record: Mapping[str, Any], unit: str) -> Figure | None:
-    """Effects with intervals, raw and residual: one row a subject (a family, a pair), one panel a model."""
+    """Effects with intervals, raw and residual: one row per subject (a family, a pair), one panel per model."""
     claims = record["claims"]
     if not claims:
         return None

@@ -10,6 +10,8 @@ from darkregulome.io.records import Verdict
 from darkregulome.stats.loci import Floats
 
 MINIMUM_POWER = 0.5
+REFERENCE_EFFECT = 0.25
+"""SD. Power is stated for it where the effect is a difference of means, and calibration plants it."""
 
 
 def benjamini_hochberg(p_values: NDArray) -> Floats:

@@ -24,7 +24,7 @@ from darkregulome.stats.evaluation import (
     frequency_bins,
     interval,
 )
-from darkregulome.stats.nulls.matched import matchable, matched_draws, standardised_mean_differences
+from darkregulome.stats.matching import matchable, matched_draws, standardised_mean_differences
 from darkregulome.stats.randomness import generator
 
 MINIMUM = 5

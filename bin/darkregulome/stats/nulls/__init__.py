@@ -1,43 +1,33 @@
-"""Nulls: what the scores would be if nothing were there, one module a way of drawing it.
+"""Nulls: what the scores would be if nothing were there, one module per way of drawing it.
 
-`RotationNull` (spatial claims, the default), `ShuffleNull` (free or stratified, shown beside), `matched_draws` (claims
-about sets), `degree_preserving_draws` (networks), `permute_elements_to_genes` (pairs), `DiagonalNull` (maps of
-pairs of bases). All are seeded by the generator they are handed, and give the same draws for any number of threads.
+Nulls that users choose by name (rotation, the default; free and stratified shuffles) end in a record: see `kind`.
+Others belong to one kind of question: `degree_preserving_draws` (networks), `permuted_gene_sums` (pairs of genes),
+`DiagonalNull` (maps of pairs of bases); matched draws are in `stats/matching.py`. All are seeded by the generator they
+are handed, and give the same draws for any number of threads.
 """
 
 from darkregulome.stats.nulls.diagonals import DiagonalNull
 from darkregulome.stats.nulls.empirical import empirical_p, exceedances, sequential_p
-from darkregulome.stats.nulls.genes import permute_elements_to_genes, permuted_gene_sums, quantile_strata
-from darkregulome.stats.nulls.matched import (
-    exchanged_contrasts,
-    matchable,
-    matched_draws,
-    nearest_pools,
-    standardised_mean_differences,
-)
+from darkregulome.stats.nulls.genes import permuted_gene_sums, quantile_strata
+from darkregulome.stats.nulls.kind import Null, NullKind, find_null, null_names
 from darkregulome.stats.nulls.network import degree_preserving_draws
 from darkregulome.stats.nulls.rotation import NullDraws, RotationNull, rotation_table
 from darkregulome.stats.nulls.shuffle import ShuffleNull
-
-Null = RotationNull | ShuffleNull
 
 __all__ = [
     "DiagonalNull",
     "Null",
     "NullDraws",
+    "NullKind",
     "RotationNull",
     "ShuffleNull",
     "degree_preserving_draws",
     "empirical_p",
     "exceedances",
-    "exchanged_contrasts",
-    "matchable",
-    "matched_draws",
-    "nearest_pools",
-    "permute_elements_to_genes",
+    "find_null",
+    "null_names",
     "permuted_gene_sums",
     "quantile_strata",
     "rotation_table",
     "sequential_p",
-    "standardised_mean_differences",
 ]

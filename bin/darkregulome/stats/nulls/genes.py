@@ -1,6 +1,4 @@
-"""Random maps from elements to genes: for claims about pairs of genes that their elements' scores should tell."""
-
-from collections.abc import Iterator
+"""Random maps from elements to genes: for claims about pairs of genes."""
 
 import numba
 import numpy as np
@@ -10,33 +8,12 @@ from darkregulome.stats.loci import Floats, Ints
 from darkregulome.stats.nulls.shuffle import shuffle_blocks
 
 
-def permute_elements_to_genes(
-    gene_of_element: NDArray, strata: NDArray, n_draws: int, rng: np.random.Generator
-) -> Iterator[NDArray]:
-    """Draws of the element-to-gene map, exchanged only between elements of the same stratum.
-
-    Every gene keeps its number of elements in each stratum (bins of distance and length, say; see `quantile_strata`).
-
-    Parameters
-    ----------
-    gene_of_element : shape (n,), any type. strata : shape (n,), labels. n_draws : number of maps. rng : source.
-
-    Yields
-    ------
-    Shape (n,), the gene of each element in one draw.
-    """
-    genes = np.asarray(gene_of_element)
-    order, ends, states = _blocks(strata, n_draws, rng)
-    for state in states:
-        drawn = np.empty_like(genes)
-        drawn[order] = genes[_shuffled(order, ends, state)]
-        yield drawn
-
-
 def permuted_gene_sums(
     values: NDArray, gene_of_element: Ints, strata: NDArray, n_draws: int, rng: np.random.Generator
 ) -> Floats:
-    """Sums of `values` by gene under the maps that `permute_elements_to_genes` draws from the same generator.
+    """Sums of `values` by gene under random element-to-gene maps, exchanged only between elements of one stratum.
+
+    Every gene keeps its number of elements in each stratum (bins of distance and length, say; see `quantile_strata`).
 
     Parameters
     ----------
@@ -46,26 +23,13 @@ def permuted_gene_sums(
     -------
     Shape (n_draws, genes, k).
     """
-    order, ends, states = _blocks(strata, n_draws, rng)
-    genes = np.asarray(gene_of_element, dtype=np.int64)
-    count = int(genes.max(initial=-1)) + 1
-    return _sums_by_gene(np.ascontiguousarray(values, dtype=np.float64), genes, count, order, ends, states)
-
-
-def _blocks(strata: NDArray, n_draws: int, rng: np.random.Generator) -> tuple[Ints, Ints, NDArray[np.uint64]]:
-    """Elements in order of stratum, where each stratum ends, and a random state a draw."""
     codes = np.unique(np.asarray(strata), return_inverse=True)[1]
     order = np.argsort(codes, kind="stable")
     ends = np.cumsum(np.bincount(codes)) if len(codes) else np.zeros(0, dtype=np.int64)
-    return order, ends, rng.integers(2**63, size=n_draws, dtype=np.uint64) | np.uint64(1)
-
-
-@numba.njit(nogil=True)
-def _shuffled(order: Ints, ends: Ints, state: np.uint64) -> Ints:  # pragma: no cover, compiled
-    """`order` with each block up to an end shuffled by itself."""
-    shuffled = order.copy()
-    shuffle_blocks(shuffled, ends, state)
-    return shuffled
+    states = rng.integers(2**63, size=n_draws, dtype=np.uint64) | np.uint64(1)
+    genes = np.asarray(gene_of_element, dtype=np.int64)
+    count = int(genes.max(initial=-1)) + 1
+    return _sums_by_gene(np.ascontiguousarray(values, dtype=np.float64), genes, count, order, ends, states)
 
 
 @numba.njit(nogil=True)
@@ -78,7 +42,8 @@ def _sums_by_gene(
     own, of = genes[order], values[order]
     start_order = np.arange(n)
     for draw in range(len(states)):
-        shuffled = _shuffled(start_order, ends, states[draw])
+        shuffled = start_order.copy()
+        shuffle_blocks(shuffled, ends, states[draw])
         for i in range(n):
             gene = own[shuffled[i]]
             for column in range(columns):

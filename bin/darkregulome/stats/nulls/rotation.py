@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from darkregulome.stats.loci import Floats, Ints, Loci
 from darkregulome.stats.nulls.empirical import exceedances
+from darkregulome.stats.nulls.kind import NullKind
 
 _BLOCK = 4096
 """Draws summed at once: a block of sums then stays in the processor's cache."""
@@ -169,3 +170,11 @@ def _add_look_ups(
 def as_columns(weights: NDArray, n: int) -> Floats:
     """Weights of shape (n,) or (n, k) as (n, k)."""
     return np.asarray(weights, dtype=float).reshape(n, -1)
+
+
+NULL = NullKind(
+    name="rotation",
+    sentence="Neighbouring elements resemble each other, so shuffling them would find too much. Each locus's scores "
+    "are rotated along its elements instead, with random reflection: the resemblance stays, the position goes.",
+    make=lambda loci, classes, permutations, rng: RotationNull(loci, permutations, rng),
+)
