@@ -126,8 +126,7 @@ struct Channels {
 static void run_states(const Scan &s, Channels &c, int64_t sequence, int64_t t0, int rows, int64_t n0,
                        const Floats *__restrict delta, const Floats *__restrict gain, Floats *__restrict y) {
     Floats state[GROUP], A[GROUP];
-    std::copy_n(&c.state[n0], GROUP, state);
-    std::copy_n(&c.A[n0], GROUP, A);
+    for (int n = 0; n < GROUP; n++) state[n] = c.state[n0 + n], A[n] = c.A[n0 + n];
     const int64_t present = std::min<int64_t>(GROUP, s.states - n0);
     float b_padded[GROUP] = {}, c_padded[GROUP] = {};
     for (int t = 0; t < rows; t++) {
@@ -144,7 +143,7 @@ static void run_states(const Scan &s, Channels &c, int64_t sequence, int64_t t0,
         }
         y[t] = even + odd;
     }
-    std::copy_n(state, GROUP, &c.state[n0]);
+    for (int n = 0; n < GROUP; n++) c.state[n0 + n] = state[n];
 }
 
 static void run_tile(const Scan &s, Channels &c, int64_t sequence, int64_t t0) {
@@ -192,6 +191,8 @@ static void convolve_row(const Convolution &s, int64_t sequence, int64_t t) {
     auto convolve = [&](int64_t column, int64_t count) {
         Floats sum = load(s.bias + column);
         const float *x = first + column, *w = weight + column;
+        __builtin_prefetch(s.x.at(sequence, t + 2) + column);
+        __builtin_prefetch(y + 2 * s.y.row + column, 1);
         for (int64_t k = missing; k < s.taps; k++, x += s.x.row, w += s.width) sum += load(w) * load(x, count);
         store(y + column, sum * sigmoid(sum), count);
     };
