@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A gzipped FASTA, bgzipped and indexed, so that it can be read at random."""
+"""A FASTA that can be read at random: bgzipped where --out is given, and indexed."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,23 +9,29 @@ import typer
 from darkregulome import cli
 
 app = cli.script(
-    help="Compress a gzipped FASTA again with bgzip, which can be read at random, and index it.",
+    help="Compress a gzipped FASTA again with bgzip, which can be read at random, and index it; or index a FASTA.",
     example="compress_fasta.py --fasta GRCh38.primary_assembly.genome.fa.gz --out bgzip/GRCh38.fa.gz",
 )
 
 
 @app.command()
 def main(
-    fasta: Annotated[Path, typer.Option(help="Genome (FASTA, gzip).")],
-    out: Annotated[Path, typer.Option(help="The same, bgzipped; its .fai and .gzi are written beside it.")],
+    fasta: Annotated[Path, typer.Option(help="Genome (FASTA, gzip; without --out: plain or bgzip).")],
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The same, bgzipped, with its .fai and .gzi; without it, --fasta is indexed where it lies."),
+    ] = None,
     seed: cli.Seed = 1,
     threads: cli.Threads = 1,
     progress: cli.Progress = True,
     version: cli.Version = False,
 ) -> None:
-    from darkregulome.genome.reference import compress_fasta
+    from darkregulome.genome.reference import Reference, compress_fasta
 
-    compress_fasta(fasta, out)
+    if out is None:
+        Reference(fasta).close()
+    else:
+        compress_fasta(fasta, out)
 
 
 if __name__ == "__main__":

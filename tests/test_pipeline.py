@@ -200,9 +200,9 @@ def test_a_locus_whose_scoring_fails_is_reported_and_the_others_finish(project: 
     """With what the whole run left, so that only this task and what follows on it runs."""
     config = tmp_path / "more.config"
     config.write_text("params.igenomes_base = '/data/igenomes'\nparams.network = ''\n")
-    arguments = "withName: 'SCORE_ELEMENTS' {\n        ext.args = {\n"
+    arguments = "withName: 'SCORE_ELEMENTS' {\n        ext.options = {\n"
     # What the script of one task is given is not an option of it.
-    broken = "if (meta.id == 'locus2' && meta.model == 'demo-hyena') { return '--no-such-option' }\n"
+    broken = "if (meta.id == 'locus2' && meta.model == 'demo-hyena') { return [no_such_option: true] }\n"
     modules = project.folder / "conf" / "modules.config"
     text = modules.read_text()
     assert text.count(arguments) == 1

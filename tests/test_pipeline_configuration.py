@@ -98,7 +98,7 @@ def test_every_profile_can_be_read_and_keeps_the_arguments_and_the_place_of_ever
         status, output = nextflow("config", ".", "-flat", "-profile", profile, cwd=ROOT)
         assert status == 0, output
         for process in ("CHECK_INPUTS", "SCORE_ELEMENTS", "DIAGNOSE"):
-            assert f"withName:{process}'.ext.args = " in output or f"withName:{process}.ext.args = " in output
+            assert f"withName:{process}'.ext.options = " in output or f"withName:{process}.ext.options = " in output
         assert "withLabel:error_ignore" in output
 
 
@@ -116,6 +116,9 @@ def test_every_module_says_what_it_is():
         # Once, and in the module: a pipeline that includes it has the software too.
         assert text.count("docker.io/darkregulome/darkregulome:") == text.count("    container ") == 1
         assert f"darkregulome:{__version__}" in text
+        # What `ext.args` ends in is a comment for the shell: the hash of the code, so that -resume sees a change of it.
+        assert [line for line in text.splitlines() if line.endswith("${args}")], module.name
+        assert all(line.endswith("${args}") for line in text.splitlines() if "${args}" in line), module.name
         for word in ("label", "input:", "output:", "script:", "stub:", "val('"):
             assert word in text, f"{module.name} lacks {word}"
 

@@ -37,7 +37,7 @@ def options(project: Project, outdir: str, *models: str) -> list[str]:
     ]
 
 
-STAGES = ["DRAW_LOGOS", "EMBED_WINDOWS", "INDEX_FASTA", "MULTIQC", "REPORT_EMBEDDINGS"]
+STAGES = ["DRAW_LOGOS", "EMBED_WINDOWS", "INDEX_FASTA", "MULTIQC", "REPORT_SECTIONS"]
 
 
 def test_windows_are_embedded_mapped_and_reported_with_their_logos(project: Project):

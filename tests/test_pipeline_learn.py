@@ -31,7 +31,7 @@ OPTIONS = [
 def test_a_language_model_is_trained_and_its_report_says_what_it_is_worth(project: Project):
     run = project.run(*OPTIONS, "--training_state", "states", "--outdir", "out", outdir="out", defaults=False)
     assert run.status == 0, run.output
-    assert [task["process"] for task in run.trace()] == ["TRAIN_LM", "REPORT_TRAINING", "MULTIQC"]
+    assert [task["process"] for task in run.trace()] == ["TRAIN_LM", "REPORT_SECTIONS", "MULTIQC"]
     folder = run.outdir / "models" / "small"
     card = json.loads((folder / "model_card.json").read_text())
     assert card["steps"] == 4
@@ -45,4 +45,4 @@ def test_a_language_model_is_trained_and_its_report_says_what_it_is_worth(projec
 def test_a_stub_run_goes_through_the_same_stages(project: Project):
     run = project.run(*OPTIONS, "-stub-run", "--outdir", "stub", outdir="stub", defaults=False)
     assert run.status == 0, run.output
-    assert {task["process"] for task in run.trace()} == {"TRAIN_LM", "REPORT_TRAINING", "MULTIQC"}
+    assert {task["process"] for task in run.trace()} == {"TRAIN_LM", "REPORT_SECTIONS", "MULTIQC"}

@@ -40,7 +40,7 @@ OPTIONS = [
     *("--signals", "dnase=dnase/signal.bw,h3k27ac=h3k27ac/signal.bw", "--peaks", "s/peaks.bed"),
     *("--regulatory", "s/peaks.bed", "--max_cpus", "1", "--max_memory", "2.GB", "--expression", "s/expression.tsv"),
 ]
-STAGES = ["APPLY_SEQ2EXP", "GATHER_SEQ2EXP", "MULTIQC", "REPORT_TRAINING", *["TRAIN_SEQ2EXP"] * 3]
+STAGES = ["APPLY_SEQ2EXP", "GATHER_SEQ2EXP", "MULTIQC", "REPORT_SECTIONS", *["TRAIN_SEQ2EXP"] * 3]
 
 
 def test_trainings_are_fanned_out_gathered_applied_and_reported(project: Project):

@@ -51,7 +51,7 @@ def test_variants_are_scattered_gathered_in_order_and_judged(project: Project):
     run = project.run(*options(project), "--outdir", "out", outdir="out", defaults=False)
     assert run.status == 0, run.output
     tasks = sorted(task["process"] for task in run.trace())
-    stages = ["EVALUATE_SCORES", "GATHER_VARIANTS", "INDEX_FASTA", "MULTIQC", "REPORT_VARIANTS"]
+    stages = ["EVALUATE_SCORES", "GATHER_VARIANTS", "INDEX_FASTA", "MULTIQC", "REPORT_SECTIONS"]
     assert tasks == [*stages, *["SCORE_VARIANTS"] * 3]
     scored = pd.read_parquet(run.outdir / "variants" / "demo-hyena.parquet")
     assert scored["id"].tolist() == [f"v{number}" for number in range(41)]
@@ -71,7 +71,7 @@ def test_a_stub_run_goes_through_the_same_stages(project: Project):
         "GATHER_VARIANTS",
         "INDEX_FASTA",
         "MULTIQC",
-        "REPORT_VARIANTS",
+        "REPORT_SECTIONS",
         "SCORE_VARIANTS",
     }
 
@@ -116,7 +116,7 @@ def test_all_snvs_of_a_bed_on_a_gzipped_genome_by_weights_of_the_cache(
     run = project.run(*words, outdir="bed", defaults=False, HF_ENDPOINT="http://127.0.0.1:9")
     assert run.status == 0, run.output
     assert sorted({task["process"] for task in run.trace()}) == [
-        *("COMPRESS_FASTA", "FETCH_WEIGHTS", "GATHER_VARIANTS", "MULTIQC", "REPORT_VARIANTS", "SCORE_VARIANTS")
+        *("COMPRESS_FASTA", "FETCH_WEIGHTS", "GATHER_VARIANTS", "MULTIQC", "REPORT_SECTIONS", "SCORE_VARIANTS")
     ]
     with pysam.VariantFile(str(run.outdir / "variants" / "from-hub.vcf.gz")) as scored:
         records = [(record.pos, len(record.alts), len(record.info["DR_LOGLIK"])) for record in scored]

@@ -6,36 +6,29 @@ include { CONVERT_SCORES } from '../modules/local/convert_scores'
 
 workflow DIAGNOSE_SCORES {
     take:
-    scores // string: FILE or NAME=FILE, comma-separated
-    inputs // map of files: elements, score_intervals, score_variants, fasta, gtf, loci, repeats, class_map; absent ones are []
-    code // string: SHA-256 of the scripts and the package
+    run // map: parameters by their types, and reference (main.nf)
 
     main:
-    def indices = ['.fai', '.gzi']
-        .collect { suffix -> file("${inputs.fasta}${suffix}") }
-        .findAll { index -> inputs.fasta && index.exists() }
-
     CONVERT_SCORES(
-        sources_of(scores),
-        inputs.elements,
-        inputs.score_intervals,
-        inputs.score_variants,
-        [inputs.fasta, indices],
-        inputs.gtf,
-        inputs.loci,
-        inputs.repeats,
-        inputs.class_map,
-        code,
+        sources_of(run.scores),
+        run.elements,
+        run.score_intervals,
+        run.score_variants,
+        run.reference,
+        run.gtf,
+        run.loci,
+        run.repeats,
+        run.class_map,
     )
 
     elements = CONVERT_SCORES.out.elements
-    ris = CONVERT_SCORES.out.ris
     loci = CONVERT_SCORES.out.loci
+    ris = CONVERT_SCORES.out.ris
 
     emit:
     elements // value: elements.parquet
-    ris // value: ris.parquet
     loci // value: loci.tsv
+    ris // value: ris.parquet
 }
 
 /** Names of the models and their files, as two lists. A file without a name gives its own. */

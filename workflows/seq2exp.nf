@@ -1,69 +1,57 @@
 //
-// Masks of regulatory elements, learnt from expression: one training a model, fold and seed; gathered, applied, reported.
+// Masks of regulatory elements, learnt from expression: one training per model, fold and seed; gathered, applied, reported.
 //
 
-include { TRAIN_SEQ2EXP   } from '../modules/local/train_seq2exp'
-include { GATHER_SEQ2EXP  } from '../modules/local/gather_seq2exp'
-include { APPLY_SEQ2EXP   } from '../modules/local/apply_seq2exp'
-include { REPORT_TRAINING } from '../modules/local/report_training'
-include { MULTIQC         } from '../modules/local/multiqc'
-include { versions_yaml   } from '../subworkflows/local/versions'
+include { TRAIN_SEQ2EXP  } from '../modules/local/train_seq2exp'
+include { GATHER_SEQ2EXP } from '../modules/local/gather_seq2exp'
+include { APPLY_SEQ2EXP  } from '../modules/local/apply_seq2exp'
 
 workflow SEQ2EXP {
     take:
-    inputs // map of files: expression, peaks, recipe, regulatory; absent ones are []
-    reference // value: [fasta, [fai, gzi]]
-    signals // map: name of the signal to its file
-    plan // map: models (list; masks are those of the first), folds, seeds, first_seed
-    state // string: folder of the state files, or ''
-    device // string: auto, cpu, cuda, cuda:INDEX
-    multiqc_configs // list of files
-    code // string: SHA-256 of the scripts and the package
+    run // map: parameters by their types, and reference (main.nf)
 
     main:
-    def names = signals.keySet().toList()
-    def files = signals.values().toList()
-    def tasks = [plan.models, (0..<plan.folds), (0..<plan.seeds)]
+    def signals = (run.signals ?: '').tokenize(',').collect { pair -> pair.split('=', 2).toList() }
+    def names = signals.collect { name, _path -> name }
+    def files = signals.collect { _name, path -> file(path, checkIfExists: true) }
+
+    // Masks are those of the first model.
+    def models = run.seq2exp_models.tokenize(',').unique()
+    def tasks = [models, (0..<run.folds), (0..<run.training_seeds)]
         .combinations()
         .collect { model, fold, number ->
-            def seed = plan.first_seed + number
+            def seed = run.seed + number
             [id: "${model}_fold${fold}_seed${seed}", model: model, fold: fold, seed: seed]
         }
     TRAIN_SEQ2EXP(
         channel.fromList(tasks),
-        inputs.expression,
-        reference,
+        run.expression,
+        run.reference,
         files,
         names,
-        inputs.peaks,
-        inputs.recipe,
-        state,
-        device,
-        code,
+        run.peaks,
+        run.recipe,
+        run.training_state,
+        run.device,
     )
 
     // Sorted by name, so that results are the same whichever training was ready first.
-    ch_metrics = TRAIN_SEQ2EXP.out.metrics.toSortedList { one, two -> one.name <=> two.name }
-    ch_checkpoints = TRAIN_SEQ2EXP.out.checkpoint.toSortedList { one, two -> one[0].id <=> two[0].id }
-    GATHER_SEQ2EXP(ch_metrics, plan.models[0], code)
+    ch_metrics = TRAIN_SEQ2EXP.out.metrics.toSortedList { left, right -> left.name <=> right.name }
+    GATHER_SEQ2EXP(ch_metrics, models[0])
 
-    ch_first = ch_checkpoints.map { rows -> rows.findAll { row -> row[0].model == plan.models[0] }.collect { row -> row[1] } }
-    APPLY_SEQ2EXP(ch_first, inputs.expression, reference, files, names, inputs.peaks, inputs.regulatory, code)
+    ch_first = TRAIN_SEQ2EXP.out.checkpoint
+        .filter { meta, _folder -> meta.model == models[0] }
+        .toSortedList { left, right -> left[0].id <=> right[0].id }
+        .map { rows -> rows.collect { row -> row[1] } }
+    APPLY_SEQ2EXP(ch_first, run.expression, run.reference, files, names, run.peaks, run.regulatory)
 
-    ch_folders = ch_checkpoints.map { rows -> rows.collect { row -> row[1] } }
-    REPORT_TRAINING(ch_folders, GATHER_SEQ2EXP.out.summary, APPLY_SEQ2EXP.out.overlap.ifEmpty([]), code)
-
-    ch_versions = channel.topic('versions').unique().toList().map { rows -> versions_yaml(rows) }
-    MULTIQC(REPORT_TRAINING.out.sections, multiqc_configs, ch_versions)
-
-    metrics = GATHER_SEQ2EXP.out.metrics
-    masks = APPLY_SEQ2EXP.out.results
-    report = MULTIQC.out.report
-    versions = ch_versions.combine(MULTIQC.out.versions.toList().map { rows -> versions_yaml(rows) })
+    parts = TRAIN_SEQ2EXP.out.checkpoint
+        .map { _meta, folder -> ['checkpoint', folder] }
+        .mix(
+            GATHER_SEQ2EXP.out.summary.map { file -> ['metrics', file] },
+            APPLY_SEQ2EXP.out.overlap.map { file -> ['overlap', file] },
+        )
 
     emit:
-    metrics // metrics.tsv
-    masks // mask.bw, elements.bed.gz, predictions.tsv, overlap.json
-    report // report.html
-    versions // YAML texts
+    parts // for REPORT
 }

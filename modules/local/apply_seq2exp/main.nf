@@ -13,7 +13,6 @@ process APPLY_SEQ2EXP {
     val names
     path peaks, stageAs: 'peaks/*'
     path ccres, stageAs: 'ccres/*'
-    val code
 
     output:
     path 'seq2exp/{mask.bw,elements.bed.gz,elements.bed.gz.tbi,predictions.tsv}', emit: results
@@ -23,13 +22,13 @@ process APPLY_SEQ2EXP {
     script:
     def args = task.ext.args ?: ''
     def folders = [models].flatten().collect { folder -> "--model ${folder}" }.join(' ')
-    def given = [names, [signals].flatten()].transpose().collect { name, file -> "--signal '${name}'=${file}" }.join(' ')
+    def signal_options = [names, [signals].flatten()].transpose().collect { name, file -> "--signal '${name}'=${file}" }.join(' ')
     """
     apply_seq2exp.py \\
         ${folders} \\
         --fasta ${fasta} \\
         --expression ${expression} \\
-        ${given} \\
+        ${signal_options} \\
         ${peaks ? "--peaks ${peaks}" : ''} \\
         ${ccres ? "--ccres ${ccres}" : ''} \\
         --threads ${task.cpus} \\

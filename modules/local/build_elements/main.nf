@@ -14,7 +14,6 @@ process BUILD_ELEMENTS {
     path repeats, stageAs: 'repeats/*'
     path conserved, stageAs: 'conserved/*'
     path class_map
-    val code
 
     output:
     path 'elements/elements.parquet', emit: elements

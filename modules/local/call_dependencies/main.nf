@@ -8,7 +8,6 @@ process CALL_DEPENDENCIES {
     input:
     path maps, stageAs: 'maps/*'
     path controls, stageAs: 'controls/*'
-    val code
 
     output:
     path 'dependencies', emit: calls, type: 'dir'

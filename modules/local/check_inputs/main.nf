@@ -20,7 +20,6 @@ process CHECK_INPUTS {
     val models
     path weights, stageAs: 'weights/??/*'
     val device
-    val code
 
     output:
     path 'checked.json', emit: checked

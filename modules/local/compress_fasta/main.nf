@@ -8,15 +8,15 @@ process COMPRESS_FASTA {
 
     input:
     path fasta
-    val code
 
     output:
     tuple path("bgzip/${fasta}"), path("bgzip/${fasta}.{fai,gzi}"), emit: reference
     tuple val("${task.process}"), val('darkregulome'), eval("compress_fasta.py --version | sed 's/.* //'"), topic: versions
 
     script:
+    def args = task.ext.args ?: ''
     """
-    compress_fasta.py --fasta '${fasta}' --out 'bgzip/${fasta}' --no-progress
+    compress_fasta.py --fasta ${fasta} --out 'bgzip/${fasta}' --no-progress ${args}
     """
 
     stub:

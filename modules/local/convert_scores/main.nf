@@ -15,7 +15,6 @@ process CONVERT_SCORES {
     path loci, stageAs: 'loci/*'
     path repeats, stageAs: 'repeats/*'
     path class_map, stageAs: 'class_map/*'
-    val code
 
     output:
     path 'converted/elements.parquet', emit: elements

@@ -7,12 +7,11 @@ process CROSS_CHECK {
     container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:
-    tuple val(check), path(data, stageAs: 'data/*'), path(beside, stageAs: 'beside/*')
+    tuple val(check), path(data, stageAs: 'data/*'), path(second, stageAs: 'second/*')
     path elements
     // The score table, alone or followed by model_card.json of its models.
     path ris, stageAs: 'scores/??/*'
     path loci
-    val code
 
     output:
     path 'cross_checks/cross_check_*.json', emit: json
@@ -25,9 +24,9 @@ process CROSS_CHECK {
     def args = task.ext.args ?: ''
     def tables = [ris].flatten()
     def cards = tables.tail().collect { card -> "--model-cards ${card}" }
-    def info = beside ? "--network-info ${beside}" : ''
+    def info = second ? "--network-info ${second}" : ''
     def outside = [
-        eqtl: "--loci ${loci} --eqtl ${data} ${beside ? "--ld-blocks ${beside}" : ''} ${task.ext.eqtl_args ?: ''}",
+        eqtl: "--loci ${loci} --eqtl ${data} ${second ? "--ld-blocks ${second}" : ''} ${task.ext.eqtl_args ?: ''}",
         conservation: "--bigwig ${data}",
         families: '',
         network: "--loci ${loci} --network ${data} ${info} ${task.ext.network_args ?: ''}",

@@ -9,7 +9,6 @@ process DECOMPOSE {
     path elements
     // The score table, alone or followed by model_card.json of its models.
     path ris, stageAs: 'scores/??/*'
-    val code
 
     output:
     path 'decomposition/decomposition.json', emit: decomposition

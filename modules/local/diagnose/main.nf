@@ -10,7 +10,6 @@ process DIAGNOSE {
     // The score table, alone or followed by model_card.json of its models.
     path ris, stageAs: 'scores/??/*'
     path calibration, stageAs: 'calibration/??/*'
-    val code
 
     output:
     path 'diagnosis/diagnosis.json', emit: diagnosis

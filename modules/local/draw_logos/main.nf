@@ -14,7 +14,6 @@ process DRAW_LOGOS {
     path loci
     path registry
     val device
-    val code
 
     output:
     tuple val(meta), path("logos/${prefix}", type: 'dir'), emit: logos
@@ -25,7 +24,7 @@ process DRAW_LOGOS {
     script:
     def args = task.ext.args ?: ''
     prefix = task.ext.prefix ?: "${meta.model}".replaceAll(/[^A-Za-z0-9._-]/, '_')
-    def chosen = device == 'auto' && task.accelerator ? 'cuda' : device
+    def processor = device == 'auto' && task.accelerator ? 'cuda' : device
     """
     draw_logos.py \\
         --bed ${regions} \\
@@ -34,7 +33,7 @@ process DRAW_LOGOS {
         ${weights ? "--weights ${weights}" : ''} \\
         ${loci ? "--loci ${loci}" : ''} \\
         --registry ${registry} \\
-        --device ${chosen} \\
+        --device ${processor} \\
         --threads ${task.cpus} \\
         --no-progress \\
         --outdir 'logos/${prefix}' \\

@@ -14,7 +14,6 @@ process EMBED_WINDOWS {
     path annotation, stageAs: 'annotation/*'
     path registry
     val device
-    val code
 
     output:
     tuple val(meta), path("embeddings/${prefix}", type: 'dir'), emit: embeddings
@@ -26,7 +25,7 @@ process EMBED_WINDOWS {
     script:
     def args = task.ext.args ?: ''
     prefix = task.ext.prefix ?: "${meta.model}".replaceAll(/[^A-Za-z0-9._-]/, '_')
-    def chosen = device == 'auto' && task.accelerator ? 'cuda' : device
+    def processor = device == 'auto' && task.accelerator ? 'cuda' : device
     """
     # In a read-only image there is no other place for what numba compiles.
     export NUMBA_CACHE_DIR="\$PWD/.numba"
@@ -38,7 +37,7 @@ process EMBED_WINDOWS {
         ${weights ? "--weights ${weights}" : ''} \\
         ${annotation ? "--annotation ${annotation}" : ''} \\
         --registry ${registry} \\
-        --device ${chosen} \\
+        --device ${processor} \\
         --threads ${task.cpus} \\
         --no-progress \\
         --outdir 'embeddings/${prefix}' \\

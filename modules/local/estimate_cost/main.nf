@@ -14,7 +14,6 @@ process ESTIMATE_COST {
     path registry
     val device
     val loci_per_task
-    val code
 
     output:
     path 'cost.json', emit: cost
@@ -37,7 +36,9 @@ process ESTIMATE_COST {
         --loci-per-task '${loci_per_task}' \\
         --out cost.json \\
         --plan-out plan.tsv \\
-        ${args} | tee cost.txt
+        > cost.txt \\
+        ${args}
+    cat cost.txt
     """
 
     stub:

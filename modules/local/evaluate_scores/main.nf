@@ -10,7 +10,6 @@ process EVALUATE_SCORES {
     tuple val(meta), path(scored)
     path truth
     path conservation, stageAs: 'conservation/*'
-    val code
 
     output:
     tuple val(meta), path('evaluation/*', type: 'dir'), emit: evaluation

@@ -10,7 +10,6 @@ process FETCH_WEIGHTS {
     val model
     path registry
     val cache
-    val code
 
     output:
     tuple val(model), path("weights/${model}"), emit: weights

@@ -8,7 +8,6 @@ process GATHER_SEQ2EXP {
     input:
     path metrics, stageAs: 'parts/*'
     val first
-    val code
 
     output:
     path 'seq2exp/metrics.tsv', emit: metrics

@@ -9,7 +9,6 @@ process GATHER_VARIANTS {
     input:
     tuple val(meta), path(parts, stageAs: 'parts/*')
     val format
-    val code
 
     output:
     tuple val(meta), path("variants/*.${format}"), emit: scored
@@ -17,9 +16,10 @@ process GATHER_VARIANTS {
     tuple val("${task.process}"), val('darkregulome'), eval("gather.py --version | sed 's/.* //'"), topic: versions
 
     script:
+    def args = task.ext.args ?: ''
     def prefix = task.ext.prefix ?: "${meta.model}".replaceAll(/[^A-Za-z0-9._-]/, '_')
     """
-    gather.py variants ${parts} --out 'variants/${prefix}.${format}'
+    gather.py variants ${parts} --out 'variants/${prefix}.${format}' ${args}
     """
 
     stub:

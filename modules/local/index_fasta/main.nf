@@ -11,11 +11,12 @@ process INDEX_FASTA {
 
     output:
     path "${fasta}.{fai,gzi}", emit: index
-    tuple val("${task.process}"), val('pysam'), eval("python3 -c 'import pysam; print(pysam.__version__)'"), topic: versions
+    tuple val("${task.process}"), val('darkregulome'), eval("compress_fasta.py --version | sed 's/.* //'"), topic: versions
 
     script:
+    def args = task.ext.args ?: ''
     """
-    python3 -c 'import sys, pysam; pysam.faidx(sys.argv[1])' ${fasta}
+    compress_fasta.py --fasta ${fasta} --no-progress ${args}
     """
 
     stub:

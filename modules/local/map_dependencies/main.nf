@@ -13,7 +13,6 @@ process MAP_DEPENDENCIES {
     tuple path(fasta), path(index)
     path registry
     val device
-    val code
 
     output:
     tuple val(meta), path("${prefix}", type: 'dir'), emit: maps
@@ -23,7 +22,7 @@ process MAP_DEPENDENCIES {
     script:
     def args = task.ext.args ?: ''
     prefix = task.ext.prefix ?: "${meta.id}".replaceAll(/[^A-Za-z0-9._-]/, '_')
-    def chosen = device == 'auto' && task.accelerator ? 'cuda' : device
+    def processor = device == 'auto' && task.accelerator ? 'cuda' : device
     """
     map_dependencies.py \\
         ${regions ? "--bed ${regions}" : ''} \\
@@ -32,7 +31,7 @@ process MAP_DEPENDENCIES {
         ${weights ? "--weights ${weights}" : ''} \\
         ${meta.shuffled ? '--shuffle' : ''} \\
         --registry ${registry} \\
-        --device ${chosen} \\
+        --device ${processor} \\
         --threads ${task.cpus} \\
         --no-progress \\
         --outdir '${prefix}' \\

@@ -15,8 +15,8 @@ process MULTIQC {
     output:
     path 'report/report.html', emit: report
     path 'report/report_data', emit: data, type: 'dir'
-    // No topic: this process reads what the topic collects, and would wait for itself.
-    tuple val("${task.process}"), val('multiqc'), eval("multiqc --version | sed 's/.* //'"), emit: versions
+    // A topic of its own: this process reads what the other one collects, and would wait for itself.
+    tuple val("${task.process}"), val('multiqc'), eval("multiqc --version | sed 's/.* //'"), topic: report_versions
 
     script:
     def args = task.ext.args ?: ''
@@ -26,7 +26,7 @@ process MULTIQC {
     ${versions.trim().replace('\n', '\n    ')}
     END_VERSIONS
 
-    multiqc ${configs} --outdir report ${args} sections
+    multiqc ${configs} --outdir report sections ${args}
     """
 
     stub:

@@ -10,12 +10,14 @@ process POOL_RIS {
     path effects, stageAs: 'effects/??/*'
     path reference, stageAs: 'reference/??/*'
     path fai, stageAs: 'genome/*'
-    val code
+    // Locus and model of each scoring task that failed, as maps with id and model.
+    val failed
 
     output:
     path 'ris/ris.parquet', emit: ris
     path 'ris/ris.tsv.gz', emit: table
     path 'ris/*.bw', emit: bigwig, optional: true
+    path 'report/failed_scores.tsv', emit: failed, optional: true
     tuple val("${task.process}"), val('darkregulome'), eval("pool_ris.py --version | sed 's/.* //'"), topic: versions
 
     script:
@@ -25,7 +27,11 @@ process POOL_RIS {
     if (!scores) {
         error('No locus could be scored by any model; see the errors of SCORE_ELEMENTS in pipeline_info/trace.txt and .nextflow.log.')
     }
+    def reason = 'scoring failed; its log is in the work folder named in pipeline_info/trace.txt'
+    def rows = failed.collect { pair -> "printf '%s\\t%s\\tscore_elements\\t%s\\n' '${pair.id}' '${pair.model}' '${reason}' >> report/failed_scores.tsv" }
     """
+    ${failed ? "mkdir report; printf 'locus\\tmodel\\tstage\\treason\\n' > report/failed_scores.tsv" : ''}
+    ${rows.join('\n    ')}
     pool_ris.py \\
         --elements ${elements} \\
         ${scores.join(' ')} \\

@@ -10,7 +10,6 @@ process PREPARE_LOCI {
     path loci
     path gtf
     tuple path(fasta), path(index)
-    val code
 
     output:
     path 'loci.tsv', emit: loci

@@ -1,46 +1,27 @@
-// Write the sections of the report: verdicts first, planted against found, figures, what failed.
+// Write the sections of a report, which MULTIQC binds.
 process REPORT_SECTIONS {
+    tag "${kind}"
     label 'process_single'
 
     conda "${moduleDir}/../../../containers/conda/tables.yml"
     container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:
-    path diagnosis
-    path decomposition
-    path cross_checks
-    path figures, stageAs: 'figures/??/*'
-    path truth
-    path cards, stageAs: 'cards/??/*'
-    path failed, stageAs: 'failed/??/*'
-    // Locus and model of each scoring task that failed, as maps with id and model.
-    val failed_scores
-    val code
+    // Subcommand of report.py.
+    val kind
+    // Its options, each followed by its file.
+    tuple val(options), path(files, stageAs: 'files/??/*')
 
     output:
     path 'sections/*_mqc.*', emit: sections
-    path 'failed_scores.tsv', emit: failed, optional: true
     tuple val("${task.process}"), val('darkregulome'), eval("report.py --version | sed 's/.* //'"), topic: versions
 
     script:
     def args = task.ext.args ?: ''
-    def options = [
-        [cross_checks].flatten().collect { file -> "--cross-checks ${file}" },
-        [figures].flatten().collect { folder -> "--figures ${folder}" },
-        [cards].flatten().collect { card -> "--model-cards ${card}" },
-        truth ? "--truth ${truth}" : [],
-        [failed].flatten().collect { table -> "--failed ${table}" },
-        failed_scores ? '--failed failed_scores.tsv' : [],
-    ]
-    def reason = 'scoring failed; its log is in the work folder named in pipeline_info/trace.txt'
-    def rows = failed_scores.collect { pair -> "printf '%s\\t%s\\tscore_elements\\t%s\\n' '${pair.id}' '${pair.model}' '${reason}' >> failed_scores.tsv" }
+    def words = [options, [files].flatten()].transpose().collect { option, file -> "--${option} ${file}" }
     """
-    ${failed_scores ? "printf 'locus\\tmodel\\tstage\\treason\\n' > failed_scores.tsv" : ''}
-    ${rows.join('\n    ')}
-    report.py regulome \\
-        --diagnosis ${diagnosis} \\
-        --decomposition ${decomposition} \\
-        ${options.flatten().join(' ')} \\
+    report.py '${kind}' \\
+        ${words.join(' ')} \\
         --outdir sections \\
         ${args}
     """

@@ -15,7 +15,6 @@ process SCORE_ELEMENTS {
     tuple path(fasta), path(index)
     path registry
     val device
-    val code
 
     output:
     tuple val(meta), path("*.effects.parquet"), path("*.reference.parquet"), emit: scores
@@ -25,7 +24,7 @@ process SCORE_ELEMENTS {
     script:
     def args = task.ext.args ?: ''
     def prefix = task.ext.prefix ?: "${meta.id}.${meta.model}".replaceAll(/[^A-Za-z0-9._-]/, '_')
-    def chosen = device == 'auto' && task.accelerator ? 'cuda' : device
+    def processor = device == 'auto' && task.accelerator ? 'cuda' : device
     """
     score_elements.py \\
         --elements ${elements} \\
@@ -35,7 +34,7 @@ process SCORE_ELEMENTS {
         --model '${meta.model}' \\
         ${weights ? "--weights ${weights}" : ''} \\
         --registry ${registry} \\
-        --device ${chosen} \\
+        --device ${processor} \\
         --threads ${task.cpus} \\
         --no-progress \\
         --out '${prefix}.effects.parquet' \\

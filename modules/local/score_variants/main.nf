@@ -15,7 +15,6 @@ process SCORE_VARIANTS {
     path registry
     val device
     val format
-    val code
 
     output:
     tuple val(meta), path("${prefix}.${format}"), emit: scored
@@ -26,7 +25,7 @@ process SCORE_VARIANTS {
     def args = task.ext.args ?: ''
     prefix = task.ext.prefix ?: "${meta.model}.${meta.shard}".replaceAll(/[^A-Za-z0-9._-]/, '_')
     def source = variants.name ==~ /.*\.bed(\.gz)?/ ? '--bed' : '--vcf'
-    def chosen = device == 'auto' && task.accelerator ? 'cuda' : device
+    def processor = device == 'auto' && task.accelerator ? 'cuda' : device
     """
     score_variants.py \\
         ${source} ${variants} \\
@@ -36,7 +35,7 @@ process SCORE_VARIANTS {
         ${loci ? "--loci ${loci}" : ''} \\
         --registry ${registry} \\
         --shard ${meta.shard}/${meta.shards} \\
-        --device ${chosen} \\
+        --device ${processor} \\
         --threads ${task.cpus} \\
         --no-progress \\
         --out '${prefix}.${format}' \\

@@ -13,7 +13,6 @@ process TRAIN_LM {
     path start, stageAs: 'start/*'
     val state
     val device
-    val code
 
     output:
     tuple val(meta), path("${prefix}", type: 'dir'), emit: checkpoint
@@ -23,7 +22,7 @@ process TRAIN_LM {
     script:
     def args = task.ext.args ?: ''
     prefix = task.ext.prefix ?: "${meta.id}".replaceAll(/[^A-Za-z0-9._-]/, '_')
-    def chosen = device == 'auto' && task.accelerator ? 'cuda' : device
+    def processor = device == 'auto' && task.accelerator ? 'cuda' : device
     """
     train_lm.py \\
         --fasta ${fasta} \\
@@ -31,7 +30,7 @@ process TRAIN_LM {
         --config ${config} \\
         ${start ? "--start ${start}" : ''} \\
         ${state ? "--state '${state}/${prefix}.state'" : ''} \\
-        --device ${chosen} \\
+        --device ${processor} \\
         --threads ${task.cpus} \\
         --outdir '${prefix}' \\
         ${args}

@@ -17,7 +17,6 @@ process TRAIN_SEQ2EXP {
     path recipe, stageAs: 'recipe/*'
     val state
     val device
-    val code
 
     output:
     tuple val(meta), path("${prefix}", type: 'dir'), emit: checkpoint
@@ -28,22 +27,22 @@ process TRAIN_SEQ2EXP {
     script:
     def args = task.ext.args ?: ''
     prefix = task.ext.prefix ?: "${meta.id}".replaceAll(/[^A-Za-z0-9._-]/, '_')
-    def given = [names, [signals].flatten()].transpose().collect { name, file -> "--signal '${name}'=${file}" }.join(' ')
+    def signal_options = [names, [signals].flatten()].transpose().collect { name, file -> "--signal '${name}'=${file}" }.join(' ')
     // A folder for each model, but none for the recipe's own.
     def trained = "${meta.model == 'config' ? '' : "${meta.model}/"}fold${meta.fold}_seed${meta.seed}"
-    def chosen = device == 'auto' && task.accelerator ? 'cuda' : device
+    def processor = device == 'auto' && task.accelerator ? 'cuda' : device
     """
     train_seq2exp.py \\
         --fasta ${fasta} \\
         --expression ${expression} \\
-        ${given} \\
+        ${signal_options} \\
         ${peaks ? "--peaks ${peaks}" : ''} \\
         ${recipe ? "--config ${recipe}" : ''} \\
         --variant '${meta.model}' \\
         --fold '${meta.fold}' \\
         --seed '${meta.seed}' \\
         ${state ? "--state '${state}/${prefix}'" : ''} \\
-        --device ${chosen} \\
+        --device ${processor} \\
         --threads ${task.cpus} \\
         --outdir trained \\
         ${args}

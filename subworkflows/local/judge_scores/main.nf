@@ -1,58 +1,49 @@
 //
-// From scores to the report: every claim raw and residual, the layers, the checks against outside data.
+// From scores to verdicts: every claim raw and residual, the layers, the checks against outside data.
 //
 
-include { CROSS_CHECKS    } from '../cross_check'
-include { DIAGNOSE        } from '../../../modules/local/diagnose'
-include { DECOMPOSE       } from '../../../modules/local/decompose'
-include { REPORT_SECTIONS } from '../../../modules/local/report_sections'
-include { MULTIQC         } from '../../../modules/local/multiqc'
-include { versions_yaml   } from '../versions'
+include { DIAGNOSE    } from '../../../modules/local/diagnose'
+include { DECOMPOSE   } from '../../../modules/local/decompose'
+include { CROSS_CHECK } from '../../../modules/local/cross_check'
 
 workflow JUDGE_SCORES {
     take:
-    inputs // map of files: the outside data of CROSS_CHECKS, and truth; absent ones are []
+    run // map: models, calibration, truth, and the outside data; absent files are []
     elements // value: elements.parquet
     ris // value: ris.parquet
     loci // value: loci.tsv
-    cards // list of files: model_card.json
-    calibration // list of files: calibration.json
-    failed // value: tables of loci that failed, or []
-    failed_scores // value: list of meta maps of the scoring tasks that failed
-    multiqc_config // file
-    code // string: SHA-256 of the scripts and the package
+    failed // tables of loci and scoring tasks that failed
 
     main:
+    def cards = run.models
+        .findAll { model -> model.weights != [] }
+        .collect { model -> model.weights.resolve('model_card.json') }
+        .findAll { card -> card.exists() }
+    def calibration = (run.calibration ?: '').tokenize(',').collect { path -> file(path, checkIfExists: true) }
     ch_scores = ris.map { table -> [table] + cards }
-    DIAGNOSE(elements, ch_scores, calibration, code)
-    DECOMPOSE(elements, ch_scores, code)
-    CROSS_CHECKS(inputs, elements, ch_scores, loci, code)
 
-    ch_figures = DIAGNOSE.out.figures
-        .concat(DECOMPOSE.out.figures, CROSS_CHECKS.out.figures.flatMap())
-        .toList()
+    DIAGNOSE(elements, ch_scores, calibration)
+    DECOMPOSE(elements, ch_scores)
 
-    REPORT_SECTIONS(
-        DIAGNOSE.out.diagnosis,
-        DECOMPOSE.out.decomposition,
-        CROSS_CHECKS.out.json,
-        ch_figures,
-        inputs.truth,
-        cards,
-        failed,
-        failed_scores,
-        code,
-    )
+    // Without a list of pairs, the strongest links of the network are the pairs. Families are named by the repeats.
+    def checks = [
+        ['conservation', run.conservation, []],
+        ['eqtl', run.eqtl, run.ld_blocks],
+        ['network', run.network, run.network_info],
+        run.pairs ? ['pairs', run.pairs, []] : ['linked_pairs', run.network, run.network_info],
+    ].findAll { _check, data, _second -> data } + (run.repeats ? [['families', [], []]] : [])
+    CROSS_CHECK(channel.fromList(checks), elements, ch_scores, loci)
 
-    ch_versions = channel.topic('versions').unique().toList().map { rows -> versions_yaml(rows) }
-    MULTIQC(REPORT_SECTIONS.out.sections, multiqc_config, ch_versions)
-
-    report = MULTIQC.out.report
-    diagnosis = DIAGNOSE.out.diagnosis
-    versions = ch_versions.combine(MULTIQC.out.versions.toList().map { rows -> versions_yaml(rows) })
+    parts = DIAGNOSE.out.diagnosis
+        .map { file -> ['diagnosis', file] }
+        .mix(
+            DECOMPOSE.out.decomposition.map { file -> ['decomposition', file] },
+            CROSS_CHECK.out.json.map { file -> ['cross-checks', file] },
+            DIAGNOSE.out.figures.mix(DECOMPOSE.out.figures, CROSS_CHECK.out.figures).map { folder -> ['figures', folder] },
+            failed.map { table -> ['failed', table] },
+            channel.fromList(cards.collect { card -> ['model-cards', card] } + (run.truth ? [['truth', run.truth]] : [])),
+        )
 
     emit:
-    report // report.html
-    diagnosis // diagnosis.json
-    versions // YAML texts
+    parts // [option of report.py, file], as they are ready
 }

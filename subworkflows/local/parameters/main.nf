@@ -4,19 +4,19 @@
 //
 
 /**
- * Check the parameters and stop with one sentence a problem.
+ * Check the parameters and stop with one sentence per problem.
  *
  * @param given the run's parameters
  * @param schema path of nextflow_schema.json
  */
 def check_parameters(given, schema) {
     def groups = read_schema(schema)
-    def known = groups.collectEntries { group -> group.properties }
-    def workflow_name = given.workflow ?: known.workflow['default']
-    def required = known.findAll { _name, rule -> workflow_name in (rule.required_by ?: []) }.keySet()
+    def rules = groups.collectEntries { group -> group.properties }
+    def workflow_name = given.workflow ?: rules.workflow['default']
+    def required = rules.findAll { _name, rule -> workflow_name in (rule.required_by ?: []) }.keySet()
 
     // Nextflow adds a camel-case twin to every --kebab-case name; the name as typed is reported.
-    def names = given.keySet().findAll { name -> !known.containsKey(name) }
+    def names = given.keySet().findAll { name -> !rules.containsKey(name) }
     def unknown = names.findAll { name -> !names.any { other -> other != name && camel_case(other) == name } }
 
     // An institution's configuration may set parameters for other pipelines too.
@@ -25,23 +25,50 @@ def check_parameters(given, schema) {
         .findAll { _name, word -> word }
     (unknown - typed.keySet()).sort().each { name -> log.warn("The parameter ${name}, set in a file, is not one of this pipeline.") }
 
-    def problems = typed.values().sort().collect { word -> "--${word} is not a parameter; did you mean --${nearest(word, known.keySet())}?" }
+    def problems = typed.values().sort().collect { word -> "--${word} is not a parameter; did you mean --${nearest(word, rules.keySet())}?" }
     problems += required
         .findAll { name -> is_missing(given[name]) }
-        .collect { name -> "--${name} is required: ${known[name].description}" }
-    problems += known
+        .collect { name -> "--${name} is required: ${rules[name].description}" }
+    problems += rules
         .findAll { name, rule -> rule.only_for && !(workflow_name in rule.only_for) && is_set(given[name], rule) }
-        .collect { name, rule -> "--${name} does nothing in --workflow ${workflow_name}; leave it out: it is of ${rule.only_for.join(', ')}." }
+        .collect { name, rule -> "--${name} does nothing in --workflow ${workflow_name}; leave it out: it belongs to ${rule.only_for.join(', ')}." }
     problems += groups
         .collectMany { group -> (group.dependentRequired ?: [:]).collectMany { name, needed -> needed.collect { other -> [name, other] } } }
-        .findAll { name, other -> is_set(given[name], known[name]) && is_missing(given[other]) }
-        .collect { name, other -> "--${name} needs --${other}: ${known[other].description}" }
-    problems += known
+        .findAll { name, other -> is_set(given[name], rules[name]) && is_missing(given[other]) }
+        .collect { name, other -> "--${name} needs --${other}: ${rules[other].description}" }
+    problems += rules
         .findAll { name, _rule -> !is_missing(given[name]) }
         .collectMany { name, rule -> problems_of(name, given[name], rule) }
     if (problems) {
         error("Parameters:\n" + problems.collect { problem -> "  - ${problem}" }.join('\n') + "\nSee --help.")
     }
+}
+
+/**
+ * The parameters by the types of the schema: files as paths ([] where absent), numbers and flags as such, whichever way they were given.
+ *
+ * @param given the run's parameters, checked
+ * @param schema path of nextflow_schema.json
+ */
+def typed_parameters(given, schema) {
+    def rules = read_schema(schema).collectEntries { group -> group.properties }
+    given.collectEntries { name, value -> [name, typed(value, rules[name] ?: [:])] }
+}
+
+def typed(value, rule) {
+    if (rule.exists) {
+        return is_missing(value) ? [] : file(value, checkIfExists: true)
+    }
+    if (is_missing(value)) {
+        return null
+    }
+    if (rule.type == 'integer') {
+        return value as Integer
+    }
+    if (rule.type == 'number') {
+        return value as BigDecimal
+    }
+    rule.type == 'boolean' ? value.toString() == 'true' : value
 }
 
 /** The parameters by group, as text. */

@@ -6,31 +6,24 @@ include { ESTIMATE_COST } from '../../../modules/local/estimate_cost'
 
 workflow PLAN_SCORING {
     take:
+    run // map: models, checkpoints ([name, folder], as they are ready), registry, device, loci_per_task, the limits, plan_only
     elements // value: elements.parquet
     loci // value: loci.tsv
-    models // list of names
-    ch_models // [name, folder], as they are ready
-    registry // file: models.yml
-    device // string: auto, cpu, cuda, cuda:INDEX
-    loci_per_task // integer: loci that one scoring task takes
-    limits // map: hours and money that scoring may take; null where it may take any
-    plan_only // boolean: show the plan, for nothing will be scored
-    code // string: SHA-256 of the scripts and the package
 
     main:
     ESTIMATE_COST(
         elements,
         loci,
-        ch_models.toList().map { ready -> in_order(models, ready) },
-        registry,
-        device == 'auto' && 'gpu' in workflow.profile.tokenize(',') ? 'cuda' : device,
-        loci_per_task,
-        code,
+        run.checkpoints.toList().map { ready -> in_order(run.models.collect { model -> model.name }, ready) },
+        run.registry,
+        run.device == 'auto' && 'gpu' in workflow.profile.tokenize(',') ? 'cuda' : run.device,
+        run.loci_per_task,
     )
 
     // Without a limit, scoring does not wait for the estimate.
+    def limits = [hours: run.max_device_hours, money: run.max_cost]
     allowed = channel.value(true)
-    if (plan_only) {
+    if (run.plan_only) {
         ESTIMATE_COST.out.table
             .combine(ESTIMATE_COST.out.cost)
             .subscribe { table, cost -> log.info(summary(table.text, excess(cost.text, limits))) }
@@ -43,7 +36,7 @@ workflow PLAN_SCORING {
     }
 
     emit:
-    allowed // value: true, as soon as scoring may begin
+    allowed // value: true, as soon as scoring may begin; empty where the estimate is above a limit
 }
 
 /** The models with their folders, in the order in which they were named: whichever was ready first changes nothing. */
@@ -54,9 +47,9 @@ def in_order(models, ready) {
 }
 
 /**
- * By what the estimate is above the limits, as one sentence, or ''.
+ * How far the estimate is above the limits, as one sentence, or ''.
  *
- * @param record text of cost.json; of the two devices of `auto` the first is taken, which is the CPU
+ * @param record text of cost.json; with the device `auto` it holds two totals, and the first counts: the CPU's
  * @param limits map: hours, money
  */
 def excess(record, limits) {

@@ -3,11 +3,18 @@
 // (https://w3id.org/ro/crate/1.1) after the profile Process Run Crate (https://w3id.org/ro/wfrun/process/0.5).
 //
 
+include { versions_yaml } from '../versions'
+
 /** What the run was given, as JSON. */
 def record_parameters(given, outdir) {
     def record = file("${outdir}/pipeline_info/params.json")
     record.parent.mkdirs()
     record.text = to_json(shown(given))
+}
+
+/** The software of the run, as software_versions.yml. */
+def record_versions(versions, outdir) {
+    file("${outdir}/pipeline_info/software_versions.yml").text = versions_yaml(versions)
 }
 
 /**
