@@ -51,7 +51,9 @@ def test_parameters_that_reach_a_shell_have_patterns_that_keep_commands_out():
     groups = json.loads((ROOT / "nextflow_schema.json").read_text())["$defs"].values()
     rules = {name: rule for group in groups for name, rule in group["properties"].items()}
     config = (ROOT / "conf" / "modules.config").read_text()
-    listed = {name for names in re.findall(r"params\.subMap\(\s*\[(.*?)\]", config) for name in re.findall(r"'(\w+)'", names)}
+    listed = {
+        name for names in re.findall(r"params\.subMap\(\s*\[(.*?)\]", config) for name in re.findall(r"'(\w+)'", names)
+    }
     reaching = listed | set(re.findall(r"(?:\w+: |\$\{)params\.(\w+)", config)) - {"publish_dir_mode", "outdir"}
     assert len(reaching) > 50
     for name in sorted(reaching):

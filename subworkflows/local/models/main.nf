@@ -10,8 +10,7 @@ workflow MODELS {
     settings // map: registry (file), weights_cache (folder that keeps downloads between runs, or '' for that of the hub's client)
 
     main:
-    def cache = settings.weights_cache ? file(settings.weights_cache).toString() : ''
-    FETCH_WEIGHTS(channel.fromList(models.findAll { model -> model.hub }.collect { model -> model.name }), settings.registry, cache)
+    FETCH_WEIGHTS(channel.fromList(models.findAll { model -> model.hub }.collect { model -> model.name }), settings.registry, settings.weights_cache)
 
     checkpoints = channel
         .fromList(models.findAll { model -> !model.hub }.collect { model -> [model.name, model.weights] })

@@ -45,7 +45,7 @@ def check_parameters(given, schema) {
 }
 
 /**
- * The parameters by the types of the schema: files as paths ([] where absent), numbers and flags as such, whichever way they were given.
+ * The parameters by the types of the schema: files as paths ([] where absent), folders to write into as absolute ('' where absent), numbers and flags as such.
  *
  * @param given the run's parameters, checked
  * @param schema path of nextflow_schema.json
@@ -58,6 +58,9 @@ def typed_parameters(given, schema) {
 def typed(value, rule) {
     if (rule.exists) {
         return is_missing(value) ? [] : file(value, checkIfExists: true)
+    }
+    if (rule.format == 'directory-path') {
+        return is_missing(value) ? '' : file(value).toAbsolutePath().toString()
     }
     if (is_missing(value)) {
         return null
