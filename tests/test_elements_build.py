@@ -209,6 +209,34 @@ def test_any_annotation_gives_disjoint_elements_of_the_highest_class(reference, 
             seen.add(base)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_each_base_of_nested_repeats_belongs_to_the_shortest_that_covers_it(reference, tmp_path, seed):
+    """Against a naive loop; the younger repeat jumped into the older. Of two as long the first by place and name."""
+    rng = np.random.default_rng(seed)
+    repeats = []
+    for number in range(12):
+        length = int(rng.choice([40, 40, 90, 200, 300]))  # equal lengths are common
+        start = int(rng.integers(900, 1_500 - length)) // 10 * 10  # and so are equal and touching ends
+        repeats.append((start, start + length, f"R{number}", str(rng.choice(["+", "-"]))))
+    text = "".join(f"chr2\t{s}\t{e}\t{name}\t0\t{strand}\tSINE/Alu\n" for s, e, name, strand in repeats)
+    gtf = toy.write_text(tmp_path / "g.gtf", 'chr1\tx\texon\t1\t9\t.\t+\t.\tgene_id "G"; gene_biotype "lncRNA";\n')
+    locus = {"locus": "a", "gene": "a", "chrom": "chr2", "tss": 1_000, "strand": "+", "start": 800, "end": 1_600}
+    loci = pd.DataFrame([locus])
+    sources = read_sources(loci, reference, gtf, repeats=toy.write_text(tmp_path / "r.bed", text))
+    table = build_elements(loci, sources, reference, ElementSettings(min_length=1)).table
+    owners = {}
+    for row in table.itertuples():
+        for base in range(row.start, row.end):
+            assert base not in owners
+            owners[base] = row.subclass
+    expected = {}
+    for base in range(800, 1_600):
+        covering = [(e - s, s, e, name) for s, e, name, _ in repeats if s <= base < e]
+        if covering:
+            expected[base] = min(covering)[3]
+    assert owners == expected
+
+
 def test_a_region_that_two_loci_share_gives_an_element_to_each(loci, sources, reference, elements):
     both = pd.concat([loci, loci.iloc[[0]].assign(locus="again", tss=16_500, start=8_000, end=20_000)])
     found = build_elements(both, sources, reference).table

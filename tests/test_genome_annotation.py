@@ -10,7 +10,7 @@ from darkregulome.errors import InputError
 from darkregulome.genome.annotation import read_gtf, read_repeats
 from darkregulome.genome.bed import Windows, read_bed
 from darkregulome.genome.contigs import Contigs
-from darkregulome.genome.intervals import covered_fraction, merge, overlap, paint, subtract, write_bed
+from darkregulome.genome.intervals import covered_fraction, merge, paint, write_bed
 from darkregulome.genome.reference import Reference
 from places import SHARED
 
@@ -160,14 +160,44 @@ def bases(table):
 
 @settings(max_examples=12, deadline=None)
 @given(intervals, intervals)
-def test_interval_arithmetic_agrees_with_sets_of_bases(left, right):
-    assert bases(merge(left)) == bases(left)
-    assert bases(subtract(left, right)) == bases(left) - bases(right)
-    touching = [len(bases(left.iloc[[row]]) & bases(right)) for row in range(len(left))]
-    assert bases(overlap(left, right)) == bases(left[[count > 0 for count in touching]])
+def test_covered_fraction_counts_each_base_once(left, right):
+    shared = [len(bases(left.iloc[[row]]) & bases(right)) for row in range(len(left))]
     assert covered_fraction(left, right).tolist() == pytest.approx(
-        [count / (end - start) for count, start, end in zip(touching, left["start"], left["end"], strict=True)]
+        [count / (end - start) for count, start, end in zip(shared, left["start"], left["end"], strict=True)]
     )
+
+
+def merged_by_hand(table, on=()):
+    """One interval after the other: what overlaps or touches the last one of its contig (and labels) joins it."""
+    merged = []
+    for row in sorted(table.to_dict("records"), key=lambda r: (r["chrom"], *(r[name] for name in on), r["start"])):
+        key = (row["chrom"], *(row[name] for name in on))
+        if merged and merged[-1][0] == key and row["start"] <= merged[-1][2]:
+            merged[-1][2] = max(merged[-1][2], row["end"])
+        else:
+            merged.append([key, row["start"], row["end"]])
+    return sorted((*key, start, end) for key, start, end in merged)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(intervals, st.lists(st.sampled_from("+-"), min_size=12, max_size=12))
+def test_merge_joins_what_overlaps_or_touches_and_nothing_else(table, strands):
+    found = merge(table)
+    assert sorted(zip(found["chrom"], found["start"], found["end"], strict=True)) == merged_by_hand(table)
+    labelled = table.assign(strand=strands[: len(table)])
+    found = merge(labelled, on=["strand"])
+    rows = zip(found["chrom"], found["strand"], found["start"], found["end"], strict=True)
+    assert sorted(rows) == merged_by_hand(labelled, ["strand"])
+
+
+@pytest.mark.parametrize(("gap", "count"), [(-1, 1), (0, 1), (1, 2)])
+def test_intervals_that_touch_are_one_and_a_base_between_parts_them(gap, count):
+    table = pd.DataFrame({"chrom": "chr1", "start": [10, 20 + gap], "end": [20, 30]})
+    assert len(merge(table)) == count
+    windows = Windows(table)
+    assert windows.touches("chr1", 19, 20)
+    assert not windows.touches("chr1", 30, 31)
+    assert windows.touches("chr1", 20, 21) == (gap <= 0)
 
 
 @settings(max_examples=25, deadline=None)

@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-import bioframe
 import numpy as np
 import pandas as pd
 
 from darkregulome.errors import InputError, Problem, raise_all
 from darkregulome.genome.contigs import Contigs
-from darkregulome.genome.intervals import KEYS
+from darkregulome.genome.intervals import KEYS, merge
 from darkregulome.genome.textfile import numbered_lines
 from darkregulome.io.tables import read_table, table_format
 
@@ -75,8 +74,7 @@ class Windows:
         self._starts: dict[str, list[int]] = {}
         self._ends: dict[str, list[int]] = {}
         if len(windows):
-            merged = bioframe.merge(windows[KEYS], min_dist=0)
-            for chrom, group in merged.groupby("chrom", sort=False):
+            for chrom, group in merge(windows).groupby("chrom", sort=False):
                 group = group.sort_values("start")
                 self._starts[str(chrom)] = group["start"].tolist()
                 self._ends[str(chrom)] = group["end"].tolist()

@@ -1,4 +1,4 @@
-"""Interval arithmetic: bioframe, and the two things that it has not: painting by rank, and BED with its index."""
+"""Interval arithmetic: bioframe, and the two things that it lacks: painting by rank, and BED with its index."""
 
 import os
 import tempfile
@@ -22,22 +22,6 @@ def merge(table: pd.DataFrame, on: list[str] | None = None) -> pd.DataFrame:
     return bioframe.merge(table, min_dist=0, on=on)[[*KEYS, *(on or [])]]
 
 
-def overlap(table: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
-    """The rows of `table` that share a base with any row of `other`, in their order."""
-    if table.empty or other.empty:
-        return table.iloc[:0].reset_index(drop=True)
-    pairs = bioframe.overlap(table[KEYS], other[KEYS], how="inner", return_index=True, return_input=False)
-    rows = np.unique(pairs["index"].to_numpy(dtype=np.int64))
-    return table.iloc[rows].reset_index(drop=True)
-
-
-def subtract(table: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
-    """`table` less the bases of `other`; columns kept, pieces in order."""
-    if table.empty or other.empty:
-        return table.reset_index(drop=True)
-    return bioframe.subtract(table, other[KEYS]).reset_index(drop=True)
-
-
 def covered_fraction(table: pd.DataFrame, other: pd.DataFrame) -> np.ndarray:
     """Fraction of each row's bases that lie in `other` (bases under two intervals count once), shape (rows,)."""
     if table.empty or other.empty:
@@ -56,8 +40,8 @@ def paint(ranked: pd.DataFrame, windows: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    Pieces with chrom, start, end and `row`, the position in `ranked` of the interval that they are of. An interval
-    under which another one lies gives several pieces.
+    Pieces with chrom, start, end and `row`, the position in `ranked` of the interval that they belong to. An interval
+    in which a winning one lies gives several pieces.
     """
     by_contig = dict(iter(ranked.assign(row=np.arange(len(ranked))).groupby("chrom", sort=False)))
     pieces = []
