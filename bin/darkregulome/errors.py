@@ -1,7 +1,10 @@
 """The one exception that means: the input is at fault, and here is what to do about it."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, TypeVar
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,24 @@ class InputError(Exception):
 
 def raise_all(problems: Iterable[Problem]) -> None:
     """Raise one `InputError` that names every problem, or return if there is none."""
-    found = tuple(problems)
-    if found:
-        raise InputError(*found)
+    if problems := tuple(problems):
+        raise InputError(*problems)
+
+
+class Problems:
+    """Gathers the problems of several checks, so that a user is told of all of them at once."""
+
+    def __init__(self) -> None:
+        self.all: list[Problem] = []
+
+    def attempt(self, check: Callable[..., Answer], *arguments: Any, **options: Any) -> Answer | None:
+        """The answer of `check`, or None where it raises an `InputError`, whose problems are noted (each once)."""
+        try:
+            return check(*arguments, **options)
+        except InputError as error:
+            self.all += [problem for problem in error.problems if problem not in self.all]
+            return None
+
+    def raise_all(self) -> None:
+        """Raise one `InputError` of everything that was noted, or return if there is nothing."""
+        raise_all(self.all)

@@ -56,7 +56,9 @@ def _effects(arrays: Mapping[str, NDArray], dataset: str | None, target: int | N
         before, after = (_floats(arrays, name, path) for name in ("y0", "y_hat"))
         if after.ndim not in (3, 4) or after.shape[1] != 4 or before.shape != after.shape[:1] + after.shape[3:]:
             raise InputError.at(path, f"has y0 {before.shape} and y_hat {after.shape}", LAYOUTS)
-        return substitution_effects(_one_target(after - before[:, None, None], target, path), path), 3
+        changes = after - before[:, None, None]
+        changes = changes if changes.ndim == 4 else changes[..., None]
+        return substitution_effects(of_target(changes, target, path), path), 3
     name = dataset or next((name for name in KNOWN if name in arrays), None)
     if name is None or name not in arrays:
         raise InputError.at(
@@ -66,7 +68,7 @@ def _effects(arrays: Mapping[str, NDArray], dataset: str | None, target: int | N
     if array.ndim == 2:
         return np.abs(array), 1
     if array.ndim == 4:
-        array = _one_target(array, target, path)
+        array = of_target(array, target, path)
     elif array.ndim == 3:
         array = array[..., None]
     if array.ndim != 4 or array.shape[1] != 4:
@@ -78,13 +80,12 @@ def _floats(arrays: Mapping[str, NDArray], name: str, path: Path) -> Floats:
     return numbers(arrays, name, path, LAYOUTS).astype(np.float64)
 
 
-def _one_target(array: Floats, target: int | None, path: Path) -> Floats:
-    """Shape (n, 4, L, T): all targets, or the one asked for."""
-    array = array if array.ndim == 4 else array[..., None]
+def of_target(array: Floats, target: int | None, path: Path) -> Floats:
+    """Along the last axis of an array (..., T), all targets, or the one asked for."""
     if target is None:
         return array
-    if not 0 <= target < array.shape[3]:
-        raise InputError.at(path, f"has {array.shape[3]} targets", f"give --target 0 to {array.shape[3] - 1}")
+    if not 0 <= target < array.shape[-1]:
+        raise InputError.at(path, f"has {array.shape[-1]} targets", f"give --target 0 to {array.shape[-1] - 1}")
     return array[..., [target]]
 
 

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from darkregulome.conversion.arrays import substitution_effects
+from darkregulome.conversion.arrays import of_target, substitution_effects
 from darkregulome.conversion.scored import Scores, WindowScores
 from darkregulome.conversion.variants import site_scores
 from darkregulome.errors import InputError
@@ -70,21 +70,13 @@ def _statistic(scores: h5py.File, dataset: str | None, dimensions: tuple[int, ..
     )
 
 
-def _targets(values: np.ndarray, target: int | None, path: Path) -> np.ndarray:
-    if target is None:
-        return values
-    if not 0 <= target < values.shape[-1]:
-        raise InputError.at(path, f"has {values.shape[-1]} targets", f"give --target 0 to {values.shape[-1] - 1}")
-    return values[..., [target]]
-
-
 def _text(dataset: h5py.Dataset) -> list[str]:
     return [value.decode() if isinstance(value, bytes) else str(value) for value in dataset[()]]
 
 
 def _variants(scores: h5py.File, dataset: str | None, target: int | None, path: Path) -> Scores:
     name = _statistic(scores, dataset, (2,), path)
-    values = _targets(np.asarray(scores[name], dtype=np.float64), target, path)
+    values = of_target(np.asarray(scores[name], dtype=np.float64), target, path)
     table = pd.DataFrame(
         {
             "chrom": _text(scores["chr"]),
@@ -105,7 +97,7 @@ def _saturation(scores: h5py.File, dataset: str | None, target: int | None, path
     start, end = (np.asarray(scores[key], dtype=np.int64) for key in ("start", "end"))
     if values.shape[2] != 4 or len(values) != len(start) or (end - start != values.shape[1]).any():
         raise InputError.at(path, f"has {name} of shape {values.shape}, which does not fit its start and end", LAYOUTS)
-    effects = substitution_effects(_targets(values, target, path).transpose(0, 2, 1, 3), path)
+    effects = substitution_effects(of_target(values, target, path).transpose(0, 2, 1, 3), path)
     if "strand" in scores:
         minus = np.array(_text(scores["strand"])) == "-"
         effects[minus] = effects[minus, ::-1]

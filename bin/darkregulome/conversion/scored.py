@@ -75,20 +75,8 @@ class IntervalScores:
         wanted = interval_names(elements)
         if keyed.index.isin(wanted).any():
             return _aligned(keyed, wanted, elements, extra)
-        return self._by_overlap(elements, extra)
-
-    def _by_overlap(self, elements: pd.DataFrame, extra: list[str]) -> pd.DataFrame:
-        pairs = _overlaps(elements, self.table)
-        rows, theirs = pairs["index"].to_numpy(), pairs["index_other"].to_numpy()
-        shared = (pairs["overlap_end"] - pairs["overlap_start"]).to_numpy(dtype=float)
-        result = pd.DataFrame({"element": elements["element"].to_numpy()})
-        for name in ["ris", *extra]:
-            values = pd.to_numeric(self.table[name], errors="coerce").to_numpy(dtype=float)[theirs]
-            known = np.isfinite(values)
-            weight = np.bincount(rows[known], weights=shared[known], minlength=len(elements))
-            total = np.bincount(rows[known], weights=(shared * values)[known], minlength=len(elements))
-            result[name] = np.divide(total, weight, out=np.full(len(elements), np.nan), where=weight > 0)
-        return result.assign(n_perturbations=np.bincount(rows, minlength=len(elements)))
+        columns = {name: pd.to_numeric(own[name], errors="coerce") for name in ("ris", *extra)}
+        return _means_of_overlaps(elements, own, columns)
 
 
 def _aligned(keyed: pd.DataFrame, wanted: pd.Series, elements: pd.DataFrame, extra: list[str]) -> pd.DataFrame:
@@ -162,26 +150,23 @@ class SiteScores:
     def over(self, elements: pd.DataFrame) -> pd.DataFrame:
         """Mean over the effects inside each element."""
         columns = {"ris": "effect"} | ({"predictability": "loglik"} if "loglik" in self.table else {})
-        found = {name: np.full(len(elements), np.nan) for name in columns}
-        n = np.zeros(len(elements), dtype=np.int64)
-        by_contig = dict(iter(self.table.groupby("chrom", sort=False)))
-        for chrom, rows in elements.reset_index(drop=True).groupby("chrom", sort=False):
-            sites = by_contig.get(str(chrom))
-            if sites is None:
-                continue
-            sites = sites.sort_values("position", kind="stable")
-            places = sites["position"].to_numpy()
-            left, right = (np.searchsorted(places, rows[end].to_numpy()) for end in ("start", "end"))
-            at = rows.index.to_numpy()
-            n[at] = right - left
-            for name, column in columns.items():
-                values = sites[column].to_numpy(dtype=float)
-                known = np.isfinite(values)
-                sums, counts = (_running(one[None])[0] for one in (np.where(known, values, 0.0), known.astype(float)))
-                size = counts[right] - counts[left]
-                total = sums[right] - sums[left]
-                found[name][at] = np.divide(total, size, out=np.full(len(rows), np.nan), where=size > 0)
-        return pd.DataFrame({"element": elements["element"].to_numpy(), **found, "n_perturbations": n})
+        sites = self.table.assign(start=self.table["position"], end=self.table["position"] + 1)
+        return _means_of_overlaps(elements, sites, {name: sites[column] for name, column in columns.items()})
+
+
+def _means_of_overlaps(elements: pd.DataFrame, other: pd.DataFrame, columns: dict[str, pd.Series]) -> pd.DataFrame:
+    """Means of columns of `other` over each element, weighted by the bases that are shared; and how many rows share."""
+    pairs = _overlaps(elements, other)
+    rows, theirs = pairs["index"].to_numpy(), pairs["index_other"].to_numpy()
+    shared = (pairs["overlap_end"] - pairs["overlap_start"]).to_numpy(dtype=float)
+    result = pd.DataFrame({"element": elements["element"].to_numpy()})
+    for name, column in columns.items():
+        values = column.to_numpy(dtype=float)[theirs]
+        finite = np.isfinite(values)
+        weight = np.bincount(rows[finite], weights=shared[finite], minlength=len(elements))
+        total = np.bincount(rows[finite], weights=(shared * values)[finite], minlength=len(elements))
+        result[name] = np.divide(total, weight, out=np.full(len(elements), np.nan), where=weight > 0)
+    return result.assign(n_perturbations=np.bincount(rows, minlength=len(elements)))
 
 
 def _running(values: Floats) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from darkregulome.elements.class_map import ClassMap
-from darkregulome.errors import InputError, Problem
+from darkregulome.errors import InputError, Problems
 from darkregulome.genome import sequence as seq
 from darkregulome.genome.annotation import LNCRNA_BIOTYPES, TE_CLASSES, Annotation, read_gtf, read_repeats
 from darkregulome.genome.bed import Windows, best_column, read_bed
@@ -99,43 +99,27 @@ def read_sources(
     InputError
         A file is absent, damaged, empty or of another assembly.
     """
-    windows, contigs = Windows(loci), reference.contigs
+    windows, contigs, problems = Windows(loci), reference.contigs, Problems()
     parts: list[pd.DataFrame] = []
     notes: list[str] = []
-    problems: list[Problem] = []
     repeat_table, not_dark = pd.DataFrame(columns=KEYS), pd.DataFrame(columns=KEYS)
-    try:
-        annotation = read_gtf(gtf, contigs, windows)
+    if (annotation := problems.attempt(read_gtf, gtf, contigs, windows)) is not None:
         notes += annotation.notes
         not_dark = merge(annotation.exons[annotation.exons["coding"]])
         parts.append(_lncrna_exons(annotation))
-    except InputError as error:
-        problems += error.problems
-    if regulatory is not None:
-        try:
-            bed = read_bed(regulatory, contigs, windows)
-            table, own_notes = _regulatory(bed.table, regulatory, class_map or ClassMap(), class_column)
-            parts.append(table)
-            notes += bed.notes + own_notes
-        except InputError as error:
-            problems += error.problems
-    if repeats is not None:
-        try:
-            found = read_repeats(repeats, contigs, windows)
-            notes += found.notes
-            repeat_table = found.table[KEYS]
-            parts.append(_transposable(found.table))
-        except InputError as error:
-            problems += error.problems
-    if conserved is not None:
-        try:
-            bed = read_bed(conserved, contigs, windows)
-            notes += bed.notes
-            parts.append(_labelled(merge(bed.table), "conserved", "conserved"))
-        except InputError as error:
-            problems += error.problems
-    if problems:
-        raise InputError(*problems)
+    if regulatory is not None and (bed := problems.attempt(read_bed, regulatory, contigs, windows)) is not None:
+        classified = problems.attempt(_regulatory, bed.table, regulatory, class_map or ClassMap(), class_column)
+        if classified is not None:
+            parts.append(classified[0])
+            notes += bed.notes + classified[1]
+    if repeats is not None and (found := problems.attempt(read_repeats, repeats, contigs, windows)) is not None:
+        notes += found.notes
+        repeat_table = found.table[KEYS]
+        parts.append(_transposable(found.table))
+    if conserved is not None and (bed := problems.attempt(read_bed, conserved, contigs, windows)) is not None:
+        notes += bed.notes
+        parts.append(_labelled(merge(bed.table), "conserved", "conserved"))
+    problems.raise_all()
     return Sources(_by_priority(parts), repeat_table, not_dark, notes)
 
 

@@ -1,9 +1,8 @@
 """Everything that a run was given, checked before any model loads; all problems at once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pandas as pd
 import pysam
@@ -11,7 +10,7 @@ import pysam
 from darkregulome.elements.build import ElementSettings, build_elements, read_sources
 from darkregulome.elements.class_map import ClassMap, default_class_map, read_class_map
 from darkregulome.elements.loci import place_loci, read_locus_rows
-from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.errors import InputError, Problem, Problems, raise_all
 from darkregulome.genome.alleles import is_bases, other_bases
 from darkregulome.genome.annotation import read_gtf
 from darkregulome.genome.bed import MAX_PROBLEMS, Windows
@@ -23,8 +22,6 @@ from darkregulome.genome.reference import Reference
 from darkregulome.genome.textfile import compression
 from darkregulome.io.schemas import LOCI
 from darkregulome.io.tables import read_table
-
-Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -66,36 +63,20 @@ class Checked:
     notes: list[str] = field(default_factory=list)
 
 
-class _Findings:
-    """Runs checks, gathering their problems instead of stopping at the first."""
-
-    def __init__(self) -> None:
-        self.problems: list[Problem] = []
-        self.notes: list[str] = []
-
-    def attempt(self, check: Callable[..., Found], *arguments: Any) -> Found | None:
-        """The answer of `check`, or None with its problems kept."""
-        try:
-            return check(*arguments)
-        except InputError as error:
-            self.problems += [problem for problem in error.problems if problem not in self.problems]
-            return None
-
-
 def check_run(inputs: RunInputs) -> Checked:
     """Check everything.
 
     Raises
     ------
     InputError
-        With every problem found. What can only be seen once another problem is mended is not told.
+        With every problem found. What can only be seen once another problem is fixed is not reported.
     """
-    findings, checked = _Findings(), Checked()
+    findings, checked = Problems(), Checked()
     findings.attempt(check_device, inputs.device)
     for name in inputs.models:
         if not (problems := _model_problems(name, inputs)):
             checked.models.append(name)
-        findings.problems += problems
+        findings.all += problems
     words = findings.attempt(_class_map, inputs)
     reference = findings.attempt(Reference, inputs.fasta)
     if reference is None:
@@ -103,12 +84,12 @@ def check_run(inputs: RunInputs) -> Checked:
         for path in (inputs.gtf, inputs.loci, inputs.regulatory, inputs.repeats, inputs.conserved, inputs.eqtl):
             if path is not None:
                 findings.attempt(compression, path)
-        raise_all(findings.problems)
+        findings.raise_all()
         raise AssertionError("unreachable: a reference that cannot be opened is a problem")
     with reference:
         _check_placed(inputs, words, reference, findings, checked)
-    raise_all(findings.problems)
-    checked.notes = list(dict.fromkeys(reference.notes + findings.notes))
+    findings.raise_all()
+    checked.notes = list(dict.fromkeys(reference.notes + checked.notes))
     return checked
 
 
@@ -200,7 +181,7 @@ def check_variants(path: Path, reference: Reference, loci: pd.DataFrame) -> list
 
 
 def _check_placed(
-    inputs: RunInputs, words: ClassMap | None, reference: Reference, findings: _Findings, checked: Checked
+    inputs: RunInputs, words: ClassMap | None, reference: Reference, findings: Problems, checked: Checked
 ) -> None:
     """Checks of what needs the reference: loci, annotation, tracks, variants."""
     contigs = reference.contigs
@@ -211,9 +192,9 @@ def _check_placed(
         loci, failed = place_loci(rows, annotation.genes, contigs, inputs.flank)
         problems = [failure.problem for failure in failed]
         if inputs.failed_loci_allowed and len(loci):
-            findings.notes += [f"left out: {problem}" for problem in problems]
+            checked.notes += [f"left out: {problem}" for problem in problems]
         else:
-            findings.problems += problems
+            findings.all += problems
     checked.loci = loci["locus"].tolist()
     beds = (inputs.regulatory, inputs.repeats, inputs.conserved)
     sources = findings.attempt(read_sources, loci, reference, inputs.gtf, *beds, words or ClassMap())
@@ -221,14 +202,14 @@ def _check_placed(
         elements = findings.attempt(build_elements, loci, sources, reference, inputs.elements)
         if elements is not None:
             checked.n_elements = len(elements.table)
-            findings.notes += elements.notes
+            checked.notes += elements.notes
     if inputs.conservation is not None:
-        findings.notes += findings.attempt(check_bigwig, inputs.conservation, contigs, loci) or []
+        checked.notes += findings.attempt(check_bigwig, inputs.conservation, contigs, loci) or []
     if inputs.eqtl is not None:
         genes = {key for _, key in genes_of_loci(loci)}
-        findings.notes += findings.attempt(check_eqtls, inputs.eqtl, reference, Windows(loci), genes) or []
+        checked.notes += findings.attempt(check_eqtls, inputs.eqtl, reference, Windows(loci), genes) or []
     if inputs.variants is not None:
-        findings.notes += findings.attempt(check_variants, inputs.variants, reference, loci) or []
+        checked.notes += findings.attempt(check_variants, inputs.variants, reference, loci) or []
 
 
 def _check_sites(

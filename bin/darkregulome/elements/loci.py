@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.errors import InputError, Problem, Problems, raise_all
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.genes import GeneIndex
 from darkregulome.genome.textfile import numbered_lines
@@ -71,26 +71,21 @@ def read_locus_rows(path: str | Path) -> list[LocusRow]:
         lines = lines[1:]
     if not lines:
         raise InputError.at(path, "has a header and no locus", "give at least one gene")
-    rows: list[LocusRow] = []
-    problems: list[Problem] = []
-    for number, line in lines:
-        where, values = f"{path}:{number}", _cells(line, separator)
-        try:
-            if any(values[len(header) :]):
-                what = f"has {len(values)} values, where the header names {len(header)}"
-                raise InputError.at(where, what, "give each value its column, and quote what holds a separator")
-            rows.append(_row(where, dict(zip(header, values, strict=False))))
-        except InputError as error:
-            problems += error.problems
-    raise_all(problems)
-    return rows
+    problems = Problems()
+    rows = [problems.attempt(_row, f"{path}:{number}", header, _cells(line, separator)) for number, line in lines]
+    problems.raise_all()
+    return [row for row in rows if row is not None]
 
 
 def _cells(line: str, separator: str) -> list[str]:
     return [value.strip() for value in next(csv.reader([line], delimiter=separator))]
 
 
-def _row(where: str, values: dict[str, str]) -> LocusRow:
+def _row(where: str, header: list[str], cells: list[str]) -> LocusRow:
+    if any(cells[len(header) :]):
+        what = f"has {len(cells)} values, where the header names {len(header)}"
+        raise InputError.at(where, what, "give each value its column, and quote what holds a separator")
+    values = dict(zip(header, cells, strict=False))
     gene = values.get("gene") or values.get("locus") or ""
     text = values.get("tss") or values.get("tss0") or ""
     if not gene:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pysam
@@ -132,6 +133,23 @@ def compress_fasta(path: str | Path, out: str | Path) -> None:
             writer.write(first)
             shutil.copyfileobj(reader, writer, 1 << 22)
         _index(partial, fai, gzi, path)
+
+
+def fasta_records(path: str | Path) -> Iterator[tuple[str, str]]:
+    """Yield name and sequence of every record of a FASTA, plain or gzipped, in order, letters as they stand.
+
+    Raises
+    ------
+    InputError
+        The file is absent or damaged.
+    """
+    compression(Path(path))
+    try:
+        with pysam.FastxFile(str(path)) as records:
+            for record in records:
+                yield str(record.name), record.sequence or ""
+    except (OSError, ValueError) as error:
+        raise InputError.at(path, f"cannot be read ({error})", "give a FASTA file, plain or gzipped") from error
 
 
 def _index(fasta: Path, fai: Path, gzi: Path | None, where: Path) -> None:

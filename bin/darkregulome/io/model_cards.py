@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.errors import Problems
 from darkregulome.io.documents import read_json
 
 KNOWN_MOTIF_RATIO = 0.9
@@ -35,16 +35,13 @@ def models_without_grammar(cards: Sequence[Path]) -> tuple[str, ...]:
     InputError
         A card cannot be read.
     """
-    problems: list[Problem] = []
+    problems = Problems()
     unlearnt: set[str] = set()
     for path in cards:
-        try:
-            card = read_json(path, "give model_card.json of a checkpoint")
-            if knows_grammar(card.get("motif_loss")) is False:
-                unlearnt.add(str(card.get("model") or card.get("name") or Path(path).resolve().parent.name))
-        except InputError as error:
-            problems += error.problems
-    raise_all(problems)
+        card = problems.attempt(read_json, path, "give model_card.json of a checkpoint")
+        if card is not None and knows_grammar(card.get("motif_loss")) is False:
+            unlearnt.add(str(card.get("model") or card.get("name") or Path(path).resolve().parent.name))
+    problems.raise_all()
     return tuple(sorted(unlearnt))
 
 

@@ -1,6 +1,6 @@
 """Effects to regulatory influence scores (RIS), and RIS to bigWig."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +8,7 @@ import pandas as pd
 import pyBigWig
 
 from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.genome.textfile import numbered_lines
 from darkregulome.io.atomic import atomic_path
 from darkregulome.io.paths import require_file
 from darkregulome.io.schemas import RIS
@@ -150,16 +151,14 @@ def mean_of_overlaps(starts, ends, values) -> tuple[np.ndarray, np.ndarray, np.n
 
 def read_contig_lengths(fai: str | Path) -> dict[str, int]:
     """Contig lengths of a FASTA index (.fai), in its order."""
-    return dict(_fai_rows(Path(fai)))
-
-
-def _fai_rows(path: Path) -> Iterator[tuple[str, int]]:
-    require_file(path, "make it with samtools faidx")
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), start=1):
+    require_file(fai, "make it with samtools faidx")
+    lengths: dict[str, int] = {}
+    for number, line in numbered_lines(fai):
         fields = line.split("\t")
         if len(fields) < 2 or not fields[1].isdecimal():
-            raise InputError.at(f"{path}:{number}", "is not a line of a FASTA index", "make it with samtools faidx")
-        yield fields[0], int(fields[1])
+            raise InputError.at(f"{fai}:{number}", "is not a line of a FASTA index", "make it with samtools faidx")
+        lengths[fields[0]] = int(fields[1])
+    return lengths
 
 
 def _check_contigs(scored: pd.DataFrame, lengths: Mapping[str, int]) -> None:

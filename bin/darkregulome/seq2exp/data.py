@@ -134,7 +134,7 @@ class ExpressionWindows:
             if name in self.config.log10_signals:
                 np.log10(track + 1, out=track)
         signals = np.stack(values) if values else np.zeros((0, end - start), np.float32)
-        window = Window(codes, signals, None if self._peaks is None else _painted(self._peaks, chrom, start, end))
+        window = Window(codes, signals, None if self._peaks is None else covered_bases(self._peaks, chrom, start, end))
         if len(self._cache) < self._room:
             self._cache[key] = window
         return window
@@ -205,7 +205,8 @@ def read_intervals(path: Path, contigs: Contigs) -> dict[str, np.ndarray]:
     return {str(name): group[["start", "end"]].to_numpy().T for name, group in table.groupby("chrom")}
 
 
-def _painted(intervals: Mapping[str, np.ndarray], chrom: str, start: int, end: int) -> np.ndarray:
+def covered_bases(intervals: Mapping[str, np.ndarray], chrom: str, start: int, end: int) -> np.ndarray:
+    """Which bases of ``[start, end)`` lie in intervals, which are as of `read_intervals`: bool, (end - start,)."""
     covered = np.zeros(end - start, bool)
     starts, ends = intervals.get(chrom, np.zeros((2, 0), int))
     for index in np.flatnonzero((starts < end) & (ends > start)).tolist():

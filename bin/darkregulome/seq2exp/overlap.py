@@ -17,6 +17,7 @@ from darkregulome.errors import InputError
 from darkregulome.genome.contigs import Contigs
 from darkregulome.io.schemas import ELEMENTS
 from darkregulome.io.tables import read_table
+from darkregulome.seq2exp.data import covered_bases
 
 NULL = (
     "Null: each gene's intervals beside the mask of another gene, in the direction of the genes, so that what all "
@@ -40,12 +41,8 @@ def coverage(intervals: Mapping[str, np.ndarray], masks: pd.DataFrame) -> np.nda
     `intervals` are starts and ends by contig, (2, count).
     """
     size = len(masks["mask"].iloc[0])
-    found = np.zeros((len(masks), size))
-    for row, (chrom, start) in enumerate(zip(masks["chrom"], masks["start"], strict=True)):
-        starts, ends = intervals.get(chrom, np.zeros((2, 0), int))
-        for index in np.flatnonzero((starts < start + size) & (ends > start)):
-            found[row, max(0, starts[index] - start) : ends[index] - start] = 1
-    return found
+    places = zip(masks["chrom"], masks["start"], strict=True)
+    return np.stack([covered_bases(intervals, chrom, start, start + size) for chrom, start in places]).astype(float)
 
 
 def painted(elements: pd.DataFrame, column: str, masks: pd.DataFrame) -> np.ndarray:

@@ -5,11 +5,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
-import pysam
 import torch
 
 from darkregulome.errors import InputError
 from darkregulome.genome.bases import N_CODE, base_codes, reverse_complement_codes
+from darkregulome.genome.reference import fasta_records
 
 _ONE_HOT = np.vstack([np.eye(4, dtype=np.float32), np.zeros((1, 4), dtype=np.float32)])
 """A row a base code; N is all zeros, as output models read it."""
@@ -30,16 +30,10 @@ def read_codes(fastas: Sequence[Path]) -> dict[str, np.ndarray]:
     """Base codes of every contig of one or several FASTA files (plain or bgzipped); U counts as T."""
     codes: dict[str, np.ndarray] = {}
     for path in fastas:
-        try:
-            with pysam.FastxFile(str(path)) as records:
-                for record in records:
-                    if record.name in codes:
-                        raise InputError.at(
-                            path, f"contig {record.name!r} is given twice", "rename or drop one of them"
-                        )
-                    codes[str(record.name)] = base_codes(record.sequence or "", rna=True)
-        except OSError as error:
-            raise InputError.at(path, f"cannot be read ({error})", "give a FASTA file, plain or gzipped") from error
+        for name, sequence in fasta_records(path):
+            if name in codes:
+                raise InputError.at(path, f"contig {name!r} is given twice", "rename or drop one of them")
+            codes[name] = base_codes(sequence, rna=True)
     if not codes:
         raise InputError.at(fastas[0] if fastas else "--fasta", "holds no sequence", "give a FASTA with sequences")
     return codes
@@ -47,13 +41,11 @@ def read_codes(fastas: Sequence[Path]) -> dict[str, np.ndarray]:
 
 def read_repeats(fastas: Sequence[Path]) -> dict[str, np.ndarray]:
     """Which bases are soft-masked (lower case), by contig: bool, shape (length,)."""
-    repeats: dict[str, np.ndarray] = {}
-    for path in fastas:
-        with pysam.FastxFile(str(path)) as records:
-            for record in records:
-                letters = np.frombuffer((record.sequence or "").encode("ascii", "replace"), dtype=np.uint8)
-                repeats[str(record.name)] = letters >= ord("a")
-    return repeats
+    records = (record for path in fastas for record in fasta_records(path))
+    return {
+        name: np.frombuffer(sequence.encode("ascii", "replace"), dtype=np.uint8) >= ord("a")
+        for name, sequence in records
+    }
 
 
 def split_contigs(

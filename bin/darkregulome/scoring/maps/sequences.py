@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pysam
 
 from darkregulome.errors import InputError
 from darkregulome.genome.bed import bed_intervals
-from darkregulome.genome.reference import Reference
+from darkregulome.genome.reference import Reference, fasta_records
 from darkregulome.genome.sequence import dinucleotide_shuffle, n_fraction, reverse_complement
-from darkregulome.genome.textfile import compression
 
 _RNA = str.maketrans("Uu", "TT")
 
@@ -110,17 +108,10 @@ def sequences_of_fasta(path: str | Path) -> Iterator[Sequence]:
     ------
     InputError : the file is absent, damaged, or holds no sequence.
     """
-    compression(Path(path))
     seen: set[str] = set()
-    try:
-        with pysam.FastxFile(str(path)) as records:
-            for record in records:
-                bases = (record.sequence or "").upper().translate(_RNA)
-                name = str(record.name)
-                status = "duplicate" if name in seen else "ok"
-                seen.add(name)
-                yield Sequence(name, name, 0, len(bases), "+", bases, status)
-    except (OSError, ValueError) as error:
-        raise InputError.at(path, f"cannot be read ({error})", "give a FASTA file, plain or gzipped") from error
+    for name, letters in fasta_records(path):
+        bases = letters.upper().translate(_RNA)
+        yield Sequence(name, name, 0, len(bases), "+", bases, "duplicate" if name in seen else "ok")
+        seen.add(name)
     if not seen:
         raise InputError.at(path, "holds no sequence", "give a FASTA with sequences")

@@ -12,6 +12,7 @@ from pandas.api.types import is_float_dtype
 
 from darkregulome.errors import InputError
 from darkregulome.genome.bigwig import bigwig_means
+from darkregulome.genome.contigs import bare_contig
 from darkregulome.io.paths import require_file
 from darkregulome.io.tables import read_table
 from darkregulome.stats.evaluation import (
@@ -123,7 +124,7 @@ def join(
     for name, table in ((scored, scores), (where, truth)):
         if missing := [column for column in on if column not in table]:
             raise InputError.at(name, f"lacks the column {missing[0]!r}", "name the columns to join --on")
-    left, right = _with_text_keys(scores, on), _with_text_keys(truth.drop_duplicates(list(on)), on)
+    left, right = _with_text_keys(scores, on), _with_text_keys(truth, on).drop_duplicates(list(on))
     fresh = [*on, *(column for column in right if column not in left)]
     joined = left.merge(right[fresh], on=list(on), how="inner", validate="many_to_one")
     if joined.empty:
@@ -135,7 +136,7 @@ def _with_text_keys(table: pd.DataFrame, on: Sequence[str]) -> pd.DataFrame:
     """Keys as text; ``chr1`` and ``1`` are one contig, and 5.0 is 5, as pandas reads a column with gaps."""
     keys = {column: _whole(table[column]).astype(str) for column in on}
     if "chrom" in keys:
-        keys["chrom"] = keys["chrom"].str.removeprefix("chr")
+        keys["chrom"] = keys["chrom"].map(bare_contig)
     return table.assign(**keys)
 
 
