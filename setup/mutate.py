@@ -7,13 +7,14 @@ own with the tests that are about it; the scores go to docs/mutation.md, the sur
 """
 
 import argparse
+import ast
+import difflib
 import json
 import random
-import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,21 +25,30 @@ BEGIN, END = "<!-- scores: written by make mutate -->", "<!-- end of scores -->"
 
 ROOMS = {
     "stats": ("test_stats_*.py",),
-    "claims": ("test_claims*.py", "test_stats_*.py", "test_diagnosis_*.py"),
+    "claims": ("test_stats_*.py", "test_claims*.py", "test_diagnosis_genes.py", "test_diagnosis_cross_check.py"),
     "elements": ("test_elements_*.py", "test_scripts_prepare.py", "test_check_inputs.py"),
-    "genome": ("test_genome_*.py", "test_elements_*.py", "test_fuzz_parsers.py"),
-    "edits": ("test_edits_*.py", "test_scoring_*.py", "test_variants_scores.py", "test_maps_make.py"),
+    "genome": ("test_genome*.py", "test_elements_*.py", "test_fuzz_parsers.py"),
+    "edits": ("test_edits_*.py", "test_scoring_elements.py", "test_variants_scores.py", "test_maps_make.py"),
 }
 """Tests by the room of bin/darkregulome that they are about."""
 
-KILLED, SURVIVED, UNTESTED, TIMED_OUT = 1, 0, 33, (24, 36, -24)
-PROSE = re.compile(r"""^[-+].*?["'].*\s.*["']""")
+SURVIVED = (0, 5, 33)
+"""Exit codes where all tests passed, no test ran, and no test reaches the function; all others are of a mutant that
+failed a test, or that ran out of time or memory."""
+TEST_SECONDS = 15
+"""A mutant meets its tests from the fastest on, until they have taken this long: the slow ones repeat the fast ones at
+a larger scale, and a mutant that only they would kill counts as a survivor."""
+
+NO_RESULT = ("dtype", "strict")
+"""Arguments that guard a type or a length, and change no number that is right."""
+MESSAGES = ("InputError", "NotTestable")
+"""What is raised with a text that people read."""
 
 CONFIG = """\
 [tool.mutmut]
 source_paths = ["src/"]
 only_mutate = ["src/darkregulome/{room}/*"]
-also_copy = ["tests/", "bin/", "assets/", "docs/"]
+also_copy = ["tests/", "bin/", "assets/", "docs/", "conftest.py"]
 pytest_add_cli_args = ["-p", "no:cacheprovider", "-m", "not heavy and not pipeline"]
 pytest_add_cli_args_test_selection = {tests}
 process_isolation = "forkserver"
@@ -48,37 +58,53 @@ pythonpath = ["src", "tests", "tests/support"]
 markers = ["pipeline: runs a real Nextflow", "heavy: minutes long"]
 """
 
+FAST_FIRST = f"""\
+import json, pathlib
+
+def pytest_collection_modifyitems(config, items):
+    timed = pathlib.Path("mutmut-stats.json")
+    seconds = json.loads(timed.read_text())["duration_by_test"] if timed.is_file() else {{}}
+    if not all(item.nodeid in seconds for item in items):
+        return  # they are being timed
+    items.sort(key=lambda item: seconds[item.nodeid])
+    spent, taken = 0.0, 0
+    while taken < len(items) and spent < {TEST_SECONDS}:
+        spent += seconds[items[taken].nodeid]
+        taken += 1
+    del items[taken:]
+"""
+
 
 @dataclass(frozen=True)
 class Score:
-    """Mutants of a room: how many were tried, killed, and changed only the wording of a message."""
+    """Mutants of a room that could change a result, and how many of them were tried and killed."""
 
     room: str
     mutants: int
     tried: int
     killed: int
-    wording: int
 
     @property
     def share(self) -> float:
-        """Share of the mutants tried that tests kill; those of wording alone do not count."""
-        return self.killed / max(self.tried - self.wording, 1)
+        """Share of the mutants tried that tests kill."""
+        return self.killed / max(self.tried, 1)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rooms", nargs="*", default=list(ROOMS), choices=list(ROOMS))
     parser.add_argument("--sample", type=int, default=0, help="mutants per room, drawn at random; 0: all")
+    parser.add_argument("--seed", default="", help="another one draws another sample")
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
-    scores = [test_room(room, options.sample, options.jobs) for room in options.rooms]
+    scores = [test_room(room, options.sample, options.seed, options.jobs) for room in options.rooms]
     for score in scores:
         print(row(score))
     write_scores(scores)
 
 
-def test_room(room: str, sample: int, jobs: int) -> Score:
-    """Mutate one room and run its tests on every mutant (or on a random sample of them)."""
+def test_room(room: str, sample: int, seed: str, jobs: int) -> Score:
+    """Mutate one room and run its tests on every mutant that counts (or on a random sample of them)."""
     folder = SCRATCH / room
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -90,23 +116,30 @@ def test_room(room: str, sample: int, jobs: int) -> Score:
         shutil.copy2(script, folder / "bin")
     tests = sorted({f"tests/{path.name}" for pattern in ROOMS[room] for path in (ROOT / "tests").glob(pattern)})
     (folder / "pyproject.toml").write_text(CONFIG.format(room=room, tests=json.dumps(tests)))
+    (folder / "conftest.py").write_text(FAST_FIRST)
+    # A name that no mutant has: mutants are made and tests are timed, and none is run.
+    mutmut(folder, "run", "--max-children", str(jobs), "darkregulome.none", check=False)
+    changes = {name: change for name, change in changes_of(folder) if can_matter(*change)}
+    names = sorted(changes)
+    if not names:
+        sys.exit(f"error: mutmut made no mutant in {folder}: run it there to see why")
     if sample:
-        # A name that no mutant has: mutants are made and tests are timed, and none is run.
-        mutmut(folder, "run", "--max-children", str(jobs), "darkregulome.none", check=False)
-        names = sorted(exit_codes(folder))
-        chosen = random.Random(room).sample(names, min(sample, len(names)))
-        mutmut(folder, "run", "--max-children", str(jobs), *chosen)
-    else:
-        mutmut(folder, "run", "--max-children", str(jobs))
-    return judge(room, folder)
+        names = random.Random(room + seed).sample(names, min(sample, len(names)))
+    mutmut(folder, "run", "--max-children", str(jobs), *names)
+    codes = exit_codes(folder)
+    survivors = [name for name in names if codes[name] in SURVIVED]
+    with open(SCRATCH / f"{room}.diff", "w") as handle:
+        for name in survivors:
+            handle.write("\n".join([f"# {name} {codes[name]}", *changed_lines(*changes[name]), ""]))
+    return Score(room, len(changes), len(names), len(names) - len(survivors))
 
 
-def mutmut(folder: Path, *words: str, check: bool = True) -> str:
-    """What mutmut prints, run in `folder`."""
+def mutmut(folder: Path, *words: str, check: bool = True) -> None:
+    """Run mutmut in `folder`."""
     done = subprocess.run(["mutmut", *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    (folder / "mutmut.log").write_text(done.stdout)
     if check and done.returncode:
         sys.exit(f"error: mutmut {words[0]} failed in {folder}:\n{done.stdout[-3000:]}")
-    return done.stdout
 
 
 def exit_codes(folder: Path) -> dict[str, int | None]:
@@ -117,35 +150,83 @@ def exit_codes(folder: Path) -> dict[str, int | None]:
     return codes
 
 
-def judge(room: str, folder: Path) -> Score:
-    """Count the mutants of a room, and write the survivors' changes beside it."""
-    codes = exit_codes(folder)
-    tried = {name: code for name, code in codes.items() if code is not None}
-    survivors = [name for name, code in tried.items() if code in (SURVIVED, UNTESTED)]
-    wording = 0
-    with open(SCRATCH / f"{room}.diff", "w") as handle:
-        for name in survivors:
-            change = changed_lines(mutmut(folder, "show", name))
-            if only_wording(change):
-                wording += 1
-                continue
-            handle.write("\n".join([f"# {name}", *change, ""]))
-    return Score(room, len(codes), len(tried), len(tried) - len(survivors), wording)
+def changes_of(folder: Path) -> Iterator[tuple[str, tuple[ast.AST, ast.AST]]]:
+    """Each mutant's name, and the function before and after its change."""
+    source = folder / "mutants" / "src"
+    for path in sorted(source.rglob("*.py")):
+        text = path.read_text()
+        if "__mutmut_orig" not in text:
+            continue
+        module = ".".join(path.relative_to(source).with_suffix("").parts)
+        functions = {node.name: node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)}
+        for name, node in functions.items():
+            stem, _, number = name.rpartition("__mutmut_")
+            if number.isdigit():
+                yield f"{module.removesuffix('.__init__')}.{name}", (functions[f"{stem}__mutmut_orig"], node)
 
 
-def changed_lines(diff: str) -> list[str]:
-    return [line for line in diff.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
+def can_matter(before: ast.AST, after: ast.AST) -> bool:
+    """Whether a change could change a result, as far as a rule can say.
+
+    It cannot where it changes or leaves out an argument `dtype` or `strict`, spells ``float("nan")`` or the kind of a
+    sort in other letters, or is to the wording of a message: an argument of what is raised, the letters of an f-string,
+    or a text with blanks.
+    """
+    parents, one, two = _difference(before, after)
+    inside = parents[-1] if parents else before
+    if any(isinstance(node, ast.keyword) and node.arg in NO_RESULT for node in (*parents, one)):
+        return False
+    if isinstance(one, ast.Call) and isinstance(two, ast.Call):
+        left_out = {word.arg for word in one.keywords} - {word.arg for word in two.keywords}
+        if len(one.args) == len(two.args) and left_out & set(NO_RESULT):
+            return False
+    if any(isinstance(node, ast.Raise) for node in (*parents, one)):
+        return False
+    calls = [ast.unparse(node.func) for node in (*parents, one) if isinstance(node, ast.Call)]
+    if any(name.split(".")[0] in MESSAGES for name in calls):
+        return False
+    if isinstance(one, ast.Constant) and isinstance(one.value, str):
+        same_letters = isinstance(two, ast.Constant) and str(two.value).lower() == one.value.lower()
+        if same_letters and ("float" in calls or (isinstance(inside, ast.keyword) and inside.arg == "kind")):
+            return False
+        if " " in one.value.strip() or any(isinstance(node, ast.JoinedStr) for node in parents):
+            return False
+    return True
 
 
-def only_wording(change: Sequence[str]) -> bool:
-    """Whether the two sides differ only inside a text with blanks: a message for people."""
-    bare = [re.sub(r"""f?("[^"]*"|'[^']*')""", '""', line[1:]) for line in change]
-    return len(bare) == 2 and bare[0] == bare[1] and all(PROSE.match(line) for line in change)
+def _difference(before: ast.AST, after: ast.AST) -> tuple[list[ast.AST], ast.AST, ast.AST]:
+    """The smallest part that holds all that differs, before and after, and what it is in, from the outside in."""
+    parents: list[ast.AST] = []
+    while type(before) is type(after):
+        differing = []
+        for (field, one), (_, two) in zip(ast.iter_fields(before), ast.iter_fields(after), strict=True):
+            ones, twos = (side if isinstance(side, list) else [side] for side in (one, two))
+            if len(ones) != len(twos):
+                return parents, before, after
+            differing += [
+                pair
+                for pair in zip(ones, twos, strict=True)
+                if field not in ("name", "ctx") and _dumped(pair[0]) != _dumped(pair[1])
+            ]
+        if len(differing) != 1 or not all(isinstance(side, ast.AST) for side in differing[0]):
+            return parents, before, after
+        parents.append(before)
+        before, after = differing[0]
+    return parents, before, after
+
+
+def _dumped(node: object) -> str:
+    return ast.dump(node) if isinstance(node, ast.AST) else repr(node)
+
+
+def changed_lines(before: ast.AST, after: ast.AST) -> list[str]:
+    """What differs, as lines of code."""
+    one, two = (ast.unparse(node).splitlines()[1:] for node in (before, after))
+    return [line for line in difflib.unified_diff(one, two, n=0, lineterm="") if line[:3] not in ("---", "+++")]
 
 
 def row(score: Score) -> str:
-    counted = score.tried - score.wording
-    return f"| {score.room} | {score.mutants} | {counted} | {score.killed} | {100 * score.share:.0f} % |"
+    return f"| {score.room} | {score.mutants} | {score.tried} | {score.killed} | {100 * score.share:.0f} % |"
 
 
 def write_scores(scores: Iterable[Score]) -> None:
