@@ -50,8 +50,8 @@ def test_a_draw_is_the_textbook_value_of_the_repeated_rows(statistic, seed):
 
 
 def test_the_statistics_have_the_names_of_the_files():
-    assert LABEL_STATISTICS == {"auroc": auroc, "auprc": auprc}
-    assert MEASURE_STATISTICS == {"spearman": spearman, "pearson": pearson}
+    assert {"auroc": auroc, "auprc": auprc} == LABEL_STATISTICS
+    assert {"spearman": spearman, "pearson": pearson} == MEASURE_STATISTICS
 
 
 def test_a_draw_without_both_labels_or_without_spread_has_no_value():

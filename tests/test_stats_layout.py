@@ -101,7 +101,7 @@ def test_geometric_autocorrelation_ends_where_it_is_nothing():
     assert values == pytest.approx([0.5**lag for lag in range(20)])
     assert geometric(0.999, lags=7) == pytest.approx([0.999**lag for lag in range(7)])
     assert len(geometric(0.999)) == 400
-    assert RUNS == geometric(0.6)
+    assert geometric(0.6) == RUNS
 
 
 def test_noise_has_the_autocorrelation_asked_for_and_nothing_across_loci():
