@@ -40,8 +40,8 @@ def main(
     from darkregulome.io.provenance import provenance
     from darkregulome.io.tables import write_json
     from darkregulome.plots.dependencies import draw_agreement, draw_map
-    from darkregulome.report.dependencies import ShownMap, dependency_sections
-    from darkregulome.report.sections import write_sections
+    from darkregulome.report.content import write_sections
+    from darkregulome.report.dependencies import ReportMap, dependency_sections
     from darkregulome.scoring.maps.calls import Settings
     from darkregulome.scoring.maps.judge import call_folder, compare_folders
 
@@ -64,7 +64,7 @@ def main(
                 pairs = [pair for stem in item.calls.stems for pair in stem.pairs]
                 name = str(item.stored.row["sequence"])
                 draw_map(item.stored.values, f"{name}, {model}", place / "figures", f"map_{number}", boxes, pairs)
-                shown.append(ShownMap(model, item.stored.row, item.stored.values, item.stored.bases, boxes, pairs))
+                shown.append(ReportMap(model, item.stored.row, item.stored.values, item.stored.bases, boxes, pairs))
         compared = compare_folders(list(folders.values()), comparisons, seed)
         if compared:
             draw_agreement(compared, partial / "figures")

@@ -38,8 +38,9 @@ def regulome(
     figures: Annotated[Files, typer.Option(help="Folders of PNG figures; repeat or use commas.")] = None,
 ) -> None:
     """Verdicts first, then planted against found, figures, agreement of models, cross-checks and what failed."""
-    from darkregulome.report.read import read_findings
-    from darkregulome.report.sections import report_sections, write_sections
+    from darkregulome.report.content import write_sections
+    from darkregulome.report.findings import read_findings
+    from darkregulome.report.regulome import report_sections
 
     findings = read_findings(
         diagnosis,
@@ -64,9 +65,9 @@ def embeddings(
     logos: Annotated[Files, typer.Option(help="Folders of draw_logos.py, named for the models.")] = None,
 ) -> None:
     """Embedded windows, and logos."""
+    from darkregulome.report.content import write_sections
     from darkregulome.report.embeddings import embedding_sections, read_embeddings
     from darkregulome.report.figures import find_figures
-    from darkregulome.report.sections import write_sections
 
     if not embeddings and not logos:
         raise InputError.at("--embeddings and --logos", "are both missing", "give one of them")
@@ -83,7 +84,7 @@ def training(
     overlap: Annotated[Path | None, typer.Option(help="overlap.json of apply_seq2exp.py.")] = None,
 ) -> None:
     """Checkpoints of train_lm.py or train_seq2exp.py, and the measures of Seq2Exp."""
-    from darkregulome.report.sections import write_sections
+    from darkregulome.report.content import write_sections
     from darkregulome.report.training import read_trainings, training_sections
 
     write_sections(training_sections(read_trainings(checkpoint), metrics, overlap), outdir)
@@ -100,7 +101,7 @@ def variants(
     evaluation: Annotated[Files, typer.Option(help="Folders of evaluate_scores.py, named for the models.")] = None,
 ) -> None:
     """Scored variants, and how good the scores are."""
-    from darkregulome.report.sections import write_sections
+    from darkregulome.report.content import write_sections
     from darkregulome.report.variants import read_evaluations, variant_sections
     from darkregulome.scoring.variants.summary import summarise
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.stats import spearmanr
 
-from darkregulome.report.dependencies import MOST_CELLS, ShownMap, binned, maps_section
+from darkregulome.report.dependencies import MOST_CELLS, ReportMap, binned, maps_section
 from darkregulome.scoring.maps.calls import (
     Controls,
     Patches,
@@ -234,7 +234,7 @@ def test_long_maps_are_binned_for_the_report_and_names_cannot_break_out():
     assert cells.shape == (125, 125)
     assert cells[3, 7] == values[12:16, 28:32].max()
     row = {"sequence": "</script><b>", "chrom": "</script>", "start": 0, "end": 500, "strand": "+"}
-    section = maps_section([ShownMap("m", row, values, "A" * 500)])
+    section = maps_section([ReportMap("m", row, values, "A" * 500)])
     assert "<b>" not in section.data
     assert section.data.count("</script>") == 1
     assert len(section.data) < 5000 + 4 / 3 * MOST_CELLS**2

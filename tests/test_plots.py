@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from darkregulome.plots.agreement import layers_figure, overlap_figure
-from darkregulome.plots.cross_check import conservation_figure, eqtl_figure
 from darkregulome.plots.diagnosis import (
     classes_figure,
     effects_figure,
@@ -38,8 +37,6 @@ def test_nothing_to_draw_is_no_figure():
     assert effects_figure([]) is None
     assert overlap_figure(pd.DataFrame()) is None
     assert layers_figure({"none": {"n": 5}, "shared": {"n": 0}}) is None
-    assert eqtl_figure({"claims": []}) is None
-    assert conservation_figure({"claims": []}, pd.DataFrame()) is None
 
 
 def test_a_negative_share_is_drawn_as_nothing_and_bars_stay_in_order():

@@ -1,10 +1,13 @@
 """The report: what a reader must find in it, and what must never get into it."""
 
 import json
+import re
 import subprocess
 import sys
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 
 import matplotlib
 import pytest
@@ -15,12 +18,18 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import yaml
 
+from darkregulome import claims
+from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
+from darkregulome.plots.style import save
 from darkregulome.report import markup
-from darkregulome.report.figures import find_figures, grouped_figures
-from darkregulome.report.read import read_findings
-from darkregulome.report.records import ModelCard, Truth
-from darkregulome.report.sections import Findings, card_statement, planted_section, report_sections
+from darkregulome.report.content import Section
+from darkregulome.report.figures import figure_sections, find_figures
+from darkregulome.report.findings import Findings, read_findings
+from darkregulome.report.records import Diagnosis, ModelCard, Truth
+from darkregulome.report.regulome import report_sections
+from darkregulome.report.regulome.methods import FITS
+from darkregulome.report.regulome.models import card_statement
 from script_runner import run_script
 
 CONFIG = ROOT / "assets" / "multiqc_config.yml"
@@ -128,18 +137,21 @@ def write_run(tmp_path: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(record))
     (tmp_path / "failed_loci.tsv").write_text("locus\treason\nBROKEN1\tTSS past the end of the contig\n")
-    for name in ("horizon_demo-caduceus", "horizon_null_demo-caduceus", "ladder_demo-caduceus", "class_means"):
-        draw(tmp_path / "figures" / f"{name}.png")
+    for name, title in (("horizon", "RIS against distance"), ("nulls", "Nulls"), ("shares", "Variance shares")):
+        draw(tmp_path / "figures" / f"{name}.png", title, f"The caption of {name}.")
     return tmp_path
 
 
-def draw(path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def draw(path: Path, title: str = "", caption: str = "") -> None:
+    """A figure as the stages draw it, or as anybody does, without title and caption."""
     figure, axes = plt.subplots(figsize=(4, 3))
     axes.plot([0, 1, 2], [0, 1, 4])
     axes.set_title(path.stem)
-    figure.savefig(path, dpi=60)
-    plt.close(figure)
+    save(figure, path.parent, path.stem, title, caption)
+
+
+def sections_by_id(findings: Findings) -> dict[str, Section]:
+    return {section.id: section for section in report_sections(findings)}
 
 
 def arguments(folder: Path) -> list[str]:
@@ -199,7 +211,12 @@ def test_the_script_writes_every_section_and_multiqc_orders_them_all(run_folder)
     written = {content["id"] for content in sections_of(run_folder).values()}
     order = yaml.safe_load(CONFIG.read_text())["custom_content"]["order"]
     assert written <= set(order)
-    assert {"darkregulome_verdicts", "darkregulome_planted", "darkregulome_shares", "darkregulome_horizon"} <= written
+    assert {
+        "darkregulome_verdicts",
+        "darkregulome_planted",
+        "darkregulome_shares",
+        "darkregulome_figures_nulls",
+    } <= written
     assert {
         "darkregulome_cross_checks",
         "darkregulome_models",
@@ -251,17 +268,17 @@ def test_planted_claims_are_ticked_crossed_or_named_as_untested(run_folder):
 
 
 def test_an_expected_claim_that_was_not_tested_is_no_success():
-    html = planted_section(Truth.model_validate(truth_record()), []).data
+    findings = Findings(Diagnosis(claims=[]), truth=Truth.model_validate(truth_record()))
+    html = sections_by_id(findings)["planted"].data
     assert "0 of 3 as planted, 3 not tested" in html
     assert "✓ as planted" not in html
 
 
 @pytest.mark.parametrize(("verdict", "right"), [("collapses", True), ("absent", True), ("survives", False)])
-def test_nothing_may_survive_where_nothing_was_planted(tmp_path, verdict, right):
+def test_nothing_may_survive_where_nothing_was_planted(verdict, right):
     record = {"claims": [claim("horizon", "demo-caduceus", verdict)]}
-    (tmp_path / "diagnosis.json").write_text(json.dumps(record))
-    claims = read_findings(tmp_path / "diagnosis.json").claims
-    html = planted_section(Truth.model_validate(truth_record(planted=False)), claims).data
+    findings = Findings(Diagnosis.model_validate(record), truth=Truth.model_validate(truth_record(planted=False)))
+    html = sections_by_id(findings)["planted"].data
     assert ("✓ as planted" in html) is right
     assert ("✗ differs" in html) is not right
 
@@ -301,14 +318,13 @@ def test_a_diagnosis_alone_makes_a_report(tmp_path):
 
 def test_a_run_without_a_claim_still_says_so(tmp_path):
     (tmp_path / "diagnosis.json").write_text('{"claims": []}')
-    sections = report_sections(read_findings(tmp_path / "diagnosis.json"))
-    assert [section.id for section in sections] == ["verdicts", "methods"]
+    assert sections_by_id(read_findings(tmp_path / "diagnosis.json")).keys() == {"verdicts", "methods"}
 
 
 def test_missing_numbers_are_dashes_and_not_nan(tmp_path):
     empty = {"claim": "horizon", "model": "m", "raw": {"effect": None, "q": None}, "residual": {}, "verdict": "absent"}
     (tmp_path / "diagnosis.json").write_text(json.dumps({"claims": [empty]}))
-    html = report_sections(read_findings(tmp_path / "diagnosis.json"))[0].data
+    html = sections_by_id(read_findings(tmp_path / "diagnosis.json"))["verdicts"].data
     row = next(row for row in Rows(html).rows if row[1:2] == ["m"])
     assert row[2:4] == ["–q = –", "–q = –"]
     assert "nan" not in html.lower().replace("content", "")
@@ -354,8 +370,7 @@ def test_an_empty_failure_table_says_that_nothing_failed(tmp_path):
     (tmp_path / "none.tsv").write_text("locus\treason\n")
     (tmp_path / "empty.tsv").write_text("")
     failed = [tmp_path / "none.tsv", tmp_path / "empty.tsv"]
-    sections = report_sections(read_findings(tmp_path / "diagnosis.json", failed=failed))
-    assert "Nothing failed" in next(section.data for section in sections if section.id == "failed")
+    assert "Nothing failed" in sections_by_id(read_findings(tmp_path / "diagnosis.json", failed=failed))["failed"].data
 
 
 def test_what_was_not_tested_or_not_scored_is_said_with_its_reason(tmp_path):
@@ -363,33 +378,96 @@ def test_what_was_not_tested_or_not_scored_is_said_with_its_reason(tmp_path):
     record["not_tested"] = [{"claim": "class_hierarchy", "model": "demo-hyena", "reason": "one class only"}]
     record["models"]["demo-hyena"] |= {"without_score": {"n_masked": 12345, "failed": 0}}
     (tmp_path / "diagnosis.json").write_text(json.dumps(record))
-    sections = {section.id: section.data for section in report_sections(read_findings(tmp_path / "diagnosis.json"))}
-    assert Rows(sections["verdicts"]).rows[-1][1:] == ["demo-hyena", "one class only"]
-    assert Rows(sections["failed"]).rows[1:] == [["demo-hyena", "n_masked", "12,345"]]
+    sections = sections_by_id(read_findings(tmp_path / "diagnosis.json"))
+    assert Rows(sections["verdicts"].data).rows[-1][1:] == ["demo-hyena", "one class only"]
+    assert Rows(sections["failed"].data).rows[1:] == [["demo-hyena", "n_masked", "12,345"]]
 
 
-def test_overlaps_and_layers_are_told(run_folder):
+def test_overlaps_and_layers_are_reported(run_folder):
     findings = read_findings(run_folder / "diagnosis.json", decomposition=run_folder / "decomposition.json")
-    sections = {section.id: section.data for section in report_sections(findings)}
-    rows = Rows(sections["list_overlap"]).rows
+    sections = sections_by_id(findings)
+    rows = Rows(sections["list_overlap"].data).rows
     assert len(rows) == 7
     assert rows[1] == ["demo-caduceus × demo-hyena", "RIS", "180", "60", "18", "0.26 [0.2, 0.3]", "0.0020"]
-    assert Rows(sections["layers"]).rows[1][2:] == ["12", "9", "4.2 kb", "cCRE: 12"]
+    assert Rows(sections["layers"].data).rows[1][2:] == ["12", "9", "4.2 kb", "cCRE: 12"]
 
 
-def test_a_figure_of_a_null_is_a_null_whatever_it_is_the_null_of(tmp_path):
-    for name in ("horizon", "horizon_null", "class_ladder", "eqtl_null", "variance_shares", "top_list", "strange"):
-        draw(tmp_path / f"{name}.png")
-    groups = {name: [path.stem for path in paths] for name, paths in grouped_figures(find_figures([tmp_path])).items()}
-    assert groups == {
-        "horizon": ["horizon"],
-        "nulls": ["horizon_null"],
-        "ladder": ["class_ladder"],
-        "cross_check_figures": ["eqtl_null"],
-        "shares": ["variance_shares"],
-        "lists": ["top_list"],
-        "other_figures": ["strange"],
+def test_figures_stand_under_the_title_that_is_written_in_them(tmp_path):
+    captions = {"layers": "Elements in each layer, ρ > 0.", "overlap": "Both."}
+    for name, caption in captions.items():
+        draw(tmp_path / f"{name}.png", "Top lists", caption)
+    draw(tmp_path / "alone.png", "Nulls", "As the null would have it.")
+    draw(tmp_path / "strange.png")
+    sections = {section.title: section for section in figure_sections(find_figures([tmp_path]))}
+    assert {title: section.id for title, section in sections.items()} == {
+        "Nulls": "figures_nulls",
+        "Top lists": "figures_top_lists",
+        "Further figures": "figures_further_figures",
     }
+    assert sections["Nulls"].description == "As the null would have it."
+    assert re.findall("<figcaption>(.*)</figcaption>", unescape(sections["Top lists"].data)) == [*captions.values()]
+    assert 'alt="strange"' in sections["Further figures"].data
+    assert (tmp_path / "alone.svg").read_text().count("As the null would have it.") == 1
+
+
+def test_a_figure_that_can_be_pointed_at_is_not_shown_as_a_picture_too(run_folder):
+    findings = read_findings(run_folder / "diagnosis.json", figures=[run_folder / "figures"])
+    ids = sections_by_id(findings).keys()
+    assert {"shares", "figures_nulls"} <= ids
+    assert "figures_variance_shares" not in ids
+
+
+def test_a_title_in_a_figure_cannot_name_a_file_elsewhere(tmp_path):
+    draw(tmp_path / "a.png", "../../" + HOSTILE, HOSTILE)
+    (section,) = figure_sections(find_figures([tmp_path]))
+    assert set(section.id) <= set("abcdefghijklmnopqrstuvwxyz_")
+    assert "<script" not in json.dumps(section.content())
+
+
+def methods_of(**parameters) -> str:
+    record = diagnosis_record()
+    findings = Findings(Diagnosis.model_validate(record | {"parameters": record["parameters"] | parameters}))
+    return " ".join(sections_by_id(findings)["methods"].data.split())
+
+
+def test_the_methods_are_those_of_the_run():
+    usual, other = methods_of(), methods_of(residualize="splines", null="free", alpha=0.01, bootstrap=200)
+    assert "a linear regression" in usual
+    assert "rotated along its elements" in usual
+    assert "below 0.05" in usual
+    assert "a linear regression" not in other
+    assert "a regression on splines of the features" in other
+    assert "are rotated" not in other
+    assert "are shuffled among its elements" in other
+    assert "below 0.01" in other
+    assert "(200 samples)" in other
+
+
+def test_every_way_of_taking_features_out_is_named_in_the_methods():
+    assert set(get_args(Settings.model_fields["residualize"].annotation)) == set(FITS)
+
+
+def test_the_methods_name_verdicts_in_the_order_in_which_they_are_decided():
+    html = methods_of()
+    places = [html.index(f"<b>{word}</b>") for word in ("Survives", "Underpowered", "Collapses", "Absent")]
+    assert places == sorted(places)
+    assert "0.25 SD" in html  # power is stated for the reference effect, not for the floor of 0.1 SD
+
+
+def test_a_claim_in_one_new_file_is_in_the_report(tmp_path, monkeypatch):
+    text = (ROOT / "bin" / "darkregulome" / "claims" / "horizon.py").read_text()
+    for old, new in (
+        ('name="horizon"', 'name="toy"'),
+        ('title="Regulatory horizon"', 'title="A claim of a test"'),
+        ("do elements near the TSS score otherwise than those farther out?", "is a toy a claim?"),
+    ):
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "toy.py").write_text(text)
+    monkeypatch.setattr(claims, "__path__", [*claims.__path__, str(tmp_path)])
+    sections = sections_by_id(Findings(Diagnosis.model_validate({"claims": [claim("toy", "demo-hyena", "survives")]})))
+    assert "A claim of a test" in sections["verdicts"].data
+    assert "Is a toy a claim?" in sections["methods"].data
 
 
 @pytest.mark.parametrize(
@@ -408,7 +486,7 @@ def test_a_card_is_held_against_its_markov_models(loss, said):
 
 def test_heat_map_is_symmetric_and_shares_add_up(run_folder):
     findings = read_findings(run_folder / "diagnosis.json", decomposition=run_folder / "decomposition.json")
-    sections = {section.id: section for section in report_sections(findings)}
+    sections = sections_by_id(findings)
     cells = sections["rank_agreement_raw"].data
     assert cells == [list(row) for row in zip(*cells, strict=True)]
     assert [cells[index][index] for index in range(3)] == [1.0] * 3
@@ -420,7 +498,7 @@ def test_a_strange_decomposition_costs_only_its_own_sections(tmp_path):
     (tmp_path / "diagnosis.json").write_text(json.dumps(diagnosis_record()))
     findings = read_findings(tmp_path / "diagnosis.json")
     strange = Findings(findings.diagnosis, decomposition={"pairs": [{"first": 3}, "x"], "layers": [], "notes": 1})
-    assert [s.id for s in report_sections(strange)] == [s.id for s in report_sections(findings)]
+    assert sections_by_id(strange).keys() == sections_by_id(findings).keys()
 
 
 @pytest.mark.parametrize(

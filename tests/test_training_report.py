@@ -5,7 +5,7 @@ import json
 import pytest
 
 from darkregulome.errors import InputError
-from darkregulome.report.sections import write_sections
+from darkregulome.report.content import write_sections
 from darkregulome.report.training import read_trainings, training_sections
 from test_report import build_report
 

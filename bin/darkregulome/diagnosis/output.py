@@ -78,7 +78,8 @@ def write_calibration(
     write_table(calibration_table(record), outdir / "calibration.tsv")
     figure = calibration_figure(record, parameters["alpha"])
     if figure is not None:
-        save(figure, outdir / "figures", "calibration")
+        caption = "How often each claim is found where it is planted, and where it is not."
+        save(figure, outdir / "figures", "calibration", "Calibration", caption)
     write_json({"provenance": source, "parameters": rounded(dict(parameters)), **record}, outdir / "calibration.json")
 
 
@@ -95,13 +96,14 @@ def write_decomposition(decomposition: Decomposition, outdir: Path, inputs: Mapp
 def write_cross_check(check: CrossCheck, claim: Claim, outdir: Path, inputs: Mapping[str, Any]) -> None:
     """Write ``cross_check_<name>.json``, its claims and elements as tables, and the figure."""
     name = check.record["check"]
-    draw = claim.needs.figure if isinstance(claim.needs, OutsideData) else None
-    figure = draw(check.record, check.profiles) if draw else effects_figure(check.record, claim.unit)
     source = provenance(f"cross_check.py {name}", {**check.record["parameters"], **inputs})
     write_table(claims_table(check.record["claims"]), outdir / f"cross_check_{name}.tsv")
     write_table(_rounded_columns(check.elements), outdir / f"{name}_elements.tsv.gz")
-    if figure is not None:
-        save(figure, outdir / "figures", f"cross_check_{name}")
+    if check.record["claims"]:
+        draw = claim.needs.figure if isinstance(claim.needs, OutsideData) else None
+        figure = draw(check.record, check.profiles) if draw else effects_figure(check.record)
+        caption = f"{claim.title}: {claim.question}"
+        save(figure, outdir / "figures", f"cross_check_{name}", "Cross-check figures", caption)
     write_json({"provenance": source, **check.record}, outdir / f"cross_check_{name}.json")
 
 

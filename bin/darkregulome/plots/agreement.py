@@ -8,22 +8,35 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from darkregulome.plots.style import NEUTRAL, RAW, RESIDUAL, SERIES, panels, save
-
-_SIDES = (("raw", RAW), ("residual", RESIDUAL))
+from darkregulome.plots.style import NEUTRAL, SERIES, SIDES, panels, panels_for, save_all
 
 
 def draw_decomposition(
     record: Mapping[str, Any], overlaps: pd.DataFrame, layers: pd.DataFrame, folder: Path
 ) -> list[Path]:
     """Draw and write every figure that the record has data for."""
-    figures = {
-        "list_overlap": overlap_figure(overlaps),
-        "rank_agreement": agreement_figure(record),
-        "layers": layers_figure(record["layers"]),
-        "layer_confidence": confidence_figure(layers),
-    }
-    return [path for name, figure in figures.items() if figure for path in save(figure, folder, name)]
+    lists = "Top lists and layers"
+    return save_all(
+        folder,
+        {
+            "list_overlap": (
+                overlap_figure(overlaps),
+                lists,
+                "Elements that both models of a pair put first, by the length of the list.",
+            ),
+            "rank_agreement": (
+                agreement_figure(record),
+                "Rank agreement",
+                "Rank correlation of the scores between models, raw and residual.",
+            ),
+            "layers": (layers_figure(record["layers"]), lists, "Elements in each layer, by class."),
+            "layer_confidence": (
+                confidence_figure(layers),
+                lists,
+                "How sure the layers are: the share of a layer's elements that have at least a given confidence.",
+            ),
+        },
+    )
 
 
 def overlap_figure(overlaps: pd.DataFrame) -> Figure | None:
@@ -31,21 +44,18 @@ def overlap_figure(overlaps: pd.DataFrame) -> Figure | None:
     if overlaps.empty:
         return None
     pairs = list(overlaps[["first", "second"]].drop_duplicates().itertuples(index=False, name=None))
-    columns = min(3, len(pairs))
-    figure, axes = panels(-(-len(pairs) // columns), columns, sharey=True)
-    for axis in axes.flat[len(pairs) :]:
-        axis.set_visible(False)
-    for axis, (first, second) in zip(axes.flat, pairs, strict=False):
-        chosen = overlaps[(overlaps["first"] == first) & (overlaps["second"] == second)]
-        for side, colour in _SIDES:
-            rows = chosen[chosen["scores"] == side]
+    figure, axes = panels_for(len(pairs), sharey=True)
+    for axis, (first, second) in zip(axes, pairs, strict=True):
+        of_pair = overlaps[(overlaps["first"] == first) & (overlaps["second"] == second)]
+        for side, colour in SIDES:
+            rows = of_pair[of_pair["scores"] == side]
             axis.plot(100 * rows["fraction"], rows["overlap"] / rows["k"], "o-", color=colour, ms=3, label=side)
             axis.plot(100 * rows["fraction"], rows["null_95"] / rows["k"], ":", color=colour, lw=1)
         axis.plot(100 * rows["fraction"], rows["expected_by_chance"] / rows["k"], color=NEUTRAL, lw=1, label="chance")
         axis.set_title(f"{first} and {second}", fontsize=8)
         axis.set_xlabel("depth of the lists (% of elements)")
-    axes[0][0].set_ylabel("share in common (dotted: 95 % of null)")
-    axes[0][0].legend()
+    axes[0].set_ylabel("share in common (dotted: 95 % of null)")
+    axes[0].legend()
     return figure
 
 

@@ -1,4 +1,4 @@
-"""The figure of a calibration: false positives beside nominal, and power."""
+"""The figure of a calibration: false positives against nominal, and power."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,32 +6,28 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from darkregulome.plots.style import NEUTRAL, RAW, RESIDUAL, panels
+from darkregulome.plots.style import NEUTRAL, SIDES, estimate, panels_for
 
 _SHAPES = {"absent": "o", "planted": "^", "touched": "x"}
 
 
 def calibration_figure(record: Mapping[str, Any], alpha: float) -> Figure | None:
-    """Rates of rejection, a panel a truth, a row a claim and model of the scores; open marks are plainer nulls."""
+    """Rates of rejection: one panel per truth, one row per claim and scores; open marks are plainer nulls."""
     conditions = record["conditions"]
     truths = list(dict.fromkeys(condition["truth"] for condition in conditions))
     if not truths:
         return None
     most = max(sum(len(c["claims"]) for c in conditions if c["truth"] == truth) for truth in truths)
-    columns = min(3, len(truths))
-    rows = -(-len(truths) // columns)
-    figure, axes = panels(rows, columns, width=4.0, height=0.9 + 0.19 * most)
-    for axis in axes.flat[len(truths) :]:
-        axis.set_visible(False)
-    for axis, truth in zip(axes.flat, truths, strict=False):
+    figure, axes = panels_for(len(truths), width=4.0, height=0.9 + 0.19 * most)
+    for axis, truth in zip(axes, truths, strict=True):
         labels = []
         mine = [(c["scores"], row) for c in conditions if c["truth"] == truth for row in c["claims"]]
         mine.sort(key=lambda pair: pair[1]["claim"])
         for place, (label, row) in enumerate(mine):
-            for offset, side, colour in ((-0.15, "raw", RAW), (0.15, "residual", RESIDUAL)):
+            for offset, (side, colour) in zip((-0.15, 0.15), SIDES, strict=True):
                 numbers, shape = row[side], _SHAPES[row["role"]]
-                axis.plot(numbers["interval"], [place + offset] * 2, color=colour, lw=1.2)
-                axis.plot(numbers["rate"], place + offset, shape, color=colour, ms=4)
+                rate = {"effect": numbers["rate"], "interval": numbers["interval"]}
+                estimate(axis, place + offset, rate, colour, marker=shape, ms=4)
                 if numbers["shuffle"]:
                     axis.plot(numbers["shuffle"]["rate"], place + offset, shape, mec=colour, mfc="none", ms=4, lw=0)
             labels.append(f"{row['claim'].replace('_', ' ')}, {label.replace('autocorrelation', 'r')}")

@@ -3,32 +3,26 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from darkregulome.plots.style import NEUTRAL, RAW, RESIDUAL, panels
+from darkregulome.plots.style import NEUTRAL, RESIDUAL, SIDES, estimate, panels
 
 MOST_SUBJECTS = 40
 """A figure with more rows could not be read; the table has them all."""
-_SIDES = (("raw", RAW), ("residual", RESIDUAL))
 
 
-def eqtl_figure(record: Mapping[str, Any]) -> Figure | None:
+def eqtl_figure(record: Mapping[str, Any]) -> Figure:
     """Effects with intervals, and the balance of the matching."""
     claims = record["claims"]
-    if not claims:
-        return None
     figure, axes = panels(1, 2, width=4.2, height=1.2 + 0.5 * len(claims))
     left, right = axes[0]
     for place, claim in enumerate(claims[::-1]):
-        for offset, (side, colour) in zip((0.15, -0.15), _SIDES, strict=True):
-            low, high = (np.nan if value is None else value for value in claim[side]["interval"])
-            left.plot([low, high], [place + offset] * 2, color=colour, lw=1.5)
-            left.plot(claim[side]["effect"], place + offset, "o", color=colour, label=side if place == 0 else None)
+        for offset, (side, colour) in zip((0.15, -0.15), SIDES, strict=True):
+            estimate(left, place + offset, claim[side], colour, label=side if place == 0 else None)
     left.set_yticks(range(len(claims)), [f"{claim['model']}\n({claim['verdict']})" for claim in claims[::-1]])
     left.axvline(0, color=NEUTRAL, lw=0.8)
-    left.set_xlabel("with eQTL less matched elements (SD)")
+    left.set_xlabel(claims[0]["unit"])
     left.legend()
     for claim in claims:
         rows = record["balance"][claim["model"]]
@@ -40,11 +34,9 @@ def eqtl_figure(record: Mapping[str, Any]) -> Figure | None:
     return figure
 
 
-def effects_figure(record: Mapping[str, Any], unit: str) -> Figure | None:
+def effects_figure(record: Mapping[str, Any]) -> Figure:
     """Effects with intervals, raw and residual: one row per subject (a family, a pair), one panel per model."""
     claims = record["claims"]
-    if not claims:
-        return None
     models = list(dict.fromkeys(claim["model"].split("|")[0] for claim in claims))
     subjects = list(dict.fromkeys(claim["model"].partition("|")[2] for claim in claims))[:MOST_SUBJECTS]
     figure, axes = panels(1, len(models), width=3.6, height=1.3 + 0.32 * len(subjects), sharey=True)
@@ -54,29 +46,25 @@ def effects_figure(record: Mapping[str, Any], unit: str) -> Figure | None:
             if name != model or subject not in subjects:
                 continue
             place = len(subjects) - 1 - subjects.index(subject)
-            for offset, (side, colour) in zip((0.15, -0.15), _SIDES, strict=True):
-                low, high = (np.nan if value is None else value for value in claim[side]["interval"])
-                axis.plot([low, high], [place + offset] * 2, color=colour, lw=1.5)
+            for offset, (side, colour) in zip((0.15, -0.15), SIDES, strict=True):
                 filled = "full" if claim["verdict"] == "survives" or side == "raw" else "none"
                 label = side if place == 0 else None
-                axis.plot(claim[side]["effect"], place + offset, "o", color=colour, fillstyle=filled, ms=5, label=label)
+                estimate(axis, place + offset, claim[side], colour, fillstyle=filled, ms=5, label=label)
         axis.axvline(0, color=NEUTRAL, lw=0.8)
         axis.set_title(model)
-        axis.set_xlabel(unit)
+        axis.set_xlabel(claims[0]["unit"])
     axes[0][0].set_yticks(range(len(subjects)), subjects[::-1])
     axes[0][0].set_ylim(-0.6, len(subjects) - 0.4)
     axes[0][0].legend()
     return figure
 
 
-def conservation_figure(record: Mapping[str, Any], profiles: pd.DataFrame) -> Figure | None:
+def conservation_figure(record: Mapping[str, Any], profiles: pd.DataFrame) -> Figure:
     """Mean score by conservation, raw and residual."""
     claims = record["claims"]
-    if not claims or profiles.empty:
-        return None
     figure, axes = panels(1, len(claims), sharey=True)
     for axis, claim in zip(axes[0], claims, strict=True):
-        for side, colour in _SIDES:
+        for side, colour in SIDES:
             rows = profiles[(profiles["model"] == claim["model"]) & (profiles["scores"] == side)]
             axis.plot(rows["conservation"], rows["mean"], "o-", color=colour, ms=3, label=side)
         axis.axhline(0, color=NEUTRAL, lw=0.6)

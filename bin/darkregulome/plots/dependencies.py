@@ -29,7 +29,8 @@ def draw_map(
     values : e[i, j], (length, length).
     boxes : called blocks, as two intervals. pairs : called base pairs (i, j). Both are drawn above the diagonal.
     """
-    return save(map_figure(values, title, boxes, pairs), folder, name)
+    caption = f"Dependency map of {title}; orange: blocks, green: base pairs."
+    return save(map_figure(values, title, boxes, pairs), folder, name, "Dependency maps", caption)
 
 
 def map_figure(
@@ -39,8 +40,8 @@ def map_figure(
     pairs: Sequence[tuple[int, int]] = (),
 ) -> Figure:
     """Rows are the bases that are substituted, columns those at which the predictions change."""
-    known = values[np.isfinite(values)]
-    top = max(float(np.percentile(known, TOP)) if len(known) else 0.0, 1e-6)
+    finite = values[np.isfinite(values)]
+    top = max(float(np.percentile(finite, TOP)) if len(finite) else 0.0, 1e-6)
     figure, axes = panels(1, 1, width=4.6, height=4.0)
     axis = axes[0][0]
     image = axis.imshow(values, cmap="Blues", vmin=0, vmax=top, interpolation="nearest", rasterized=True)
@@ -65,7 +66,7 @@ def map_figure(
 
 
 def draw_agreement(comparisons: Sequence[Mapping[str, Any]], folder: Path) -> list[Path]:
-    """Spearman correlation of two models' maps, a dot a sequence, beside the mean of the null; a panel a pair."""
+    """Correlation of two models' maps against the mean of the null: one dot per sequence, one panel per pair."""
     figure, axes = panels(1, len(comparisons))
     for axis, comparison in zip(axes[0], comparisons, strict=True):
         rows = comparison["sequences"]
@@ -74,4 +75,5 @@ def draw_agreement(comparisons: Sequence[Mapping[str, Any]], folder: Path) -> li
         axis.set_xlabel("Spearman correlation, maps turned")
         axis.set_ylabel("Spearman correlation")
         axis.set_title(" and ".join(comparison["models"]))
-    return save(figure, folder, "agreement")
+    caption = "Correlation of two models' maps of each sequence, and of the maps turned."
+    return save(figure, folder, "agreement", "Agreement of models", caption)

@@ -1,4 +1,4 @@
-"""Figures of the diagnosis. Each function draws the record it is handed and gives a figure."""
+"""Figures of the diagnosis. Each function draws the record it is handed and returns a figure."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,24 +9,58 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from darkregulome.plots.style import NEUTRAL, RAW, RESIDUAL, SHARE_COLOURS, panels, save
+from darkregulome.plots.style import (
+    NEUTRAL,
+    RESIDUAL,
+    SHARE_COLOURS,
+    SIDES,
+    estimate,
+    panels,
+    panels_for,
+    save_all,
+)
 
-_SIDES = (("raw", RAW), ("residual", RESIDUAL))
 Nulls = Mapping[tuple[str, str, str], tuple[float, NDArray]]
 
 
 def draw_diagnosis(record: Mapping[str, Any], profiles: pd.DataFrame, nulls: Nulls, folder: Path) -> list[Path]:
     """Draw and write every figure that the record has data for."""
     claims = record["claims"]
-    figures = {
-        "horizon": horizon_figure(profiles, claims, record["parameters"]["horizon"]),
-        "variance_shares": shares_figure(record["models"]),
-        "classes": classes_figure(claims),
-        "nulls": nulls_figure(claims, nulls),
-        "ladder": ladder_figure(claims),
-        "effects": effects_figure(claims),
-    }
-    return [path for name, figure in figures.items() if figure for path in save(figure, folder, name)]
+    return save_all(
+        folder,
+        {
+            "horizon": (
+                horizon_figure(profiles, claims, record["parameters"]["horizon"]),
+                "RIS against distance",
+                "RIS against distance from the TSS, raw and residual, with the horizon.",
+            ),
+            "variance_shares": (
+                shares_figure(record["models"]),
+                "Variance shares",
+                "How much of the variance of RIS predictability and annotation explain.",
+            ),
+            "classes": (
+                classes_figure(claims),
+                "Classes",
+                "Mean RIS of each class of elements, raw and residual.",
+            ),
+            "nulls": (
+                nulls_figure(claims, nulls),
+                "Nulls",
+                "Each statistic as observed, and as its null would have given it, raw and residual.",
+            ),
+            "ladder": (
+                ladder_figure(claims),
+                "Ladder of features",
+                "The horizon with each feature of predictability taken out in turn, and with all of them out.",
+            ),
+            "effects": (
+                effects_figure(claims),
+                "Effects",
+                "The effect of every claim with its interval, raw and residual.",
+            ),
+        },
+    )
 
 
 def _of(claims: Sequence[Mapping[str, Any]], name: str) -> list[Mapping[str, Any]]:
@@ -41,7 +75,7 @@ def horizon_figure(profiles: pd.DataFrame, claims: Sequence[Mapping[str, Any]], 
     models = list(dict.fromkeys(profiles["model"]))
     figure, axes = panels(1, len(models), sharey=True)
     for axis, model in zip(axes[0], models, strict=True):
-        for side, colour in _SIDES:
+        for side, colour in SIDES:
             rows = profiles[(profiles["model"] == model) & (profiles["scores"] == side)]
             kb = rows["distance"] / 1000
             axis.fill_between(
@@ -83,20 +117,20 @@ def shares_figure(models: Mapping[str, Any]) -> Figure | None:
 
 def classes_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
     """Class means with intervals, raw beside residual."""
-    chosen = _of(claims, "class_hierarchy")
-    if not chosen:
+    hierarchies = _of(claims, "class_hierarchy")
+    if not hierarchies:
         return None
-    figure, axes = panels(1, len(chosen), sharey=True)
-    words = chosen[0]["details"]["raw"]["order"]
-    for axis, claim in zip(axes[0], chosen, strict=True):
-        for offset, (side, colour) in zip((-0.15, 0.15), _SIDES, strict=True):
+    figure, axes = panels(1, len(hierarchies), sharey=True)
+    words = hierarchies[0]["details"]["raw"]["order"]
+    for axis, claim in zip(axes[0], hierarchies, strict=True):
+        for offset, (side, colour) in zip((-0.15, 0.15), SIDES, strict=True):
             classes = claim["details"][side]["classes"]
             for place, word in enumerate(words):
                 if word not in classes:
                     continue
-                mean, (low, high) = classes[word]["mean"], classes[word]["interval"]
-                axis.plot([place + offset] * 2, [low, high], color=colour, lw=1.4)
-                axis.plot(place + offset, mean, "o", color=colour, ms=5, label=side if place == 0 else None)
+                outcome = {"effect": classes[word]["mean"], "interval": classes[word]["interval"]}
+                label = side if place == 0 else None
+                estimate(axis, place + offset, outcome, colour, vertical=True, ms=5, label=label)
         axis.axhline(0, color=NEUTRAL, lw=0.6)
         axis.set_xticks(range(len(words)), words, rotation=35, ha="right")
         axis.set_title(f"{claim['model']}: {claim['verdict']}")
@@ -107,16 +141,12 @@ def classes_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
 
 def nulls_figure(claims: Sequence[Mapping[str, Any]], nulls: Nulls) -> Figure | None:
     """Each statistic against its null, raw and residual."""
-    shown = [claim for claim in claims if (claim["claim"], claim["model"], "raw") in nulls]
-    if not shown:
+    with_null = [claim for claim in claims if (claim["claim"], claim["model"], "raw") in nulls]
+    if not with_null:
         return None
-    columns = 3
-    rows = -(-len(shown) // columns)
-    figure, axes = panels(rows, columns, width=2.9, height=1.7)
-    for axis in axes.flat[len(shown) :]:
-        axis.set_visible(False)
-    for axis, claim in zip(axes.flat, shown, strict=False):
-        for side, colour in _SIDES:
+    figure, axes = panels_for(len(with_null), width=2.9, height=1.7)
+    for axis, claim in zip(axes, with_null, strict=True):
+        for side, colour in SIDES:
             observed, draws = nulls[(claim["claim"], claim["model"], side)]
             counts, edges = np.histogram(draws, bins=_edges(draws))
             axis.stairs(counts, edges, color=colour, fill=True, alpha=0.35)
@@ -129,7 +159,7 @@ def nulls_figure(claims: Sequence[Mapping[str, Any]], nulls: Nulls) -> Figure | 
 
 
 def _edges(draws: NDArray, most: int = 40) -> NDArray:
-    """Edges of a histogram; one bin a value (or a few) where the statistic takes few values, as counts do."""
+    """Edges of a histogram; one bin per value where the statistic takes few values, as counts do."""
     values = np.unique(np.round(draws, 9))
     if len(values) > 3 * most:
         return np.linspace(draws.min(), draws.max(), most + 1)
@@ -139,11 +169,11 @@ def _edges(draws: NDArray, most: int = 40) -> NDArray:
 
 def ladder_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
     """The near/far contrast as features are taken out in turn."""
-    chosen = _of(claims, "horizon")
-    if not chosen:
+    horizons = _of(claims, "horizon")
+    if not horizons:
         return None
-    figure, axes = panels(1, len(chosen), sharey=True)
-    for axis, claim in zip(axes[0], chosen, strict=True):
+    figure, axes = panels(1, len(horizons), sharey=True)
+    for axis, claim in zip(axes[0], horizons, strict=True):
         rungs = [rung for rung in claim["details"]["ladder"] if not rung["step"].endswith(" alone")]
         effects = np.array([rung["effect"] for rung in rungs], dtype=float)
         bounds = np.array([rung["interval"] for rung in rungs], dtype=float)
@@ -159,7 +189,7 @@ def ladder_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
 
 
 def effects_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
-    """Raw and residual effect of every claim with its interval, one row a claim and model, a panel a claim."""
+    """Raw and residual effect of every claim with its interval: one panel per claim, one row per model."""
     names = list(dict.fromkeys(claim["claim"] for claim in claims))
     if not names:
         return None
@@ -172,17 +202,15 @@ def effects_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
         gridspec_kw={"height_ratios": [c + 1 for c in counts]},
     )
     for axis, name in zip(axes[:, 0], names, strict=True):
-        chosen = _of(claims, name)[::-1]
-        for place, claim in enumerate(chosen):
-            for offset, (side, colour) in zip((0.15, -0.15), _SIDES, strict=True):
-                low, high = (np.nan if value is None else value for value in claim[side]["interval"])
-                axis.plot([low, high], [place + offset] * 2, color=colour, lw=1.5)
-                axis.plot(claim[side]["effect"], place + offset, "o", color=colour, ms=4)
-        neutral = 0.5 if "AUC" in chosen[0]["unit"] else 0.0
+        rows = _of(claims, name)[::-1]
+        for place, claim in enumerate(rows):
+            for offset, (side, colour) in zip((0.15, -0.15), SIDES, strict=True):
+                estimate(axis, place + offset, claim[side], colour, ms=4)
+        neutral = 0.5 if "AUC" in rows[0]["unit"] else 0.0
         axis.axvline(neutral, color=NEUTRAL, lw=0.8)
-        axis.set_yticks(range(len(chosen)), [f"{claim['model']} ({claim['verdict']})" for claim in chosen], fontsize=7)
-        axis.set_ylim(-0.6, len(chosen) - 0.4)
-        axis.set_title(f"{name.replace('_', ' ')}: {chosen[0]['unit']}", fontsize=8, loc="left")
+        axis.set_yticks(range(len(rows)), [f"{claim['model']} ({claim['verdict']})" for claim in rows], fontsize=7)
+        axis.set_ylim(-0.6, len(rows) - 0.4)
+        axis.set_title(f"{name.replace('_', ' ')}: {rows[0]['unit']}", fontsize=8, loc="left")
         axis.tick_params(axis="x", labelsize=7)
     figure.supxlabel("raw orange, residual blue; 95 % intervals over loci", fontsize=8)
     return figure

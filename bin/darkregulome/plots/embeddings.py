@@ -1,4 +1,4 @@
-"""The map of embeddings: a point a window, coloured by class and by cluster; classes in clusters."""
+"""The map of embeddings: one point per window, coloured by class and by cluster; classes in clusters."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from darkregulome.plots.style import SERIES, panels, save
+from darkregulome.plots.style import SERIES, panels, save_all
 
 MOST_POINTS = 20_000
 """Points drawn; more would be a file of many MB, and ink."""
@@ -17,20 +17,27 @@ REST = "#D9D9D9"
 
 def draw_map(placed: pd.DataFrame, enrichment: pd.DataFrame, folder: Path, seed: int = 0) -> list[Path]:
     """Write the figures of a map."""
-    paths = save(map_figure(placed, seed), folder, "umap")
-    if len(enrichment):
-        paths += save(enrichment_figure(enrichment), folder, "enrichment")
-    return paths
+    return save_all(
+        folder,
+        {
+            "enrichment": (
+                enrichment_figure(enrichment) if len(enrichment) else None,
+                "Clusters against classes",
+                "How much more frequent a class is in a cluster (log2 odds ratio); dots: q below 0.05.",
+            ),
+            "umap": (map_figure(placed, seed), "Map of the windows", "The windows by class, and by cluster."),
+        },
+    )
 
 
 def map_figure(placed: pd.DataFrame, seed: int = 0) -> Figure:
     """Two panels of the same points: by class, and by cluster. The commonest have colours, the rest is grey."""
-    shown = placed.dropna(subset=["umap_1"])
-    if len(shown) > MOST_POINTS:
-        shown = shown.sample(MOST_POINTS, random_state=seed)
+    windows = placed.dropna(subset=["umap_1"])
+    if len(windows) > MOST_POINTS:
+        windows = windows.sample(MOST_POINTS, random_state=seed)
     figure, axes = panels(1, 2, width=4.4, height=3.8)
     for axis, column in zip(axes[0], ("class", "cluster"), strict=True):
-        _points(axis, shown, shown[column].astype(str))
+        _points(axis, windows, windows[column].astype(str))
         axis.set_title(f"by {column}")
         axis.set_xlabel("UMAP 1")
         axis.set_ylabel("UMAP 2")
@@ -39,16 +46,16 @@ def map_figure(placed: pd.DataFrame, seed: int = 0) -> Figure:
     return figure
 
 
-def _points(axis: Axes, shown: pd.DataFrame, labels: pd.Series) -> None:
+def _points(axis: Axes, windows: pd.DataFrame, labels: pd.Series) -> None:
     common = labels.value_counts()
     # By number, then by name: the same data must give the same colours.
     names = sorted(common.index, key=lambda name: (-common[name], name))
-    size = float(np.clip(6000 / max(1, len(shown)), 1.5, 14))
+    size = float(np.clip(6000 / max(1, len(windows)), 1.5, 14))
     for number, name in reversed(list(enumerate(names))):
         inside = labels == name
         colour = SERIES[number] if number < MOST_COLOURS else REST
         label = name if number < MOST_COLOURS else None
-        x, y = shown.loc[inside, "umap_1"], shown.loc[inside, "umap_2"]
+        x, y = windows.loc[inside, "umap_1"], windows.loc[inside, "umap_2"]
         axis.scatter(x, y, s=size, color=colour, label=label, linewidths=0, rasterized=True)
     handles, texts = axis.get_legend_handles_labels()
     axis.legend(handles[::-1], texts[::-1], loc="center left", bbox_to_anchor=(1, 0.5), markerscale=2)

@@ -1,12 +1,12 @@
 """Scores against labels or measurements: each statistic with its interval, and scores by allele frequency."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
-from darkregulome.plots.style import NEUTRAL, SERIES, panels, save
+from darkregulome.plots.style import NEUTRAL, SERIES, panels, save_all
 
 MOST_ROWS = 40
 """Strata drawn at most."""
@@ -14,14 +14,22 @@ MOST_ROWS = 40
 
 def draw_evaluation(record: Mapping[str, Any], folder: Path) -> list[Path]:
     """Write the figures of an evaluation."""
-    paths = save(evaluation_figure(record), folder, "evaluation")
-    if record.get("frequency"):
-        paths += save(frequency_figure(record), folder, "allele_frequency")
-    return paths
+    title = "How good the scores are"
+    return save_all(
+        folder,
+        {
+            "allele_frequency": (
+                frequency_figure(record) if record.get("frequency") else None,
+                title,
+                "Mean score by minor allele frequency, with 95 % intervals.",
+            ),
+            "evaluation": (evaluation_figure(record), title, "Each statistic of each score, with 95 % intervals."),
+        },
+    )
 
 
 def evaluation_figure(record: Mapping[str, Any]) -> Figure:
-    """One panel a statistic; a row a stratum, a colour a score, the interval as a bar."""
+    """One panel per statistic, one row per stratum, one colour per score; the interval as a bar."""
     rows = [row for row in record["results"] if row["value"] == row["value"]]
     statistics = list(dict.fromkeys(row["statistic"] for row in record["results"]))
     strata = list(dict.fromkeys((row["by"], row["stratum"]) for row in rows))[:MOST_ROWS]
@@ -29,16 +37,14 @@ def evaluation_figure(record: Mapping[str, Any]) -> Figure:
     figure, axes = panels(1, len(statistics), height=1.2 + 0.25 * max(1, len(strata)))
     for axis, statistic in zip(axes[0], statistics, strict=True):
         for number, score in enumerate(scores):
-            shown = [row for row in rows if (row["statistic"], row["score"]) == (statistic, score)]
-            shown = [row for row in shown if (row["by"], row["stratum"]) in strata]
+            of_score = [row for row in rows if (row["statistic"], row["score"]) == (statistic, score)]
+            of_score = [row for row in of_score if (row["by"], row["stratum"]) in strata]
             shift = 0.6 * (number - (len(scores) - 1) / 2) / max(1, len(scores))
-            places = [strata.index((row["by"], row["stratum"])) + shift for row in shown]
-            values = [row["value"] for row in shown]
-            # A bootstrap interval need not hold the estimate.
-            below = [max(0.0, row["value"] - row["low"]) for row in shown]
-            above = [max(0.0, row["high"] - row["value"]) for row in shown]
+            places = [strata.index((row["by"], row["stratum"])) + shift for row in of_score]
+            values = [row["value"] for row in of_score]
             colour = SERIES[number % len(SERIES)]
-            axis.errorbar(values, places, xerr=[below, above], fmt="o", markersize=3, color=colour, label=score)
+            bars = _bars(of_score, "value")
+            axis.errorbar(values, places, xerr=bars, fmt="o", markersize=3, color=colour, label=score)
         axis.axvline(0.5 if statistic == "auroc" else 0.0, color=NEUTRAL, linewidth=0.8, linestyle=":")
         axis.set_yticks(range(len(strata)), ["all" if by == "all" else f"{by}: {name}" for by, name in strata])
         axis.set_ylim(len(strata) - 0.5, -0.5)
@@ -48,17 +54,21 @@ def evaluation_figure(record: Mapping[str, Any]) -> Figure:
 
 
 def frequency_figure(record: Mapping[str, Any]) -> Figure:
-    """Mean score by bin of minor allele frequency, one panel a score."""
+    """Mean score by bin of minor allele frequency, one panel per score."""
     entries = record["frequency"]
     figure, axes = panels(1, len(entries))
     for axis, entry in zip(axes[0], entries, strict=True):
         places = range(len(entry["bins"]))
         means = [row["mean"] for row in entry["bins"]]
-        below = [max(0.0, row["mean"] - row["low"]) for row in entry["bins"]]
-        above = [max(0.0, row["high"] - row["mean"]) for row in entry["bins"]]
-        axis.errorbar(places, means, yerr=[below, above], fmt="o-", markersize=3, color=SERIES[0])
+        axis.errorbar(places, means, yerr=_bars(entry["bins"], "mean"), fmt="o-", markersize=3, color=SERIES[0])
         axis.set_xticks(list(places), [f"{row['from']:g}-{row['to']:g}" for row in entry["bins"]], rotation=40)
         axis.set_xlabel("minor allele frequency")
         axis.set_ylabel(f"mean {entry['score']}")
         axis.set_title(f"Spearman {entry['spearman']:.2f}, n {entry['n']}")
     return figure
+
+
+def _bars(rows: Sequence[Mapping[str, Any]], name: str) -> list[list[float]]:
+    """Lengths of error bars below and above; a bootstrap interval need not hold the estimate."""
+    below = [max(0.0, row[name] - row["low"]) for row in rows]
+    return [below, [max(0.0, row["high"] - row[name]) for row in rows]]

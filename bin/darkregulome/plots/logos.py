@@ -1,4 +1,4 @@
-"""Logos: a letter a base, as high as the model knows or needs it."""
+"""Logos: one letter per base, as high as the model knows or needs it."""
 
 import re
 from pathlib import Path
@@ -21,7 +21,7 @@ def draw_logo(
 ) -> list[Path]:
     """Write the logo of a region, its name made safe for a file."""
     figure = logo_figure(name, sequence, probabilities, information, importance, unit)
-    return save(figure, folder, re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:100])
+    return save(figure, folder, re.sub(r"[^A-Za-z0-9._-]+", "_", name)[:100], "Logos", name)
 
 
 def logo_figure(

@@ -1,17 +1,21 @@
 """One look for every figure: colour-blind-safe, small, and the same bytes for the same data."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 RAW, RESIDUAL, NEUTRAL = "#E69F00", "#0072B2", "#8C8C8C"
 """Okabe-Ito orange for raw, blue for residual, grey for nulls and guides."""
+SIDES = (("raw", RAW), ("residual", RESIDUAL))
 SHARE_COLOURS = {"predictability": "#E69F00", "shared": "#F0E442", "annotation": "#009E73", "unexplained": "#D9D9D9"}
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#F0E442")
 
@@ -39,16 +43,53 @@ def panels(rows: int, columns: int, width: float = 3.4, height: float = 2.6, **o
     return plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **options)
 
 
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write ``<name>.svg`` and ``<name>.png`` without dates, and close the figure."""
+def panels_for(count: int, **options: Any) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` axes, at most three side by side."""
+    columns = min(3, count)
+    figure, axes = panels(-(-count // columns), columns, **options)
+    for axis in axes.flat[count:]:
+        axis.set_visible(False)
+    return figure, list(axes.flat[:count])
+
+
+def estimate(
+    axis: Axes, place: float, outcome: Mapping[str, Any], colour: str, *, vertical: bool = False, **marker: Any
+) -> None:
+    """A dot at an effect, and a line over its interval (without one, no line)."""
+    bounds = [np.nan if bound is None else bound for bound in outcome["interval"]]
+    effect = outcome["effect"]
+    line, dot = (bounds, [place] * 2), ([effect], [place])
+    axis.plot(*(line[::-1] if vertical else line), color=colour, lw=1.5)
+    axis.plot(*(dot[::-1] if vertical else dot), **{"color": colour, "marker": "o", "ls": "none", **marker})
+
+
+def save(figure: Figure, folder: Path, name: str, title: str = "", caption: str = "") -> list[Path]:
+    """Write ``<name>.svg`` and ``<name>.png`` without dates, and close the figure.
+
+    Parameters
+    ----------
+    title, caption : what the report says of the figure, written into both files: the section that shows it, and what
+        it shows. Figures of one title stand in one section.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.svg", folder / f"{name}.png"]
+    words = {name: text for name, text in (("Title", title), ("Description", caption)) if text}
     for path in paths:
         partial = path.with_name(f".partial-{path.name}")
-        figure.savefig(partial, format=path.suffix[1:], metadata=_METADATA[path.suffix], dpi=130)
+        figure.savefig(partial, format=path.suffix[1:], metadata=_METADATA[path.suffix] | words, dpi=130)
         partial.replace(path)
     plt.close(figure)
     return paths
+
+
+def save_all(folder: Path, figures: Mapping[str, tuple[Figure | None, str, str]]) -> list[Path]:
+    """Write figures by name, each with its title and caption; what there was nothing to draw for is left out."""
+    return [
+        path
+        for name, (figure, title, caption) in figures.items()
+        if figure is not None
+        for path in save(figure, folder, name, title, caption)
+    ]
 
 
 _METADATA: dict[str, dict[str, Any]] = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}

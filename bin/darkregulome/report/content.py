@@ -1,7 +1,12 @@
 """One section of the report in the shape that MultiQC reads."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
+
+from darkregulome.io.tables import write_json
+from darkregulome.report.markup import STYLE
 
 PREFIX = "darkregulome_"
 
@@ -12,21 +17,23 @@ class Section:
 
     Attributes
     ----------
-    id : short name; `assets/multiqc_config.yml` orders the sections by it.
+    id : short name; the settings of MultiQC in `assets/` order the sections by it.
     title, description : plain text of ours.
-    plot_type : html, bargraph, heatmap, scatter or linegraph.
     data : what MultiQC draws; HTML text, or nested numbers, of a linegraph a list of {line: {x: y}}. Text from data is
         escaped before it comes here.
+    plot_type : html, bargraph, heatmap, scatter or linegraph.
     pconfig, extra : MultiQC's settings of the plot, and of the section.
+    replaces : title of the figures that show the same, and are left out of the report.
     """
 
     id: str
     title: str
     description: str
-    plot_type: str
     data: Any
+    plot_type: str = "html"
     pconfig: dict[str, Any] = field(default_factory=dict)
     extra: dict[str, Any] = field(default_factory=dict)
+    replaces: str = ""
 
     @property
     def file_id(self) -> str:
@@ -34,16 +41,25 @@ class Section:
 
     def content(self) -> dict[str, Any]:
         """The JSON object of a `*_mqc.json` file."""
-        plot = {"pconfig": {"id": f"{self.file_id}_plot", **self.pconfig}} if self.plot_type != "html" else {}
+        is_html = self.plot_type == "html"
+        data = _lines_as_pairs(self.data) if self.plot_type == "linegraph" else self.data
         return {
             "id": self.file_id,
             "section_name": self.title,
             "description": self.description,
             "plot_type": self.plot_type,
-            **plot,
+            **({} if is_html else {"pconfig": {"id": f"{self.file_id}_plot", **self.pconfig}}),
             **self.extra,
-            "data": _lines_as_pairs(self.data) if self.plot_type == "linegraph" else self.data,
+            "data": str(STYLE + data) if is_html else data,
         }
+
+
+def write_sections(sections: Sequence[Section], folder: str | Path) -> list[Path]:
+    """Write one `<id>_mqc.json` per section; the paths, in order."""
+    paths = [Path(folder) / f"{section.file_id}_mqc.json" for section in sections]
+    for section, path in zip(sections, paths, strict=True):
+        write_json(section.content(), path)
+    return paths
 
 
 def _lines_as_pairs(datasets: Any) -> Any:

@@ -11,8 +11,8 @@ from darkregulome.io.documents import read_json
 from darkregulome.io.tables import read_table
 from darkregulome.plots.style import SERIES
 from darkregulome.report.content import Section
-from darkregulome.report.figures import figures_html, find_figures
-from darkregulome.report.markup import STYLE, definitions, model_name, number, plain, probability, render, table
+from darkregulome.report.figures import Figure, find_figures
+from darkregulome.report.markup import PARTS, definitions, heading, model_name, number, plain, probability, table
 
 Row = Mapping[str, Any]
 
@@ -40,7 +40,7 @@ def read_embeddings(folder: Path) -> dict[str, Any]:
     }
 
 
-def embedding_sections(records: Sequence[Row], logos: Mapping[str, Sequence[Path]]) -> list[Section]:
+def embedding_sections(records: Sequence[Row], logos: Mapping[str, Sequence[Figure]]) -> list[Section]:
     """Every section that there is something to say in; `logos` are figures by model."""
     sections = [
         scatter_section(records),
@@ -54,7 +54,7 @@ def embedding_sections(records: Sequence[Row], logos: Mapping[str, Sequence[Path
 
 
 def scatter_section(records: Sequence[Row]) -> Section | None:
-    """The maps, by class and by cluster: a point a window, its name and place under the pointer."""
+    """The maps, by class and by cluster: one point per window, its name and place under the pointer."""
     datasets: list[dict[str, Any]] = []
     labels = []
     sampled = False
@@ -74,8 +74,8 @@ def scatter_section(records: Sequence[Row]) -> Section | None:
         "Map of the windows",
         "Each point is a window; near ones are alike to the model. Distances between groups far apart mean little."
         + note,
-        "scatter",
         datasets,
+        "scatter",
         pconfig={
             "title": "Map of the windows (UMAP)",
             "xlab": "UMAP 1",
@@ -109,31 +109,30 @@ def _points(placed: pd.DataFrame, column: str) -> dict[str, Any]:
 
 
 def agreement_section(records: Sequence[Row]) -> Section | None:
-    """Adjusted Rand index of each model's clusters and the classes, beside chance and mere composition."""
+    """Adjusted Rand index of each model's clusters and the classes, against chance and mere composition."""
     if not records:
         return None
     rows = []
     for record in records:
-        found = record.get("adjusted_rand") or {}
+        index = record.get("adjusted_rand") or {}
         rows.append(
             (
                 *(model_name(record["model"]), f"{plain(record['embedded'])} of {plain(record['windows'])}"),
-                *(plain(record["dimensions"]), plain(record["clusters"]), number(found.get("embedding"))),
-                *(number(found.get("null_95")), probability(found.get("p")), number(found.get("composition"))),
+                *(plain(record["dimensions"]), plain(record["clusters"]), number(index.get("embedding"))),
+                *(number(index.get("null_95")), probability(index.get("p")), number(index.get("composition"))),
             )
         )
     headers = ("Model", "Windows", "Channels", "Clusters", "Adjusted Rand", "Chance, 95 %", "p", "Composition alone")
-    html = STYLE + table(headers, rows, numeric=range(1, len(headers)))
+    html = table(headers, rows, numeric=range(1, len(headers)))
     for record in records:
         if record["figures"]:
-            html += render("<h4>{{ name }}</h4>", name=record["model"]) + figures_html(record["figures"])
+            html += heading(record["model"]) + PARTS.figures(record["figures"])
     return Section(
         "embeddings_agreement",
         "Clusters against classes",
         "1: clusters and classes are the same partition; 0: no more alike than chance. Composition alone: the same "
         "clustering of 3-mer frequencies. A model that does no better may know no more than composition.",
-        "html",
-        str(html),
+        html,
     )
 
 
@@ -151,14 +150,13 @@ def enrichment_section(records: Sequence[Row]) -> Section | None:
     if not rows:
         return None
     headers = ("Model", "Cluster", "Class", "Windows in it", "Of the class", "Fold", "Odds ratio", "q")
-    html = STYLE + table(headers, rows[:MOST_ROWS], numeric=(1, 3, 4, 5, 6, 7))
+    html = table(headers, rows[:MOST_ROWS], numeric=(1, 3, 4, 5, 6, 7))
     return Section(
         "embeddings_enrichment",
         "Classes in clusters",
         "One-sided, against classes turned along the windows of each chromosome; Benjamini-Hochberg over all classes "
         "and clusters of a model; those with q < 0.05.",
-        "html",
-        str(html),
+        html,
     )
 
 
@@ -172,15 +170,15 @@ def failed_section(records: Sequence[Row]) -> Section | None:
         for row in record["placed"].query("status != 'ok'").head(MOST_ROWS).to_dict("records")
     ]
     html = table(("Model", "Window", "Status", "Reason"), rows) if rows else Markup("<p>Every window was embedded.</p>")
-    return Section("embeddings_failed", "Not embedded", "Windows without an embedding.", "html", str(STYLE + html))
+    return Section("embeddings_failed", "Not embedded", "Windows without an embedding.", html)
 
 
-def logo_section(logos: Mapping[str, Sequence[Path]]) -> Section | None:
+def logo_section(logos: Mapping[str, Sequence[Figure]]) -> Section | None:
     """Logos of regions, by model."""
     html = Markup("")
     for model, figures in logos.items():
         if figures:
-            html += render("<h4>{{ name }}</h4>", name=model) + figures_html(figures[:MOST_LOGOS])
+            html += heading(model) + PARTS.figures(figures[:MOST_LOGOS])
     if not html:
         return None
     return Section(
@@ -188,8 +186,7 @@ def logo_section(logos: Mapping[str, Sequence[Path]]) -> Section | None:
         "Logos",
         "Above, what the model predicts at each base while it is masked, by its information; below, the mean effect of "
         "the other three bases with its sign turned, at the base that stands there: high where edits do harm.",
-        "html",
-        str(STYLE + html),
+        html,
     )
 
 
@@ -203,6 +200,4 @@ def methods_section() -> Section:
         "chance": "Neighbours stay together: classes are turned along the windows of each chromosome, with reflection. "
         "Permuted freely, neighbours that are alike would be found to agree with anything.",
     }
-    return Section(
-        "embeddings_methods", "How the maps are made", "See docs/embeddings.md.", "html", str(STYLE + definitions(text))
-    )
+    return Section("embeddings_methods", "How the maps are made", "See docs/embeddings.md.", definitions(text))

@@ -1,67 +1,20 @@
-"""What the report reads, checked on the way in: diagnosis, cross-checks, planted truth, model cards."""
+"""What the report reads beside claims, checked on the way in: diagnosis, cross-checks, planted truth, model cards."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from darkregulome.errors import InputError, Problem
 from darkregulome.io.documents import read_json
+from darkregulome.io.records import Bounds, ClaimEntry, NotTested, Record, Verdict
 
-Verdict = Literal["survives", "collapses", "absent", "underpowered"]
-VERDICTS: tuple[Verdict, ...] = ("survives", "collapses", "absent", "underpowered")
 MOST_PROBLEMS = 5
 """Misfits of one file that are named: where one entry is of another form, all are."""
 
 
-class _Record(BaseModel):
-    # Later stages may add fields; the report shows those it knows.
-    model_config = ConfigDict(extra="allow", allow_inf_nan=True)
-
-
-class Outcome(_Record):
-    """One test of a claim, on raw or on residual RIS."""
-
-    statistic: float | None = None
-    p: float | None = None
-    q: float | None = None
-    effect: float | None = None
-    interval: tuple[float | None, float | None] | None = None
-
-
-class Claim(_Record):
-    """One claim about one model (``"a|b"`` for a pair), raw and residual, with its verdict.
-
-    `verdict` is None for a claim that is described but not judged.
-    """
-
-    claim: str
-    model: str
-    unit: str = ""
-    raw: Outcome = Field(default_factory=Outcome)
-    residual: Outcome = Field(default_factory=Outcome)
-    effect: float | None = None
-    interval: tuple[float | None, float | None] | None = None
-    null: str = ""
-    n: int | None = None
-    n_loci: int | None = None
-    power: float | None = None
-    floor: float | None = None
-    verdict: Verdict | None = None
-    sentence: str = ""
-    details: dict[str, Any] = Field(default_factory=dict)
-
-
-class NotTested(_Record):
-    """A claim that could not be tested on a model, and why."""
-
-    claim: str
-    model: str
-    reason: str
-
-
-class ModelSummary(_Record):
+class ModelSummary(Record):
     """How much of one model's RIS the features of predictability explain; elements without a score, by status."""
 
     kind: str = ""
@@ -74,29 +27,29 @@ class ModelSummary(_Record):
     warnings: list[str] = Field(default_factory=list)
 
 
-class Diagnosis(_Record):
-    """`diagnosis.json`."""
+class _Judgement(Record):
+    """A file of claims that were tested."""
 
     parameters: dict[str, Any] = Field(default_factory=dict)
-    models: dict[str, ModelSummary] = Field(default_factory=dict)
-    claims: list[Claim]
+    claims: list[ClaimEntry]
     not_tested: list[NotTested] = Field(default_factory=list)
     notes: list[str] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)
 
 
-class CrossCheck(_Record):
+class Diagnosis(_Judgement):
+    """`diagnosis.json`."""
+
+    models: dict[str, ModelSummary] = Field(default_factory=dict)
+
+
+class CrossCheck(_Judgement):
     """`cross_check_<name>.json`."""
 
     check: str
-    parameters: dict[str, Any] = Field(default_factory=dict)
-    claims: list[Claim]
-    not_tested: list[NotTested] = Field(default_factory=list)
-    notes: list[str] = Field(default_factory=list)
-    warnings: list[str] = Field(default_factory=list)
 
 
-class Expectation(_Record):
+class Expectation(Record):
     """A verdict that the simulated genome was built to give."""
 
     claim: str
@@ -108,7 +61,7 @@ class Expectation(_Record):
         return [self.verdict] if isinstance(self.verdict, str) else list(self.verdict)
 
 
-class Truth(_Record):
+class Truth(Record):
     """`truth.json` of a simulated genome. Nothing planted: no claim may survive."""
 
     planted: bool
@@ -117,7 +70,7 @@ class Truth(_Record):
     facts: dict[str, Any] = Field(default_factory=dict)
 
 
-class ModelCard(_Record):
+class ModelCard(Record):
     """`model_card.json` of a checkpoint folder; losses in nats per base."""
 
     model: str = ""
@@ -127,7 +80,7 @@ class ModelCard(_Record):
     motif_loss: Any = None
 
 
-class Judged(_Record):
+class Judged(Record):
     """One score judged by one statistic, over all variants or within a stratum."""
 
     score: str
@@ -141,24 +94,24 @@ class Judged(_Record):
     high: float | None
 
 
-class Matched(_Record):
+class Matched(Record):
     """Scores judged against matched controls."""
 
     n: int
     results: list[Judged]
 
 
-class ByFrequency(_Record):
+class ByFrequency(Record):
     """A score against the frequency of alleles."""
 
     score: str
     n: int
     spearman: float | None
-    interval: tuple[float | None, float | None]
+    interval: Bounds
     monotone: bool
 
 
-class Evaluation(_Record):
+class Evaluation(Record):
     """`evaluation.json` of evaluate_scores.py."""
 
     results: list[Judged]
@@ -166,7 +119,7 @@ class Evaluation(_Record):
     frequency: list[ByFrequency] = Field(default_factory=list)
 
 
-AnyRecord = TypeVar("AnyRecord", bound=_Record)
+AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 def read_record(path: str | Path, kind: type[AnyRecord], remedy: str) -> AnyRecord:

@@ -1,4 +1,4 @@
-"""Sections of the report of `pretrain` and `seq2exp`: curves, losses beside counting, measures."""
+"""Sections of the report of `pretrain` and `seq2exp`: curves, losses against counting, measures."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from markupsafe import escape
 
 from darkregulome.io.documents import read_json
 from darkregulome.report.content import Section
-from darkregulome.report.markup import STYLE, model_name, number, plain, probability, table
+from darkregulome.report.markup import model_name, number, plain, probability, table
 
 HIDDEN = ("step", "progress", "part")
 REMEDY = "give a checkpoint folder of train_lm.py or train_seq2exp.py"
@@ -17,7 +17,7 @@ REMEDY = "give a checkpoint folder of train_lm.py or train_seq2exp.py"
 
 @dataclass(frozen=True)
 class Training:
-    """One trained model: its card and its curve (one row an evaluation)."""
+    """One trained model: its card and its curve (one row per evaluation)."""
 
     name: str
     card: Mapping[str, Any]
@@ -45,17 +45,17 @@ def training_sections(
     trainings: Sequence[Training], metrics: Path | None = None, overlap: Path | None = None
 ) -> list[Section]:
     """Every section that there is something to say in."""
-    found = [losses_section(trainings), curves_section(trainings)]
+    sections = [losses_section(trainings), curves_section(trainings)]
     if metrics is not None:
         measured = read_json(metrics, "give metrics.json of gather.py seq2exp")
-        found += [measures_section(measured), comparisons_section(measured)]
+        sections += [measures_section(measured), comparisons_section(measured)]
     if overlap is not None:
-        found.append(overlap_section(read_json(overlap, "give overlap.json of apply_seq2exp.py")))
-    return [section for section in found if section is not None]
+        sections.append(overlap_section(read_json(overlap, "give overlap.json of apply_seq2exp.py")))
+    return [section for section in sections if section is not None]
 
 
 def losses_section(trainings: Sequence[Training]) -> Section | None:
-    """Held-out losses of language models beside those of Markov models, and what that says."""
+    """Held-out losses of language models and those of Markov models, and what that says."""
     models = [training for training in trainings if "markov_loss" in training.card]
     if not models:
         return None
@@ -75,14 +75,13 @@ def losses_section(trainings: Sequence[Training]) -> Section | None:
     return Section(
         "training_losses",
         "Is it more than counting?",
-        "Nats a base on contigs left out of training, of the model and of Markov models by their order.",
-        "html",
-        str(STYLE + html),
+        "Nats per base on contigs left out of training, of the model and of Markov models by their order.",
+        html,
     )
 
 
 def curves_section(trainings: Sequence[Training]) -> Section | None:
-    """Every measure by step, one line a model; with a Markov line beside the held-out loss of language models."""
+    """Every measure by step, one line per model; with a Markov line next to the held-out loss of language models."""
     measures = list(
         dict.fromkeys(name for training in trainings for row in training.curve for name in row if name not in HIDDEN)
     )
@@ -94,8 +93,8 @@ def curves_section(trainings: Sequence[Training]) -> Section | None:
         "training_curves",
         "Curves of the training",
         "Running losses, and measures on held-out or validation examples, by step.",
-        "linegraph",
         list(drawn.values()),
+        "linegraph",
         pconfig={
             "title": "Curves of the training",
             "xlab": "step",
@@ -139,8 +138,7 @@ def measures_section(metrics: Mapping[str, Any]) -> Section:
         "Prediction of expression",
         f"{metrics.get('target', 'log10(expression + 1)')} on contigs left out of training; mean over folds and "
         "seeds, and standard deviation over seeds.",
-        "html",
-        str(STYLE + table(headers, rows, numeric=range(2, 8))),
+        table(headers, rows, numeric=range(2, 8)),
     )
 
 
@@ -165,8 +163,7 @@ def comparisons_section(metrics: Mapping[str, Any]) -> Section | None:
         "Its measure less that of the other model, mean over the pairs of the same fold and seed; paired t test. Seeds "
         "share all of their training genes and folds some, so that p is a guide and no proof. A lower MSE or MAE is "
         "better.",
-        "html",
-        str(STYLE + table(("Other", "Measure", "Pairs", "Difference", "p"), rows, numeric=(2, 3, 4))),
+        table(("Other", "Measure", "Pairs", "Difference", "p"), rows, numeric=(2, 3, 4)),
     )
 
 
@@ -180,6 +177,5 @@ def overlap_section(overlap: Mapping[str, Any]) -> Section:
         "seq2exp_overlap",
         "What the mask agrees with",
         str(overlap.get("null", "")),
-        "html",
-        str(STYLE + table(("With", "Statistic", "n", "Value", "p"), rows, numeric=(2, 3, 4))),
+        table(("With", "Statistic", "n", "Value", "p"), rows, numeric=(2, 3, 4)),
     )

@@ -4,21 +4,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import escape
 
 from darkregulome.errors import InputError
 from darkregulome.report.content import Section
-from darkregulome.report.figures import figures_html, find_figures
-from darkregulome.report.markup import (
-    STYLE,
-    definitions,
-    interval,
-    model_name,
-    number,
-    plain,
-    render,
-    table,
-)
+from darkregulome.report.figures import find_figures
+from darkregulome.report.markup import PARTS, definitions, heading, interval, model_name, number, plain, table
 from darkregulome.report.records import Evaluation, read_record
 
 Row = Mapping[str, Any]
@@ -71,16 +62,16 @@ def variant_sections(summaries: Sequence[Row], evaluations: Mapping[str, Row]) -
 
 
 def status_chart(summaries: Sequence[Row]) -> Section:
-    """Alleles by status, one bar a model."""
+    """Alleles by status, one bar per model."""
     return Section(
         "variants_statuses",
         "Alleles by status",
         "Every record comes out once and in order; an allele without a score has a status that says why.",
-        "bargraph",
         {
             str(escape(summary["model"])): {status: sum(of.values()) for status, of in summary["statuses"].items()}
             for summary in summaries
         },
+        "bargraph",
         pconfig={"title": "Alleles by status", "ylab": "alleles", "tt_decimals": 0},
         extra={"categories": {status: {"name": status, "color": COLOURS[status]} for status in STATUSES}},
     )
@@ -106,7 +97,7 @@ def status_section(summaries: Sequence[Row]) -> Section:
         if status in summary["statuses"]
     ]
     html = table(("Model", "Status", "Means", *classes, "All"), rows, numeric=range(3, 4 + len(classes)))
-    return Section("variants_counts", "Statuses by class of allele", "Numbers of alleles.", "html", str(STYLE + html))
+    return Section("variants_counts", "Statuses by class of allele", "Numbers of alleles.", html)
 
 
 def score_sections(summaries: Sequence[Row]) -> list[Section]:
@@ -127,8 +118,8 @@ def score_sections(summaries: Sequence[Row]) -> list[Section]:
         "variants_scores",
         "Distribution of scores",
         "Density of each score by class of allele, within the middle 99 % of all alleles.",
-        "linegraph",
         curves,
+        "linegraph",
         pconfig={
             "title": "Distribution of scores",
             "ylab": "density",
@@ -149,13 +140,12 @@ def score_sections(summaries: Sequence[Row]) -> list[Section]:
     html = table(headers, rows, numeric=range(3, len(headers)))
     return [
         drawn,
-        Section("variants_quantiles", "Scores in numbers", "Quantiles of each score.", "html", str(STYLE + html)),
+        Section("variants_quantiles", "Scores in numbers", "Quantiles of each score.", html),
     ]
 
 
 def evaluation_section(evaluations: Mapping[str, Row]) -> Section:
     """Scores against labels or measurements: over all, within strata, against matched controls, by frequency."""
-    html = STYLE
     headers = ("Model", "Score", "Statistic", "Where", "n", "Positives", "Value [95 % interval]")
     rows = [
         (
@@ -166,14 +156,14 @@ def evaluation_section(evaluations: Mapping[str, Row]) -> Section:
         for row in record["results"]
         if row["by"] == "all" or row["stratum"] == "mean within"
     ]
-    html += table(headers, rows, numeric=(4, 5, 6))
+    html = table(headers, rows, numeric=(4, 5, 6))
     matched = [
         (model_name(name), row["score"], row["statistic"], plain(record["matched"]["n"]), _value(row))
         for name, record in evaluations.items()
         for row in (record["matched"] or {}).get("results", ())
     ]
     if matched:
-        html += Markup("<h4>Against matched controls</h4>")
+        html += heading("Against matched controls")
         html += table(("Model", "Score", "Statistic", "Pairs", "Value [95 % of draws]"), matched, numeric=(3, 4))
     frequencies = [
         (
@@ -185,19 +175,18 @@ def evaluation_section(evaluations: Mapping[str, Row]) -> Section:
         for entry in record["frequency"]
     ]
     if frequencies:
-        html += Markup("<h4>By allele frequency</h4>")
+        html += heading("By allele frequency")
         names = ("Model", "Score", "Alleles", "Spearman with frequency", "Bins monotone")
         html += table(names, frequencies, numeric=(2, 3))
     for name, record in evaluations.items():
         if record.get("figures"):
-            html += render("<h4>{{ name }}</h4>", name=name) + figures_html(record["figures"])
+            html += heading(name) + PARTS.figures(record["figures"])
     return Section(
         "variants_evaluation",
         "How good the scores are",
-        "Scores beside one another, against labels or measurements. Intervals are bootstraps; 'within' is the mean of "
-        "the strata by their size.",
-        "html",
-        str(html),
+        "Scores side by side, against labels or measurements. Intervals are bootstraps; 'within' is the mean of the "
+        "strata, weighted by their size.",
+        html,
     )
 
 
@@ -212,9 +201,7 @@ def methods() -> Section:
         "track": "log2 change of the predicted tracks, their mean.",
         "alleles of different lengths": "Compared over the same stretch of the genome, as means per base, scaled back.",
     }
-    return Section(
-        "variants_methods", "What the scores are", "See docs/variants.md.", "html", str(STYLE + definitions(text))
-    )
+    return Section("variants_methods", "What the scores are", "See docs/variants.md.", definitions(text))
 
 
 def _classes(summaries: Sequence[Row]) -> list[str]:

@@ -6,10 +6,11 @@ The file belongs to `decompose.py`; what it does not hold is left out of the rep
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import escape
 
 from darkregulome.report.content import Section
-from darkregulome.report.markup import interval, model_name, number, plain, probability, table
+from darkregulome.report.findings import Findings
+from darkregulome.report.markup import PARTS, interval, model_name, number, plain, probability, table
 
 SCORES = {"raw": "RIS", "residual": "residual RIS"}
 
@@ -23,12 +24,12 @@ LAYERS = {
 Row = Mapping[str, Any]
 
 
-def agreement_sections(decomposition: Mapping[str, Any] | None) -> list[Section]:
+def sections(findings: Findings) -> list[Section]:
     """Heat maps of rank agreement, raw before residual; then overlaps and layers."""
-    record = decomposition or {}
+    record = findings.decomposition or {}
     pairs = [pair for pair in _list(record.get("pairs")) if _named(pair)]
-    sections = [*(rank_section(pairs, score) for score in SCORES), overlap_section(pairs), layer_section(record)]
-    return [section for section in sections if section is not None]
+    made = [*(rank_section(pairs, score) for score in SCORES), overlap_section(pairs), layer_section(record)]
+    return [section for section in made if section is not None]
 
 
 def rank_section(pairs: Sequence[Row], score: str) -> Section | None:
@@ -50,8 +51,8 @@ def rank_section(pairs: Sequence[Row], score: str) -> Section | None:
         f"rank_agreement_{score}",
         f"Rank agreement, {SCORES[score]}",
         f"Spearman's rank correlation of {SCORES[score]} between models, over the elements that both scored.",
-        "heatmap",
         cells,
+        "heatmap",
         pconfig={
             "title": f"Rank agreement of {SCORES[score]}",
             "xlab": "model",
@@ -67,11 +68,12 @@ def rank_section(pairs: Sequence[Row], score: str) -> Section | None:
             "colstops": [[0, "#b2182b"], [0.5, "#f7f7f7"], [1, "#2166ac"]],
         },
         extra={"xcats": labels, "ycats": labels},
+        replaces="Rank agreement",
     )
 
 
 def overlap_section(pairs: Sequence[Row]) -> Section | None:
-    """Overlap of every two models' top lists, beside what chance gives."""
+    """Overlap of every two models' top lists, with what chance gives."""
     rows = [_overlap_row(pair) for pair in pairs if pair.get("overlap") is not None]
     if not rows:
         return None
@@ -82,8 +84,7 @@ def overlap_section(pairs: Sequence[Row]) -> Section | None:
         "Elements that both models put among their highest. Two language models share what they find predictable, so "
         "their agreement is no evidence of regulation and has no verdict; that of a language model and an output model "
         "is judged above.",
-        "html",
-        str(table(headers, rows, numeric=(2, 3, 4, 5, 6))),
+        table(headers, rows, numeric=(2, 3, 4, 5, 6)),
     )
 
 
@@ -105,14 +106,12 @@ def layer_section(record: Row) -> Section | None:
     html = table(
         ("Layer", "Elements that are", "Number", "Sure", "Median distance", "Classes"), rows, numeric=(2, 3, 4)
     )
-    notes = Markup("").join(Markup("<p>{}</p>").format(note) for note in _list(record.get("notes"), str))
     return Section(
         "layers",
         "Layers",
         "Which kind of model still puts an element first once predictability is taken out. Sure: at least 80 % of "
         "bootstrap samples of loci put the element into its layer.",
-        "html",
-        str(html + notes),
+        html + PARTS.notes(_list(record.get("notes"), str)),
     )
 
 
