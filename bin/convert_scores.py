@@ -22,7 +22,7 @@ File = Path | None
 def main(
     scores: Annotated[list[str], typer.Option(help="FILE or NAME=FILE, NAME the model; repeat or use commas.")],
     outdir: Annotated[Path, typer.Option(help="Folder for elements.parquet, ris.parquet and loci.tsv.")],
-    format: Annotated[str, typer.Option(help="Format of the files, or auto.")] = "auto",
+    format: Annotated[str, typer.Option(help="auto, table, bed, bigwig, npz, gpn, variants or baskerville.")] = "auto",
     elements: Annotated[
         File, typer.Option(help="Elements to pool over (BED or table); by default the scores' own intervals.")
     ] = None,

@@ -1,19 +1,26 @@
 """The pipeline's parameters, profiles and modules, as Nextflow reads them: nothing is run."""
 
+import functools
 import json
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 import yaml
 
 from darkregulome import __version__
 from pipeline_runner import PARTS, ROOT, Project, copy_project, nextflow
+from script_runner import app_of
 
 pytestmark = pytest.mark.pipeline
+
+OTHER_DEFAULTS = {"seed", "variant_scores"}
+"""Parameters with another default than their option: a run begins with seed 1; auto is a word of the pipeline alone."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +48,7 @@ def test_all_faults_of_the_parameters_are_said_at_once_in_one_sentence_each(proj
         "--fasta is 'nowhere.fa', which does not exist",
         "--repeats is 'mirror/GRCh38/rmsk.txt.gz', which does not exist",
         "--sites is 'many', which is not of type integer",
-        "--alpha is 1.5; use less than 1.",
+        "--alpha is 1.5; use at most 0.999.",
         "--precision is 'fp8'; use one of fp32, tf32, bf16.",
         "--seed is -1; use at least 0.",
         "--permutation is not a parameter; did you mean --permutations?",
@@ -90,6 +97,46 @@ def test_the_schema_and_the_config_declare_the_same_parameters(project: Project)
             assert values[f"params.{name}"].strip("'") == (
                 str(default).lower() if isinstance(default, bool) else str(default)
             )
+
+
+def options_of_processes() -> list[tuple[str, str, str]]:
+    """Process, option and parameter of conf/modules.config, wherever a parameter is passed as it is."""
+    rows = []
+    blocks = re.findall(r"withName: '(\w+)' \{(.*?)\n    \}", (ROOT / "conf" / "modules.config").read_text(), re.DOTALL)
+    for process, block in blocks:
+        same = [name for names in re.findall(r"subMap\(\s*\[(.*?)\]", block) for name in re.findall(r"'(\w+)'", names)]
+        renamed = re.findall(r"(\w+): params\.(\w+)", block)
+        rows += [
+            (process, option, name) for option, name in [*zip(same, same, strict=True), *renamed] if option != "mode"
+        ]
+    return rows
+
+
+@functools.cache
+def commands_of(process: str) -> list[Any]:
+    """The commands of the script that a module runs: one, or one per subcommand."""
+    text = (ROOT / "modules" / "local" / process.lower() / "main.nf").read_text()
+    app = app_of(re.findall(r"^    (\w+)\.py", text, re.MULTILINE)[0])
+    command: Any = typer.main.get_command(app)
+    return list(command.commands.values()) if hasattr(command, "commands") else [command]
+
+
+@pytest.mark.parametrize(("process", "option", "name"), options_of_processes())
+def test_the_schema_says_of_a_parameter_what_the_script_says_of_its_option(process: str, option: str, name: str):
+    """Its default, its bounds and its words; of each subcommand where a script has several."""
+    rule = declared()[name]
+    for command in commands_of(process):
+        (declaration,) = (one for one in command.params if f"--{option.replace('_', '-')}" in one.opts)
+        if "default" in rule and name not in OTHER_DEFAULTS:
+            assert rule["default"] == declaration.default
+        for bound, key in ((declaration.min, "Minimum"), (declaration.max, "Maximum")):
+            if bound is not None:
+                assert bound == rule.get(key.lower(), rule.get(f"exclusive{key}")), key
+        words = set(rule.get("enum", ()))
+        listed = re.search(r"((?:[\w.-]+, )*[\w.-]+ or [\w.-]+)\.$", declaration.help)
+        assert {word for word in words if word not in declaration.help} == set()
+        if words and listed and ": " in declaration.help:
+            assert set(re.split(r", | or ", listed[1])) == words
 
 
 def test_every_profile_can_be_read_and_keeps_the_arguments_and_the_place_of_every_process():
