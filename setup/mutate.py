@@ -10,6 +10,7 @@ import argparse
 import ast
 import difflib
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -136,7 +137,10 @@ def test_room(room: str, sample: int, seed: str, jobs: int) -> Score:
 
 def mutmut(folder: Path, *words: str, check: bool = True) -> None:
     """Run mutmut in `folder`."""
-    done = subprocess.run(["mutmut", *words], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        ["mutmut", *words], cwd=folder, env=one_thread, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
     (folder / "mutmut.log").write_text(done.stdout)
     if check and done.returncode:
         sys.exit(f"error: mutmut {words[0]} failed in {folder}:\n{done.stdout[-3000:]}")
