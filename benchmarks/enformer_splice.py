@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))
 from table import row
 
 from darkregulome.genome.sequence import dinucleotide_shuffle
-from darkregulome.models.enformer import EnformerModel, build_enformer, full_tracks
+from darkregulome.models.enformer import EnformerModel, build_enformer
 from darkregulome.models.letters import one_hot
 
 CONTEXT, TRACKS = 196_608, 5_313
@@ -126,6 +126,12 @@ def at_tss(whole: torch.Tensor, model: EnformerModel, wanted: dict[str, int]) ->
 def share(found: torch.Tensor, expected: torch.Tensor) -> float:
     """The largest difference as a share of what is expected."""
     return ((found.double() - expected).abs() / expected.abs()).max().item()
+
+
+def full_tracks(network: torch.nn.Module, sequences: list[str], head: str) -> torch.Tensor:
+    """All tracks in all bins by enformer-pytorch's own forward: (batch, bins, tracks)."""
+    with torch.inference_mode():
+        return network(one_hot(sequences).to(next(network.parameters()).device), head=head)
 
 
 if __name__ == "__main__":

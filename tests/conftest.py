@@ -1,7 +1,17 @@
-"""What holds for all tests: the order in which files are begun, and how Hypothesis looks for examples."""
+"""What holds for all tests: the order in which files are begun, examples of Hypothesis, the cache of numba."""
+
+import hashlib
+import os
 
 import hypothesis
 import pytest
+
+from places import BIN, ROOT
+
+# Compiled functions are shared between test processes, as long as no file of the folder that holds them changes.
+_sources = sorted((BIN / "darkregulome" / "stats").rglob("*.py"))
+_digest = hashlib.sha256(b"".join(path.read_bytes() for path in _sources)).hexdigest()[:16]
+os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".pytest_cache" / "numba" / _digest))
 
 # The same examples each time; and no deadline, which a busy machine misses whatever the code does.
 hypothesis.settings.register_profile("always_the_same", deadline=None, derandomize=True)

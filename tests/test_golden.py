@@ -19,10 +19,11 @@ from darkregulome.genome.sequence import reverse_complement
 from darkregulome.models import letters
 from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
 from darkregulome.models.checkpoint import load_weights, read_config
-from darkregulome.models.enformer import EnformerModel, full_tracks, load_enformer
+from darkregulome.models.enformer import EnformerModel
 from darkregulome.models.hyenadna import HyenaConfig, HyenaDNAForCausalLM
 from darkregulome.models.registry import load_model
 from darkregulome.seq2exp import mask as seq2exp
+from enformers import full_tracks, load_enformer
 from places import GOLDEN
 from scans import selective_scan
 

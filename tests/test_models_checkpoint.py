@@ -67,7 +67,8 @@ def test_saved_names_and_config_are_the_official_ones(tmp_path, case):
 
 
 def test_small_enformer_is_saved_and_loaded(tmp_path):
-    from darkregulome.models.enformer import build_enformer, full_tracks
+    from darkregulome.models.enformer import build_enformer
+    from enformers import full_tracks
 
     network = build_enformer(json.loads((GOLDEN / "enformer" / "config.json").read_text())).eval()
     save_checkpoint(network, network.config, tmp_path / "model", {"tracks": [f"track{i}.bw" for i in range(12)]})

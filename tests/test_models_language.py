@@ -92,9 +92,9 @@ def test_causal_model_predicts_a_base_from_those_before_it():
 
 
 def test_tokens_are_the_official_ones():
-    tokens = letters.tokenize(["ACGTNacgtnRY-"])[0].tolist()
+    tokens = letters.CHARACTERS.tokenize(["ACGTNacgtnRY-"])[0].tolist()
     assert tokens == [7, 8, 9, 10, 11, 7, 8, 9, 10, 11, 6, 6, 6]
-    assert letters.tokenize(["AN"], n_id=letters.PAD)[0].tolist() == [7, 4]
+    assert letters.CHARACTERS.reading_n_as("pad").tokenize(["AN"])[0].tolist() == [7, 4]
 
 
 PLANT = {
@@ -135,7 +135,7 @@ def test_plant_caduceus_reads_lower_case_letters_and_is_equivariant(tmp_path, ba
 
 def test_sequences_of_several_lengths_are_refused():
     with pytest.raises(letters.InputError, match="lengths"):
-        letters.tokenize(["ACG", "AC"])
+        letters.CHARACTERS.tokenize(["ACG", "AC"])
 
 
 def test_tied_projections_run_once_equal_two_full_mambas():
@@ -143,7 +143,7 @@ def test_tied_projections_run_once_equal_two_full_mambas():
     tied = caduceus()
     untied = caduceus(bidirectional_weight_tie=False)
     untied.load_state_dict(tied.state_dict())
-    tokens = letters.tokenize([SEQUENCE])
+    tokens = letters.CHARACTERS.tokenize([SEQUENCE])
     torch.testing.assert_close(tied(tokens), untied(tokens), rtol=1e-5, atol=1e-5)
 
 
@@ -159,7 +159,7 @@ def test_tied_projections_run_once_equal_two_full_mambas():
 )
 def test_the_first_layer_looked_up_equals_the_first_layer_run(changes):
     torch.manual_seed(0)
-    network, tokens = caduceus(**changes), letters.tokenize([SEQUENCE])
+    network, tokens = caduceus(**changes), letters.CHARACTERS.tokenize([SEQUENCE])
     rows = []
     first = network.caduceus.backbone.layers[0].mixer.mamba_fwd.in_proj
     first.register_forward_hook(lambda layer, given, result: rows.append(given[0].shape[:-1].numel()))
@@ -172,7 +172,7 @@ def test_the_first_layer_looked_up_equals_the_first_layer_run(changes):
 
 @pytest.mark.parametrize("changes", [{"residual_in_fp32": True}, {"rms_norm": False}, {"bidirectional": False}])
 def test_other_settings_of_caduceus_run(changes):
-    assert caduceus(**changes)(letters.tokenize([SEQUENCE])).isfinite().all()
+    assert caduceus(**changes)(letters.CHARACTERS.tokenize([SEQUENCE])).isfinite().all()
 
 
 def test_fresh_mamba_starts_as_published():
@@ -201,7 +201,7 @@ def test_fresh_hyena_has_the_published_positions_and_decays():
 
 def test_cached_filters_follow_the_weights():
     torch.manual_seed(0)
-    network, other, tokens = hyena(), hyena(), letters.tokenize([SEQUENCE])
+    network, other, tokens = hyena(), hyena(), letters.CHARACTERS.tokenize([SEQUENCE])
     with torch.inference_mode():
         first = network(tokens)
         torch.testing.assert_close(network(tokens), first, rtol=0, atol=0)
@@ -220,7 +220,7 @@ def test_fresh_network_learns(name):
         network = CaduceusForMaskedLM(CaduceusConfig(d_model=16, n_layer=2, ssm_cfg={"d_state": 4}))
     else:
         network = HyenaDNAForCausalLM(HyenaConfig(d_model=16, n_layer=2, max_seq_len=66, embed_dropout=0.0))
-    tokens = letters.tokenize([("ACGT" * 16)[i : i + 48] for i in range(4)])
+    tokens = letters.CHARACTERS.tokenize([("ACGT" * 16)[i : i + 48] for i in range(4)])
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-2)
     losses = []
     for _ in range(20):

@@ -9,7 +9,6 @@ from scipy.stats import pearsonr
 from darkregulome.errors import InputError
 from darkregulome.genome.bases import letters_of_codes
 from darkregulome.models.checkpoint import read_config
-from darkregulome.models.enformer import load_enformer
 from darkregulome.models.registry import default_registry, load_model
 from darkregulome.training.build import build_enformer
 from darkregulome.training.composition import composition, composition_pearson
@@ -17,6 +16,7 @@ from darkregulome.training.enformer import evaluate, predict_bins, start_at_mean
 from darkregulome.training.settings import EnformerTraining
 from darkregulome.training.target_windows import TargetWindows, read_target_set
 from darkregulome.training.windows import one_hot
+from enformers import load_enformer
 from places import SHARED
 from script_runner import run_script
 

@@ -70,7 +70,7 @@ class Architecture:
     build : makes a model of `models/protocol.py` from a checkpoint; raises `InputError` or pydantic's error of the
         config.json.
     model_types : `model_type` of the config.json files that it reads; none if its folders hold no config.json.
-    files : patterns of the files that it reads beside config.json and the weights.
+    files : patterns of the files that it reads besides config.json and the weights.
     n_reads_as : of its published models, as in the registry; those that were trained here (and have a model card)
         read N as ``pad``.
     size : of the published model, assumed for the cost where no checkpoint is at hand.

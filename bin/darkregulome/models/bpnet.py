@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
 from darkregulome.models.checkpoint import load_weights
-from darkregulome.models.output import DirectOutputModel, weights_file
+from darkregulome.models.output import DirectOutputModel, flops_per_forward, weights_file
 
 CONTEXT, PROFILE = 2_114, 1_000
 """Bases read, and the central ones of which the reads are predicted."""
@@ -50,5 +50,5 @@ ARCHITECTURE = Architecture(
     "output",
     _build,
     ModelSize(CHANNELS, LAYERS, 114_000),
-    flops=lambda size, window, references, edits: FORWARD_FLOPS * (references + edits),
+    flops=flops_per_forward(FORWARD_FLOPS),
 )

@@ -170,7 +170,7 @@ def save_checkpoint(
 ) -> None:
     """Write config.json, model.safetensors (aliases dropped, float32 kept) and model_card.json; whole or not at all.
 
-    `config` is a pydantic model, a `transformers` configuration, or a mapping; `files` are texts to write beside it.
+    `config` is a pydantic model, a `transformers` configuration, or a mapping; `files` are further texts to write.
     """
     tensors = module.state_dict()
     dropped = {*aliases_of(module), *(name for name in tensors if name.startswith("_trunk."))}

@@ -24,6 +24,7 @@ from darkregulome.models.checkpoint import find_weights, load_weights, read_card
 from darkregulome.models.letters import one_hot
 from darkregulome.models.lookalikes import build_network
 from darkregulome.models.numerics import linear, numerics
+from darkregulome.models.output import check_tracks
 
 ALIASES = ("_trunk.",)
 """enformer-pytorch registers its trunk twice; the files keep the names without this prefix."""
@@ -52,13 +53,6 @@ def build_enformer(config: Mapping[str, Any], use_tf_gamma: bool | None = None) 
     if settings.dim // settings.heads % POSITION_BASES:
         raise ValueError(f"dim / heads is {settings.dim // settings.heads}, no multiple of {POSITION_BASES}")
     return Enformer(settings)
-
-
-def load_enformer(config: Mapping[str, Any], weights: Path, use_tf_gamma: bool | None = None) -> Enformer:
-    """`build_enformer` with its weights."""
-    network = build_enformer(config, use_tf_gamma)
-    load_weights(network, weights, ignore=ALIASES)
-    return network
 
 
 @dataclass(frozen=True)
@@ -115,24 +109,17 @@ class EnformerModel:
                 where,
                 f"a context of {self.context} bases is not a whole number of {self.bin}-base bins, at least "
                 f"{config.target_length} of them",
-                "mend `context` in the registry",
+                "correct `context` in the registry",
             )
         if config.use_tf_gamma and self.bins != 1536:
             raise InputError.at(
-                where, f"the TensorFlow gamma table fits 1536 bins, not {self.bins}", "mend `context` in the registry"
+                where,
+                f"the TensorFlow gamma table fits 1536 bins, not {self.bins}",
+                "correct `context` in the registry",
             )
         if head not in config.output_heads:
             raise InputError.at(where, f"has no head {head!r}", f"use {', '.join(config.output_heads)}")
-        size = config.output_heads[head]
-        outside = [f"{track} ({index})" for track, index in tracks.items() if not 0 <= index < size]
-        if outside or not tracks:
-            raise InputError.at(
-                where,
-                f"tracks {', '.join(outside[:5])} are not among the {size} of head {head!r}"
-                if tracks
-                else "has no track",
-                "mend `tracks` in the registry",
-            )
+        check_tracks(where, tracks, config.output_heads[head], f" in head {head!r}")
 
     def reference_state(self, sequence: str) -> EnformerState:
         """The tower's output of a reference window."""
@@ -302,12 +289,6 @@ def _attend_block(
 def _product(a: Tensor, b: Tensor) -> Tensor:
     """``a @ b.T``, of stacks of matrices too."""
     return linear(a, b) if a.dim() == 2 else a @ b.transpose(-1, -2)
-
-
-def full_tracks(network: nn.Module, sequences: Sequence[str], head: str) -> Tensor:
-    """All tracks in all bins by enformer-pytorch's own forward, without any shortcut: (batch, bins, tracks)."""
-    with torch.inference_mode():
-        return network(one_hot(sequences).to(next(network.parameters()).device), head=head)
 
 
 def _build(checkpoint: Checkpoint) -> EnformerModel:

@@ -98,7 +98,7 @@ def fetch(
     complaints = [f"{file.name} {found}" for file in files if (found := file.complaint(folder / file.name))]
     complaints += _pinned_complaint(entry, folder)
     if complaints:
-        for file in files:  # of the cache's bad copies, so that the next try fetches them anew
+        for file in files:  # of the cache's bad copies, so that the next try fetches them again
             if any(complaint.startswith(f"{file.name} ") for complaint in complaints):
                 (folder / file.name).resolve().unlink(missing_ok=True)
                 (folder / file.name).unlink(missing_ok=True)

@@ -45,7 +45,7 @@ _SPECIAL = {
 
 @dataclass(frozen=True)
 class KmerVocabulary:
-    """Ids of the k-mers and of what stands beside them.
+    """Ids of the k-mers and of the other tokens.
 
     Attributes
     ----------
@@ -108,7 +108,7 @@ def read_vocabulary(folder: str | Path) -> KmerVocabulary:
     tokens = read_tokens(folder)
     if not tokens:
         raise InputError.at(
-            folder, "has no vocabulary", f"put one of {', '.join(TOKENIZER_FILES[:3])} beside the weights"
+            folder, "has no vocabulary", f"put one of {', '.join(TOKENIZER_FILES[:3])} next to the weights"
         )
     return vocabulary_of(tokens, folder)
 
@@ -168,11 +168,6 @@ def check_size(vocabulary: KmerVocabulary, config: Mapping[str, Any], where: Pat
             f"has a token {last}, but only {rows} rows in its weights",
             "fetch the tokenizer that belongs to them",
         )
-
-
-def encode(sequences: Sequence[str]) -> Tensor:
-    """Codes of equally long sequences: int64, shape (batch, length). IUPAC letters and N are unknown."""
-    return CODES.tokenize(sequences)
 
 
 def mask(codes: Tensor, positions: Tensor) -> Tensor:
@@ -308,4 +303,4 @@ class KmerLanguageModel:
 
     def encode(self, sequences: Sequence[str]) -> Tensor:
         """Codes of equally long sequences: int64, shape (batch, length)."""
-        return encode(sequences).to(self.device)
+        return CODES.tokenize(sequences).to(self.device)

@@ -83,11 +83,6 @@ def letters_of(sequences: Sequence[str]) -> np.ndarray:
     return letters.reshape(len(sequences), lengths.pop())
 
 
-def tokenize(sequences: Sequence[str], n_id: int = N) -> torch.Tensor:
-    """Ids of the official character tokenizer of Caduceus and HyenaDNA, with N as `n_id`; see `Alphabet.tokenize`."""
-    return (CHARACTERS if n_id == N else replace(CHARACTERS, n=n_id)).tokenize(sequences)
-
-
 def one_hot(sequences: Sequence[str]) -> torch.Tensor:
     """One-hot A, C, G, T of equally long sequences: float32, (batch, length, 4); any other letter is all zeros."""
     letters = np.frombuffer("".join(sequences).encode("ascii", "replace"), dtype=np.uint8)

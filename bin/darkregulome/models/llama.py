@@ -108,7 +108,7 @@ def _vocabulary(folder: Path, size: int) -> kmers.KmerVocabulary:
         raise InputError.at(
             folder,
             f"has no vocabulary, and {size} tokens are not GENERator's {GENERATOR_VOCABULARY}",
-            f"put one of {', '.join(kmers.TOKENIZER_FILES[:3])} beside the weights",
+            f"put one of {', '.join(kmers.TOKENIZER_FILES[:3])} next to the weights",
         )
     return kmers.vocabulary_of(tokens, folder)
 

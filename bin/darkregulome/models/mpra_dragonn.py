@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
 from darkregulome.models.checkpoint import load_weights
-from darkregulome.models.output import DirectOutputModel, weights_file
+from darkregulome.models.output import DirectOutputModel, flops_per_forward, weights_file
 
 CONTEXT = 145
 CHANNELS, TAPS, LAYERS = 120, 5, 3
@@ -49,5 +49,5 @@ ARCHITECTURE = Architecture(
     "output",
     _build,
     ModelSize(CHANNELS, LAYERS, 339_000),
-    flops=lambda size, window, references, edits: FORWARD_FLOPS * (references + edits),
+    flops=flops_per_forward(FORWARD_FLOPS),
 )

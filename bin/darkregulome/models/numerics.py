@@ -50,7 +50,7 @@ def resolve_device(name: str) -> torch.device:
 def keep_freed_memory() -> None:
     """Let this process keep the memory of tensors that it has done with, for the next ones.
 
-    glibc gives that of each large one back to the kernel, which clears it anew, page by page: up to half of the time
+    glibc gives that of each large one back to the kernel, which clears it again, page by page: up to half of the time
     of a model on a CPU. Where the environment sets a threshold of its own, or there is no glibc, nothing happens.
     """
     if MALLOC_THRESHOLDS & os.environ.keys():
@@ -81,7 +81,7 @@ def numerics(device: torch.device, precision: str) -> Iterator[None]:
 def tf32(allowed: bool) -> Iterator[None]:
     """Whether a GPU may use TF32, until the context ends.
 
-    Convolutions use it unless told otherwise, which would make "fp32" a lie.
+    Convolutions use it by default, which would make "fp32" a lie.
     """
     matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     before = matmul.allow_tf32, cudnn.allow_tf32
@@ -134,7 +134,7 @@ class Dense(nn.Linear):
 def kept(name: str, make: Callable[[], Tensor], *tensors: Tensor | None) -> Tensor:
     """What `make` makes of some tensors, of which the first lives as long as it is wanted: made once for each `name`.
 
-    It is made anew when one of them has changed; changes through ``tensor.data`` are not seen. No gradient goes
+    It is made again when one of them has changed; changes through ``tensor.data`` are not seen. No gradient goes
     through it.
     """
     given = [tensor for tensor in tensors if tensor is not None]

@@ -1,14 +1,14 @@
 """Output models so small that nothing is worth keeping between the edits of a window: each is a full forward."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from darkregulome.errors import InputError
-from darkregulome.models.architecture import Checkpoint
+from darkregulome.models.architecture import Checkpoint, ModelSize
 from darkregulome.models.letters import one_hot
 from darkregulome.models.numerics import numerics
 
@@ -44,18 +44,11 @@ class DirectOutputModel:
         self.context, self.stranded = context, stranded
         self.tss_offset = context // 2 if tss_offset is None else tss_offset
         tracks = checkpoint.tracks or checkpoint.entry.tracks or {name: index for index, name in enumerate(outputs)}
-        self._check(tracks, len(outputs))
+        check_tracks(f"model {self.name}", tracks, len(outputs))
         self.tracks = tuple(tracks)
         self.network = network.to(self.device).eval().requires_grad_(False)
         self._chosen = torch.tensor(list(tracks.values()), device=self.device)
         self._to_decimal = math.log10(log_base)
-
-    def _check(self, tracks: Mapping[str, int], size: int) -> None:
-        outside = [f"{track} ({index})" for track, index in tracks.items() if not 0 <= index < size]
-        if outside:
-            raise InputError.at(
-                f"model {self.name}", f"has {size} tracks, and no {', '.join(outside)}", "mend `tracks` in the registry"
-            )
 
     def reference_state(self, sequence: str) -> str:
         """The reference itself."""
@@ -76,6 +69,19 @@ class DirectOutputModel:
         with numerics(self.device, self.precision):
             found = self.network(one_hot(sequences).to(self.device).transpose(1, 2)).float()
         return found[:, self._chosen] * self._to_decimal
+
+
+def check_tracks(where: str, tracks: Mapping[str, int], size: int, head: str = "") -> None:
+    """Raise an `InputError` where there is no track, or one with an index outside of a model's `size` outputs."""
+    outside = [f"{track} ({index})" for track, index in tracks.items() if not 0 <= index < size]
+    if outside or not tracks:
+        complaint = f"has {size} tracks{head}, and no {', '.join(outside[:5])}" if tracks else "has no track"
+        raise InputError.at(where, complaint, "correct `tracks` in the registry")
+
+
+def flops_per_forward(flops: float) -> Callable[[ModelSize, int, int, int], float]:
+    """Operations of a model of which every reference and every edit takes one forward."""
+    return lambda size, window, references, edits: flops * (references + edits)
 
 
 def weights_file(checkpoint: Checkpoint) -> Path:

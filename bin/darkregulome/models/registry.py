@@ -34,13 +34,13 @@ class ModelEntry(BaseModel):
 
     Attributes
     ----------
-    weights : checkpoint folder, relative to ``models/`` beside the registry; without it and `repo`, ``--weights``
+    weights : checkpoint folder, relative to ``models/`` next to the registry; without it and `repo`, ``--weights``
         must be given.
     repo, revision : hub repository, and the commit to take from it.
     file : name of the file of weights, for an architecture whose folder holds several models.
     context : longest window in bases; of an output model the exact one.
     window : window used for scoring, if shorter.
-    sites : sites substituted in an element, unless told otherwise. A causal model tries one base at a site and reads
+    sites : sites substituted in an element, by default. A causal model tries one base at a site and reads
         it in a whole window, so it needs more of them than a masked model, which tries three.
     tracks : tracks of an output model: name -> index in its head.
     n_reads_as : token of N: ``pad`` where training replaced N by PAD, ``n`` where it kept it.
@@ -108,7 +108,7 @@ def read_registry(registry: str | Path | None = None) -> dict[str, ModelEntry]:
     return entries
 
 
-def _problems_of(error: ValidationError, where: str, remedy: str = "mend this field") -> list[Problem]:
+def _problems_of(error: ValidationError, where: str, remedy: str = "correct this field") -> list[Problem]:
     return [
         Problem(
             f"{where}.{'.'.join(str(part) for part in item['loc'])}".rstrip("."),
@@ -200,7 +200,7 @@ def load_model(
     architecture = find_architecture(entry.architecture)
     if entry.kind != architecture.kind:
         raise InputError.at(
-            f"model {name}", f"is {entry.kind!r}, but {entry.architecture} is {architecture.kind!r}", "mend `kind`"
+            f"model {name}", f"is {entry.kind!r}, but {entry.architecture} is {architecture.kind!r}", "correct `kind`"
         )
     revision = entry.revision if weights is None else None
     checkpoint = Checkpoint(name, entry, folder, place, precision, revision, None if tracks is None else dict(tracks))

@@ -9,13 +9,13 @@ from torch.nn import functional as F
 
 from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
 from darkregulome.models.checkpoint import load_weights
-from darkregulome.models.output import DirectOutputModel, weights_file
+from darkregulome.models.output import DirectOutputModel, flops_per_forward, weights_file
 
 CONTEXT, TSS_OFFSET = 10_500, 7_000
 """The window: 7,000 bases upstream of the TSS on the gene's strand, and 3,500 from the TSS on."""
 
 HALF_LIFE_FEATURES = 6
-"""mRNA half-life features beside the sequence. Always zero here: an edit of a promoter does not touch them."""
+"""mRNA half-life features, in addition to the sequence. Always zero here: an edit of a promoter does not touch them."""
 
 
 class Xpresso(nn.Module):
@@ -56,5 +56,5 @@ ARCHITECTURE = Architecture(
     "output",
     _build,
     ModelSize(128, 2, 113_000),
-    flops=lambda size, window, references, edits: FORWARD_FLOPS * (references + edits),
+    flops=flops_per_forward(FORWARD_FLOPS),
 )

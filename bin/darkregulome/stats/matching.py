@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import KDTree
 
 from darkregulome.stats.bootstrap import ratio, resample_loci
+from darkregulome.stats.compiled import compiled
 from darkregulome.stats.loci import Bools, Floats, Ints
 from darkregulome.stats.nulls import empirical_p
 from darkregulome.stats.nulls.network import next_state
@@ -148,7 +148,7 @@ def matched_draws(
     return _draw_controls(pools, (pools != _EMPTY).sum(axis=1), len(strata), rng.random((n_draws, 2, len(pools))))
 
 
-@numba.njit(nogil=True)
+@compiled
 def _draw_controls(pools: Ints, sizes: Ints, n: int, uniforms: Floats) -> Ints:  # pragma: no cover, compiled
     draws, _, members = uniforms.shape
     taken_in = np.full(n, -1)
@@ -268,7 +268,7 @@ def exchanged_contrasts(block: Floats, n_draws: int, rng: np.random.Generator) -
     return _exchanged(np.ascontiguousarray(contrasts), states)
 
 
-@numba.njit(nogil=True)
+@compiled
 def _exchanged(contrasts: Floats, states: NDArray[np.uint64]) -> Floats:  # pragma: no cover, compiled
     rows, size = contrasts.shape
     sums = np.zeros(len(states))

@@ -39,7 +39,7 @@ INSTALLED = Path(sys.prefix) / "lib" / "darkregulome"
 """Where an installation has compiled files."""
 COMPILE_SECONDS = 120
 PADDED = 16
-"""Tables of weights are padded with zeros to a multiple of so many channels: the largest vector of a CPU."""
+"""Tables of weights are padded with zeros to a multiple of this number of channels: the largest vector of a CPU."""
 GROUP = 8
 """States are padded to a multiple of this number, GROUP of `scan.cpp`."""
 LOG2_E = 1 / math.log(2)

@@ -1,9 +1,9 @@
 """Random maps from elements to genes: for claims about pairs of genes."""
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from darkregulome.stats.compiled import compiled
 from darkregulome.stats.loci import Floats, Ints
 from darkregulome.stats.nulls.shuffle import shuffle_blocks
 
@@ -32,7 +32,7 @@ def permuted_gene_sums(
     return _sums_by_gene(np.ascontiguousarray(values, dtype=np.float64), genes, count, order, ends, states)
 
 
-@numba.njit(nogil=True)
+@compiled
 def _sums_by_gene(
     values: Floats, genes: Ints, count: int, order: Ints, ends: Ints, states: NDArray[np.uint64]
 ) -> Floats:  # pragma: no cover, compiled

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from darkregulome.stats.compiled import compiled
 from darkregulome.stats.loci import Ints
 
 
@@ -47,7 +47,7 @@ def degree_preserving_draws(
         yield _walk(common, n_nodes, attempts, seed)
 
 
-@numba.njit(nogil=True)
+@compiled
 def next_state(state: np.uint64) -> np.uint64:  # pragma: no cover, compiled
     """One step of xorshift64 (Marsaglia 2003): a generator whose stream is the same on every machine."""
     state ^= state << np.uint64(13)
@@ -56,7 +56,7 @@ def next_state(state: np.uint64) -> np.uint64:  # pragma: no cover, compiled
     return state
 
 
-@numba.njit(nogil=True)
+@compiled
 def _walk(edges: Ints, n_nodes: int, attempts: int, seed: np.uint64) -> Ints:  # pragma: no cover, compiled
     words = (n_nodes + 63) // 64
     linked = np.zeros((n_nodes, words), dtype=np.uint64)

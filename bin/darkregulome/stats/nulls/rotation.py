@@ -11,10 +11,10 @@ cross-correlation. It is computed once by FFT; a draw is then a sum of look-ups.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from darkregulome.stats.compiled import compiled
 from darkregulome.stats.loci import Floats, Ints, Loci
 from darkregulome.stats.nulls.empirical import exceedances
 from darkregulome.stats.nulls.kind import NullKind
@@ -147,7 +147,7 @@ class RotationNull:
         return np.asarray(scores)[loci.starts[loci.codes] + np.where(turns < sizes, place, sizes - 1 - place)]
 
 
-@numba.njit(nogil=True)
+@compiled
 def _add_look_ups(
     tables: Floats, loci: Ints, turns: NDArray[np.int32], draws: Floats
 ) -> None:  # pragma: no cover, compiled

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln
 
+from darkregulome.stats.compiled import compiled
 from darkregulome.stats.loci import Floats, Ints, Loci
 from darkregulome.stats.nulls.network import next_state
 from darkregulome.stats.nulls.rotation import NullDraws, as_columns
@@ -56,7 +56,7 @@ class ShuffleNull:
         return NullDraws(weights.T @ scores, draws, draws.mean(axis=0), draws.std(axis=0))
 
 
-@numba.njit(nogil=True)
+@compiled
 def shuffle_blocks(values: NDArray, ends: Ints, state: np.uint64) -> np.uint64:  # pragma: no cover, compiled
     """Shuffle each block up to an end by itself, in place (Fisher and Yates); returns the random state after it."""
     start = 0
@@ -69,7 +69,7 @@ def shuffle_blocks(values: NDArray, ends: Ints, state: np.uint64) -> np.uint64: 
     return state
 
 
-@numba.njit(nogil=True)
+@compiled
 def _shuffled_sums(
     scores: Floats, weights: Floats, ends: Ints, states: NDArray[np.uint64]
 ) -> Floats:  # pragma: no cover, compiled
