@@ -31,7 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))
 from table import row
 
 from darkregulome.edits.plan import Settings
-from darkregulome.models import scan
+from darkregulome.errors import InputError
+from darkregulome.models import kernels
 from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, Mamba
 from darkregulome.models.language import LetterLanguageModel
 from darkregulome.models.numerics import keep_freed_memory, numerics
@@ -59,8 +60,8 @@ def main() -> None:
     size = Size(given.length, given.layers)
     network, tokens = drawn(size)
     model = LetterLanguageModel("caduceus", network, kind="masked", context=given.length, device=device)
-    kernels = ("torch", *scan.ON_DEVICE[device.type])
-    seconds: dict[str, list[float]] = {name: [] for name in ("eager", *kernels, "saturation")}
+    names = ("torch", *kernels.ON_DEVICE[device.type])
+    seconds: dict[str, list[float]] = {name: [] for name in ("eager", *names, "saturation")}
     difference: dict[str, float] = {}
     # As `load_model` does.
     keep_freed_memory()
@@ -68,18 +69,18 @@ def main() -> None:
         for _ in range(given.repeats):
             taken, wanted = other.submit(eager_turn, size, given.threads, str(device), given.cpu_time).result()
             seconds["eager"].append(taken)
-            for kernel in kernels:
-                os.environ[scan.VARIABLE] = kernel
+            for kernel in names:
+                os.environ[kernels.VARIABLE] = kernel
                 try:
-                    scan.asked_kernel()
-                except scan.InputError as error:
+                    kernels.check_choice()
+                except InputError as error:
                     print(error, file=sys.stderr)
                     continue
                 if kernel not in difference:
                     model.log_probs(tokens)  # what is compiled once
                 found = timed(lambda: model.log_probs(tokens), seconds[kernel], clock)
                 difference[kernel] = np.abs(found.cpu().numpy() - wanted).max()
-            os.environ.pop(scan.VARIABLE)
+            os.environ.pop(kernels.VARIABLE)
             timed(lambda: saturate(model, given.length, given.bases), seconds["saturation"], clock)
     instead, eager = "of transformers' parts", min(seconds["eager"])
     name = f"Caduceus, {given.layers} layers, width {network.config.d_model}, {given.length:,} bases"

@@ -17,7 +17,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))
 
-from darkregulome.models import scan
+from darkregulome.models import kernels
 
 CHANNELS, STATES = 512, 16
 LENGTHS = (1024, 4096, 8192)
@@ -33,24 +33,26 @@ def main() -> None:
     given = parser.parse_args()
     clock = time.process_time if given.cpu_time else time.perf_counter
     torch.set_num_threads(given.threads)
-    kernels = ("torch", "compiled") if given.device == "cpu" else ("torch", "triton")
+    names = ("torch", "compiled") if given.device == "cpu" else ("torch", "triton")
     print("| kernel | " + " | ".join(f"{length:,}" for length in LENGTHS) + " |\n|---|" + "---|" * len(LENGTHS))
     with torch.inference_mode():
         shortest = inputs(given.batch, LENGTHS[0], given.device)
         by_transformers(inputs(1, 8, given.device))  # its import is not to be timed
         seconds = fastest(lambda: by_transformers(shortest), 1, clock)
         print(f"| transformers | {given.batch * LENGTHS[0] / seconds:,.0f} | | |", flush=True)
-        for kernel in kernels:
-            os.environ[scan.VARIABLE] = kernel
+        for kernel in names:
+            os.environ[kernels.VARIABLE] = kernel
             rates = [rate(inputs(given.batch, length, given.device), given.repeats, clock) for length in LENGTHS]
             print(f"| {kernel} | " + " | ".join(f"{value:,.0f}" for value in rates) + " |", flush=True)
 
 
-def rate(rows: dict[str, torch.Tensor], repeats: int, clock: Callable[[], float]) -> float:
+def rate(tensors: dict[str, torch.Tensor], repeats: int, clock: Callable[[], float]) -> float:
     """Tokens a second, the first run (which may compile) left out."""
-    run = lambda: scan.selective_scan_rows(**rows, delta_softplus=True)  # noqa: E731
+    rows = kernels.ScanRows(*(tensors[name] for name in kernels.ScanRows._fields))
+    weights = kernels.ScanWeights(tensors["A"], tensors["D"], tensors["delta_bias"], softplus=True)
+    run = lambda: kernels.selective_scan(rows, weights)  # noqa: E731
     run()
-    return rows["u"].shape[0] * rows["u"].shape[1] / fastest(run, repeats, clock)
+    return rows.u.shape[0] * rows.u.shape[1] / fastest(run, repeats, clock)
 
 
 def inputs(batch: int, length: int, device: str) -> dict[str, torch.Tensor]:
