@@ -1,11 +1,13 @@
 """The kernels against the recurrence, written out; the gradient against finite differences; how kernels are chosen."""
 
+import ctypes
 import importlib
 import logging
 import os
 import subprocess
 import sys
 import types
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -346,6 +348,18 @@ def test_what_was_compiled_is_compiled_once(tmp_path, monkeypatch):
     assert made.parent == tmp_path / "darkregulome"
     monkeypatch.setattr(compiled, "compile_source", pytest.fail)
     assert compiled.compiled_file() == made
+
+
+@needs_compiler
+def test_several_may_compile_at_the_same_time(tmp_path, monkeypatch):
+    from darkregulome.models.kernels import compiled
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(compiled, "INSTALLED", tmp_path / "none")
+    with ThreadPoolExecutor(3) as threads:
+        (made,) = {job.result() for job in [threads.submit(compiled.compiled_file) for _ in range(3)]}
+    assert [*made.parent.iterdir()] == [made]
+    assert ctypes.CDLL(str(made)).selective_scan
 
 
 @needs_compiler

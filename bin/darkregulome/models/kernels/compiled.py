@@ -28,7 +28,7 @@ from darkregulome.models.numerics import kept
 
 SOURCE = Path(__file__).with_name("scan.cpp")
 COMPILERS = ("c++", "g++", "clang++")
-FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC", "-pthread")
+FLAGS = ("-std=c++17", "-O3", "-fno-math-errno", "-fno-trapping-math", "-shared", "-fPIC")
 CPU_FLAGS = {
     "AVX512": (*(f"-mavx512{part}" for part in ("f", "bw", "dq", "vl")), "-mfma", "-mprefer-vector-width=512"),
     "AVX2": ("-mavx2", "-mfma"),
@@ -86,13 +86,18 @@ def compile_source(compiler: str, capability: str, target: Path) -> None:
     ------
     ImportError : the compiler fails, or `target` cannot be written.
     """
+    words = [compiler, *FLAGS, *CPU_FLAGS.get(capability, ()), str(SOURCE), "-o"]
     try:
         with atomic_path(target) as partial:
-            words = [compiler, *FLAGS, *CPU_FLAGS.get(capability, ()), str(SOURCE), "-o", str(partial)]
-            done = subprocess.run(words, capture_output=True, text=True, timeout=COMPILE_SECONDS)
-            if done.returncode:
-                first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip())
-                raise ImportError(f"{compiler} cannot compile {SOURCE.name} ({first[:200]})")
+            # Not every compiler has OpenMP.
+            for threads in ("-fopenmp", "-pthread"):
+                done = subprocess.run(
+                    [*words, str(partial), threads], capture_output=True, text=True, timeout=COMPILE_SECONDS
+                )
+                if done.returncode == 0:
+                    return
+            first = next((line for line in done.stderr.splitlines() if "error" in line), done.stderr.strip())
+            raise ImportError(f"{compiler} cannot compile {SOURCE.name} ({first[:200]})")
     except (OSError, InputError, subprocess.TimeoutExpired) as error:
         raise ImportError(f"{target} cannot be made ({error})") from error
 

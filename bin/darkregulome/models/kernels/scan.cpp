@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -94,19 +93,23 @@ static inline Floats softplus(Floats x) {
     return p * s + positive;
 }
 
-// Run `work(item)` for all items on some threads.
+// Run `work(item)` for all items on some threads: by OpenMP on those that PyTorch has, which go on waiting, without
+// sleeping, after each of its operations, and would hold the cores that other threads are to run on.
 template <class Work> static void parallel(int64_t items, int64_t threads, const Work &work) {
+    threads = std::min(threads, items);
+#ifdef _OPENMP
+#pragma omp parallel for num_threads(threads) schedule(dynamic)
+    for (int64_t item = 0; item < items; item++) work(item);
+#else
     std::atomic<int64_t> next{0};
     auto run = [&] {
         for (int64_t item; (item = next++) < items;) work(item);
     };
     std::vector<std::thread> others;
-    try {
-        for (int64_t i = 1; i < std::min(threads, items); i++) others.emplace_back(run);
-    } catch (const std::system_error &) {  // no more threads to be had: those that there are do all the work
-    }
+    for (int64_t i = 1; i < threads; i++) others.emplace_back(run);
     run();
     for (auto &thread : others) thread.join();
+#endif
 }
 
 // A vector of channels while a sequence is read: its weights and its states, each in one piece.
