@@ -12,8 +12,9 @@ from darkregulome.models.registry import load_model
 from darkregulome.scoring.maps.calls import Settings, call_map, symmetric
 from darkregulome.scoring.maps.evaluate import count_matches, f1
 from darkregulome.simulate import motif_pairs
-from darkregulome.simulate.motif_pairs import COUPLING, IUPAC, UNITS, Unit, conditionals, motif_sequence
+from darkregulome.simulate.motif_pairs import COUPLING, IUPAC, UNITS, Unit, motif_sequence
 from fake_models import LawOfMotifPairs
+from motif_law import conditionals
 
 REPORTED_ON = (31, 32)
 """Seeds of the sequences here; the model was trained on seed 1, law and caller were settled on seeds 1 and 11."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from darkregulome.simulate.motif_pairs import conditionals
+from motif_law import conditionals
 
 MASK = 4
 UNKNOWN = 5

@@ -10,33 +10,27 @@ from matplotlib.figure import Figure
 
 from darkregulome.plots.style import NEUTRAL, SERIES, SIDES, panels, panels_for, save_all
 
+LISTS = "Top lists and layers"
+CAPTIONS = {
+    "list_overlap": (LISTS, "Elements that both models of a pair put first, by the length of the list."),
+    "rank_agreement": ("Rank agreement", "Rank correlation of the scores between models, raw and residual."),
+    "layers": (LISTS, "Elements in each layer, by class."),
+    "layer_confidence": (LISTS, "How sure the layers are: elements of a layer with at least a given confidence."),
+}
+"""Of each figure: the title of its section in the report, and what it shows."""
+
 
 def draw_decomposition(
     record: Mapping[str, Any], overlaps: pd.DataFrame, layers: pd.DataFrame, folder: Path
 ) -> list[Path]:
     """Draw and write every figure that the record has data for."""
-    lists = "Top lists and layers"
-    return save_all(
-        folder,
-        {
-            "list_overlap": (
-                overlap_figure(overlaps),
-                lists,
-                "Elements that both models of a pair put first, by the length of the list.",
-            ),
-            "rank_agreement": (
-                agreement_figure(record),
-                "Rank agreement",
-                "Rank correlation of the scores between models, raw and residual.",
-            ),
-            "layers": (layers_figure(record["layers"]), lists, "Elements in each layer, by class."),
-            "layer_confidence": (
-                confidence_figure(layers),
-                lists,
-                "How sure the layers are: the share of a layer's elements that have at least a given confidence.",
-            ),
-        },
-    )
+    figures = {
+        "list_overlap": overlap_figure(overlaps),
+        "rank_agreement": agreement_figure(record),
+        "layers": layers_figure(record["layers"]),
+        "layer_confidence": confidence_figure(layers),
+    }
+    return save_all(folder, figures, CAPTIONS)
 
 
 def overlap_figure(overlaps: pd.DataFrame) -> Figure | None:

@@ -23,44 +23,29 @@ from darkregulome.plots.style import (
 Nulls = Mapping[tuple[str, str, str], tuple[float, NDArray]]
 
 
+CAPTIONS = {
+    "horizon": ("RIS against distance", "RIS against distance from the TSS, raw and residual, with the horizon."),
+    "variance_shares": ("Variance shares", "How much of the variance of RIS predictability and annotation explain."),
+    "classes": ("Classes", "Mean RIS of each class of elements, raw and residual."),
+    "nulls": ("Nulls", "Each statistic as observed, and as its null would have given it, raw and residual."),
+    "ladder": ("Ladder of features", "The horizon with each feature taken out in turn, and with all of them out."),
+    "effects": ("Effects", "The effect of every claim with its interval, raw and residual."),
+}
+"""Of each figure: the title of its section in the report, and what it shows."""
+
+
 def draw_diagnosis(record: Mapping[str, Any], profiles: pd.DataFrame, nulls: Nulls, folder: Path) -> list[Path]:
     """Draw and write every figure that the record has data for."""
     claims = record["claims"]
-    return save_all(
-        folder,
-        {
-            "horizon": (
-                horizon_figure(profiles, claims, record["parameters"]["horizon"]),
-                "RIS against distance",
-                "RIS against distance from the TSS, raw and residual, with the horizon.",
-            ),
-            "variance_shares": (
-                shares_figure(record["models"]),
-                "Variance shares",
-                "How much of the variance of RIS predictability and annotation explain.",
-            ),
-            "classes": (
-                classes_figure(claims),
-                "Classes",
-                "Mean RIS of each class of elements, raw and residual.",
-            ),
-            "nulls": (
-                nulls_figure(claims, nulls),
-                "Nulls",
-                "Each statistic as observed, and as its null would have given it, raw and residual.",
-            ),
-            "ladder": (
-                ladder_figure(claims),
-                "Ladder of features",
-                "The horizon with each feature of predictability taken out in turn, and with all of them out.",
-            ),
-            "effects": (
-                effects_figure(claims),
-                "Effects",
-                "The effect of every claim with its interval, raw and residual.",
-            ),
-        },
-    )
+    figures = {
+        "horizon": horizon_figure(profiles, claims, record["parameters"]["horizon"]),
+        "variance_shares": shares_figure(record["models"]),
+        "classes": classes_figure(claims),
+        "nulls": nulls_figure(claims, nulls),
+        "ladder": ladder_figure(claims),
+        "effects": effects_figure(claims),
+    }
+    return save_all(folder, figures, CAPTIONS)
 
 
 def _of(claims: Sequence[Mapping[str, Any]], name: str) -> list[Mapping[str, Any]]:

@@ -11,23 +11,23 @@ from darkregulome.plots.style import SERIES, panels, save_all
 
 MOST_POINTS = 20_000
 """Points drawn; more would be a file of many MB, and ink."""
-MOST_COLOURS = len(SERIES)
 REST = "#D9D9D9"
+
+
+CAPTIONS = {
+    "enrichment": (
+        "Classes in clusters",
+        "Log2 odds ratio of each class in each cluster; dots: q below 0.05.",
+    ),
+    "umap": ("Map of the windows", "The windows by class, and by cluster."),
+}
+"""Of each figure: a title, and what it shows."""
 
 
 def draw_map(placed: pd.DataFrame, enrichment: pd.DataFrame, folder: Path, seed: int = 0) -> list[Path]:
     """Write the figures of a map."""
-    return save_all(
-        folder,
-        {
-            "enrichment": (
-                enrichment_figure(enrichment) if len(enrichment) else None,
-                "Clusters against classes",
-                "How much more frequent a class is in a cluster (log2 odds ratio); dots: q below 0.05.",
-            ),
-            "umap": (map_figure(placed, seed), "Map of the windows", "The windows by class, and by cluster."),
-        },
-    )
+    enriched = enrichment_figure(enrichment) if len(enrichment) else None
+    return save_all(folder, {"enrichment": enriched, "umap": map_figure(placed, seed)}, CAPTIONS)
 
 
 def map_figure(placed: pd.DataFrame, seed: int = 0) -> Figure:
@@ -46,15 +46,21 @@ def map_figure(placed: pd.DataFrame, seed: int = 0) -> Figure:
     return figure
 
 
+def colours_of(labels: pd.Series) -> dict[str, str]:
+    """A colour for each label, the commonest first; grey where colours run out.
+
+    By number, then by name: the same data must give the same colours.
+    """
+    counts = labels.value_counts()
+    names = sorted(counts.index, key=lambda name: (-counts[name], name))
+    return {name: SERIES[at] if at < len(SERIES) else REST for at, name in enumerate(names)}
+
+
 def _points(axis: Axes, windows: pd.DataFrame, labels: pd.Series) -> None:
-    common = labels.value_counts()
-    # By number, then by name: the same data must give the same colours.
-    names = sorted(common.index, key=lambda name: (-common[name], name))
     size = float(np.clip(6000 / max(1, len(windows)), 1.5, 14))
-    for number, name in reversed(list(enumerate(names))):
+    for name, colour in reversed(colours_of(labels).items()):
         inside = labels == name
-        colour = SERIES[number] if number < MOST_COLOURS else REST
-        label = name if number < MOST_COLOURS else None
+        label = None if colour == REST else name
         x, y = windows.loc[inside, "umap_1"], windows.loc[inside, "umap_2"]
         axis.scatter(x, y, s=size, color=colour, label=label, linewidths=0, rasterized=True)
     handles, texts = axis.get_legend_handles_labels()
@@ -62,7 +68,7 @@ def _points(axis: Axes, windows: pd.DataFrame, labels: pd.Series) -> None:
 
 
 def enrichment_figure(enrichment: pd.DataFrame) -> Figure:
-    """Log2 odds ratio of each class in each cluster; a dot where q is below 0.05."""
+    """Log2 odds ratio of each class in each cluster; dots: q below 0.05."""
     odds = enrichment.pivot(index="class", columns="cluster", values="odds_ratio")
     small = enrichment.pivot(index="class", columns="cluster", values="q") < 0.05
     figure, axes = panels(1, 1, width=1.6 + 0.35 * odds.shape[1], height=1.2 + 0.3 * len(odds))

@@ -12,20 +12,17 @@ MOST_ROWS = 40
 """Strata drawn at most."""
 
 
+CAPTIONS = {
+    "allele_frequency": ("Allele frequency", "Mean score by minor allele frequency, with 95 % intervals."),
+    "evaluation": ("How good the scores are", "Each statistic of each score, with 95 % intervals."),
+}
+"""Of each figure: a title, and what it shows."""
+
+
 def draw_evaluation(record: Mapping[str, Any], folder: Path) -> list[Path]:
     """Write the figures of an evaluation."""
-    title = "How good the scores are"
-    return save_all(
-        folder,
-        {
-            "allele_frequency": (
-                frequency_figure(record) if record.get("frequency") else None,
-                title,
-                "Mean score by minor allele frequency, with 95 % intervals.",
-            ),
-            "evaluation": (evaluation_figure(record), title, "Each statistic of each score, with 95 % intervals."),
-        },
-    )
+    frequencies = frequency_figure(record) if record.get("frequency") else None
+    return save_all(folder, {"allele_frequency": frequencies, "evaluation": evaluation_figure(record)}, CAPTIONS)
 
 
 def evaluation_figure(record: Mapping[str, Any]) -> Figure:

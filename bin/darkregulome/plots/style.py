@@ -82,14 +82,10 @@ def save(figure: Figure, folder: Path, name: str, title: str = "", caption: str 
     return paths
 
 
-def save_all(folder: Path, figures: Mapping[str, tuple[Figure | None, str, str]]) -> list[Path]:
+def save_all(folder: Path, figures: Mapping[str, Figure | None], captions: Mapping[str, tuple[str, str]]) -> list[Path]:
     """Write figures by name, each with its title and caption; what there was nothing to draw for is left out."""
-    return [
-        path
-        for name, (figure, title, caption) in figures.items()
-        if figure is not None
-        for path in save(figure, folder, name, title, caption)
-    ]
+    drawn = {name: figure for name, figure in figures.items() if figure is not None}
+    return [path for name, figure in drawn.items() for path in save(figure, folder, name, *captions[name])]
 
 
 _METADATA: dict[str, dict[str, Any]] = {".svg": {"Date": None, "Creator": None}, ".png": {"Software": None}}

@@ -1,6 +1,6 @@
 """One section of the report in the shape that MultiQC reads."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,18 @@ class Section:
             **self.extra,
             "data": str(STYLE + data) if is_html else data,
         }
+
+
+def lines_section(id: str, title: str, description: str, lines: Mapping[str, Any], xlab: str, ylab: str) -> Section:
+    """A section of line plots behind tabs: by the name of the tab, lines as {line: {x: y}}.
+
+    Parameters
+    ----------
+    xlab, ylab : what the axes show; an empty one shows what the tab is named for.
+    """
+    labels = [{"name": name, "xlab": xlab or name, "ylab": ylab or name} for name in lines]
+    pconfig = {"title": title, "xlab": labels[0]["xlab"], "ylab": labels[0]["ylab"], "data_labels": labels}
+    return Section(id, title, description, list(lines.values()), "linegraph", pconfig)
 
 
 def write_sections(sections: Sequence[Section], folder: str | Path) -> list[Path]:

@@ -95,12 +95,8 @@ def settings_section(record: Mapping[str, Any]) -> Section:
         for model, entry in record["models"].items()
         for name, value in entry["parameters"].items()
     ]
-    return Section(
-        "map_settings",
-        "Settings",
-        "What the maps and calls were made with.",
-        table(("Setting", "Value"), rows),
-    )
+    html = table(("Setting", "Value"), rows)
+    return Section("map_settings", "Settings", "What the maps and calls were made with.", html)
 
 
 def maps_section(maps: Sequence[ReportMap]) -> Section | None:

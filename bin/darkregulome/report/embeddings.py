@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from darkregulome.io.documents import read_json
 from darkregulome.io.tables import read_table
-from darkregulome.plots.style import SERIES
+from darkregulome.plots.embeddings import colours_of
 from darkregulome.report.content import Section
 from darkregulome.report.figures import Figure, find_figures
 from darkregulome.report.markup import PARTS, definitions, heading, model_name, number, plain, probability, table
@@ -20,7 +20,6 @@ MOST_POINTS = 3000
 """Points of an interactive map: what a browser moves without effort, and a report can hold. The table has all."""
 MOST_ROWS = 200
 MOST_LOGOS = 20
-REST = "#d9d9d9"
 
 
 def read_embeddings(folder: Path) -> dict[str, Any]:
@@ -92,9 +91,7 @@ def scatter_section(records: Sequence[Row]) -> Section | None:
 
 def _points(placed: pd.DataFrame, column: str) -> dict[str, Any]:
     groups = placed[column].astype(str).str.removesuffix(".0")
-    common = groups.value_counts()
-    names = sorted(common.index, key=lambda name: (-common[name], name))
-    colours = {name: SERIES[at] if at < len(SERIES) else REST for at, name in enumerate(names)}
+    colours = colours_of(groups)
     columns = zip(placed.index, placed["window"], groups, placed["umap_1"], placed["umap_2"], strict=True)
     return {
         # Names may be equal; keys may not.

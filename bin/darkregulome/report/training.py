@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import escape
 
 from darkregulome.io.documents import read_json
-from darkregulome.report.content import Section
+from darkregulome.report.content import Section, lines_section
 from darkregulome.report.markup import model_name, number, plain, probability, table
 
 HIDDEN = ("step", "progress", "part")
@@ -89,19 +89,8 @@ def curves_section(trainings: Sequence[Training]) -> Section | None:
     drawn = {name: lines for name, lines in drawn.items() if lines}
     if not drawn:
         return None
-    return Section(
-        "training_curves",
-        "Curves of the training",
-        "Running losses, and measures on held-out or validation examples, by step.",
-        list(drawn.values()),
-        "linegraph",
-        pconfig={
-            "title": "Curves of the training",
-            "xlab": "step",
-            "ylab": "value",
-            "data_labels": [{"name": name, "xlab": "step", "ylab": name} for name in drawn],
-        },
-    )
+    what = "Running losses, and measures on held-out or validation examples, by step."
+    return lines_section("training_curves", "Curves of the training", what, drawn, xlab="step", ylab="")
 
 
 def _lines(trainings: Sequence[Training], name: str) -> dict[str, dict[int, float]]:

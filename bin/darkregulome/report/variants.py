@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import escape
 
 from darkregulome.errors import InputError
-from darkregulome.report.content import Section
+from darkregulome.report.content import Section, lines_section
 from darkregulome.report.figures import find_figures
 from darkregulome.report.markup import PARTS, definitions, heading, interval, model_name, number, plain, table
 from darkregulome.report.records import Evaluation, read_record
@@ -15,27 +15,17 @@ from darkregulome.report.records import Evaluation, read_record
 Row = Mapping[str, Any]
 
 STATUSES = {
-    "ok": "scored",
-    "ref_mismatch": "REF is not what the reference has",
-    "n_in_window": "REF or too much of the window is N",
-    "off_contig": "the FASTA has no such contig, or it ends before",
-    "symbolic": "ALT is not spelled in A, C, G, T",
-    "too_long": "an allele is longer than --max-allele",
-    "duplicate": "the same change stands further up",
-    "malformed": "the line has too few columns, or no position",
-    "outside_window": "no window around a TSS holds it",
+    "ok": ("scored", "#1b7837"),
+    "ref_mismatch": ("REF is not what the reference has", "#b2182b"),
+    "n_in_window": ("REF or too much of the window is N", "#fdb863"),
+    "off_contig": ("the FASTA has no such contig, or it ends before", "#8a6100"),
+    "symbolic": ("ALT is not spelled in A, C, G, T", "#8c8c8c"),
+    "too_long": ("an allele is longer than --max-allele", "#c2a5cf"),
+    "duplicate": ("the same change stands further up", "#92c5de"),
+    "malformed": ("the line has too few columns, or no position", "#000000"),
+    "outside_window": ("no window around a TSS holds it", "#2166ac"),
 }
-COLOURS = {
-    "ok": "#1b7837",
-    "duplicate": "#92c5de",
-    "symbolic": "#8c8c8c",
-    "too_long": "#c2a5cf",
-    "ref_mismatch": "#b2182b",
-    "n_in_window": "#fdb863",
-    "off_contig": "#8a6100",
-    "malformed": "#000000",
-    "outside_window": "#2166ac",
-}
+"""What each status means, and its colour."""
 
 
 def read_evaluations(folders: Sequence[Path]) -> dict[str, Row]:
@@ -45,14 +35,14 @@ def read_evaluations(folders: Sequence[Path]) -> dict[str, Row]:
     ------
     InputError : a folder holds none, or something else under its name.
     """
-    found: dict[str, Row] = {}
+    records: dict[str, Row] = {}
     for folder in folders:
         path = folder / "evaluation.json"
         if not path.is_file():
             raise InputError.at(folder, "holds no evaluation.json", "give a folder of evaluate_scores.py")
         record = read_record(path, Evaluation, "give a folder of evaluate_scores.py")
-        found[folder.name] = {**record.model_dump(), "figures": find_figures([folder])}
-    return found
+        records[folder.name] = {**record.model_dump(), "figures": find_figures([folder])}
+    return records
 
 
 def variant_sections(summaries: Sequence[Row], evaluations: Mapping[str, Row]) -> list[Section]:
@@ -73,7 +63,7 @@ def status_chart(summaries: Sequence[Row]) -> Section:
         },
         "bargraph",
         pconfig={"title": "Alleles by status", "ylab": "alleles", "tt_decimals": 0},
-        extra={"categories": {status: {"name": status, "color": COLOURS[status]} for status in STATUSES}},
+        extra={"categories": {status: {"name": status, "color": colour} for status, (_, colour) in STATUSES.items()}},
     )
 
 
@@ -83,18 +73,11 @@ def status_section(summaries: Sequence[Row]) -> Section:
         kind for kind in _classes(summaries) if any(_count(s, status, kind) for s in summaries for status in STATUSES)
     ]
     rows = [
-        (
-            *(
-                model_name(summary["model"]),
-                status,
-                STATUSES[status],
-                *(plain(_count(summary, status, kind)) for kind in classes),
-            ),
-            plain(sum(_count(summary, status, kind) for kind in classes)),
-        )
+        (model_name(summary["model"]), status, meaning, *map(plain, counts), plain(sum(counts)))
         for summary in summaries
-        for status in STATUSES
+        for status, (meaning, _) in STATUSES.items()
         if status in summary["statuses"]
+        for counts in [[_count(summary, status, kind) for kind in classes]]
     ]
     html = table(("Model", "Status", "Means", *classes, "All"), rows, numeric=range(3, 4 + len(classes)))
     return Section("variants_counts", "Statuses by class of allele", "Numbers of alleles.", html)
@@ -105,43 +88,29 @@ def score_sections(summaries: Sequence[Row]) -> list[Section]:
     scores = list(dict.fromkeys(name for summary in summaries for name in summary["scores"]))
     if not scores:
         return []
-    curves = [
-        {
-            f"{escape(summary['model'])}, {kind}": _curve(of["edges"], found["density"])
+    curves = {
+        name: {
+            f"{escape(summary['model'])}, {kind}": _curve(of["edges"], part["density"])
             for summary in summaries
             if (of := summary["scores"].get(name)) is not None
-            for kind, found in of["classes"].items()
+            for kind, part in of["classes"].items()
         }
         for name in scores
-    ]
-    drawn = Section(
-        "variants_scores",
-        "Distribution of scores",
-        "Density of each score by class of allele, within the middle 99 % of all alleles.",
-        curves,
-        "linegraph",
-        pconfig={
-            "title": "Distribution of scores",
-            "ylab": "density",
-            "xlab": "score",
-            "data_labels": [{"name": name, "ylab": "density", "xlab": name} for name in scores],
-        },
-    )
+    }
+    what = "Density of each score by class of allele, within the middle 99 % of all alleles."
+    drawn = lines_section("variants_scores", "Distribution of scores", what, curves, xlab="", ylab="density")
     rows = [
         (
-            *(model_name(summary["model"]), name, kind, plain(found["n"]), number(found["mean"])),
-            *(number(value) for value in found["quantiles"]),
+            *(model_name(summary["model"]), name, kind, plain(part["n"]), number(part["mean"])),
+            *(number(value) for value in part["quantiles"]),
         )
         for summary in summaries
         for name, of in summary["scores"].items()
-        for kind, found in of["classes"].items()
+        for kind, part in of["classes"].items()
     ]
     headers = ("Model", "Score", "Class", "Alleles", "Mean", "5 %", "25 %", "Median", "75 %", "95 %")
     html = table(headers, rows, numeric=range(3, len(headers)))
-    return [
-        drawn,
-        Section("variants_quantiles", "Scores in numbers", "Quantiles of each score.", html),
-    ]
+    return [drawn, Section("variants_quantiles", "Scores in numbers", "Quantiles of each score.", html)]
 
 
 def evaluation_section(evaluations: Mapping[str, Row]) -> Section:
@@ -149,8 +118,9 @@ def evaluation_section(evaluations: Mapping[str, Row]) -> Section:
     headers = ("Model", "Score", "Statistic", "Where", "n", "Positives", "Value [95 % interval]")
     rows = [
         (
-            *(model_name(name), row["score"], row["statistic"], _where(row), plain(row["n"])),
-            *(plain(row.get("n_positive")), f"{number(row['value'])} {interval([row['low'], row['high']])}"),
+            *(model_name(name), row["score"], row["statistic"]),
+            "all" if row["by"] == "all" else f"within {row['by']}",
+            *(plain(row["n"]), plain(row.get("n_positive")), _value(row)),
         )
         for name, record in evaluations.items()
         for row in record["results"]
@@ -215,10 +185,6 @@ def _count(summary: Row, status: str, kind: str) -> int:
 def _curve(edges: Sequence[float], density: Sequence[float]) -> dict[float, float]:
     """Height at the middle of each bin."""
     return {(low + high) / 2: value for low, high, value in zip(edges, edges[1:], density, strict=False)}
-
-
-def _where(row: Row) -> str:
-    return "all" if row["by"] == "all" else f"within {row['by']}"
 
 
 def _value(row: Row) -> str:

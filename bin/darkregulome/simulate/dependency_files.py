@@ -1,7 +1,8 @@
 """Simulated families and motif pairs as files: one FASTA of training and test sequences, and the truth of the tests."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,55 +11,57 @@ from darkregulome.genome.bases import letters_of_codes
 from darkregulome.io.atomic import atomic_folder
 from darkregulome.io.tables import write_json, write_table
 from darkregulome.simulate.dependencies import rna_family
-from darkregulome.simulate.motif_pairs import MotifSequence, motif_sequence
+from darkregulome.simulate.motif_pairs import motif_sequence
+
+Records = list[tuple[str, str]]
 
 
 def write_families(
     folder: str | Path, seed: int, families: int = 4, training: int = 3000, test: int = 10, length: int = 72
 ) -> None:
-    """RNA families: ``train.fa`` and ``test.fa``, and ``structures.tsv`` of the test sequences.
+    """RNA families: ``sequences.fa`` and ``test.fa``, and ``structures.tsv`` of the test sequences.
 
     Parameters
     ----------
-    training, test : members of each family; those of the test are drawn anew.
+    training, test : members of each family, drawn independently.
     """
     rng = np.random.default_rng(seed)
-    made = [rna_family(f"family{number + 1}", rng, length) for number in range(families)]
-    train_records, test_records, rows = [], [], []
-    for family in made:
-        for number, codes in enumerate(family.draw(training, rng)):
-            train_records.append((f"train_{family.name}_{number}", letters_of_codes(codes)))
-        for number, codes in enumerate(family.draw(test, rng)):
-            name = f"test_{family.name}_{number}"
-            test_records.append((name, letters_of_codes(codes)))
-            rows.append((name, family.name, letters_of_codes(codes), family.dot_bracket))
-    with atomic_folder(folder) as partial:
-        _write_fasta([*train_records, *test_records], partial / "sequences.fa")
-        _write_fasta(test_records, partial / "test.fa")
-        table = pd.DataFrame(rows, columns=["name", "family", "sequence", "dot_bracket"])
-        write_table(table, partial / "structures.tsv")
-        write_json({"kind": "families", "seed": seed, "families": families, "length": length}, partial / "truth.json")
+    train: Records = []
+    tests: list[tuple[str, str, str, str]] = []
+    for family in [rna_family(f"family{number + 1}", rng, length) for number in range(families)]:
+        members = enumerate(map(letters_of_codes, family.draw(training, rng)))
+        train += [(f"train_{family.name}_{number}", bases) for number, bases in members]
+        members = enumerate(map(letters_of_codes, family.draw(test, rng)))
+        tests += [(f"test_{family.name}_{number}", family.name, bases, family.dot_bracket) for number, bases in members]
+    table = pd.DataFrame(tests, columns=["name", "family", "sequence", "dot_bracket"])
+    truth = {"kind": "families", "seed": seed, "families": families, "length": length}
+    test_records = [(name, bases) for name, _, bases, _ in tests]
+    _write(folder, train, test_records, truth, lambda partial: write_table(table, partial / "structures.tsv"))
 
 
 def write_motif_pairs(folder: str | Path, seed: int, training: int = 12_000, test: int = 40, length: int = 96) -> None:
     """Motif pairs: FASTA of training and test sequences, and ``pairs.bedpe`` of what the test sequences hold."""
     rng = np.random.default_rng(seed)
-    train = [motif_sequence(rng, length) for _ in range(training)]
-    tests = [motif_sequence(rng, length) for _ in range(test)]
+    train = [(f"train_{number}", motif_sequence(rng, length).bases) for number in range(training)]
+    tests = {f"test_{number}": motif_sequence(rng, length) for number in range(test)}
+    lines = [
+        "\t".join(map(str, (name, *first, name, *second))) + "\n"
+        for name, item in tests.items()
+        for first, second in item.pairs
+    ]
+    truth = {"kind": "pairs", "seed": seed, "length": length}
+    test_records = [(name, item.bases) for name, item in tests.items()]
+    _write(folder, train, test_records, truth, lambda partial: (partial / "pairs.bedpe").write_text("".join(lines)))
+
+
+def _write(
+    folder: str | Path, train: Records, tests: Records, truth: Mapping[str, Any], write_structure: Callable[[Path], Any]
+) -> None:
     with atomic_folder(folder) as partial:
-        test_records = [(f"test_{number}", item.bases) for number, item in enumerate(tests)]
-        train_records = [(f"train_{number}", item.bases) for number, item in enumerate(train)]
-        _write_fasta([*train_records, *test_records], partial / "sequences.fa")
-        _write_fasta(test_records, partial / "test.fa")
-        (partial / "pairs.bedpe").write_text("".join(_bedpe_lines(tests)))
-        write_json({"kind": "pairs", "seed": seed, "length": length}, partial / "truth.json")
-
-
-def _bedpe_lines(tests: Iterable[MotifSequence]) -> Iterable[str]:
-    for number, item in enumerate(tests):
-        for (start, end), (other_start, other_end) in item.pairs:
-            name = f"test_{number}"
-            yield f"{name}\t{start}\t{end}\t{name}\t{other_start}\t{other_end}\n"
+        _write_fasta([*train, *tests], partial / "sequences.fa")
+        _write_fasta(tests, partial / "test.fa")
+        write_structure(partial)
+        write_json(truth, partial / "truth.json")
 
 
 def _write_fasta(records: Iterable[tuple[str, str]], path: Path) -> None:

@@ -12,15 +12,15 @@ are those of `simulate.biology`.
 """
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from darkregulome.errors import InputError
-from darkregulome.genome.bases import base_codes, letters_of_codes, reverse_complement_codes
+from darkregulome.genome.bases import base_codes, reverse_complement_codes
 from darkregulome.simulate import biology
-from darkregulome.simulate.genome import find_words, te_copy
+from darkregulome.simulate.genome import Contigs, find_words, joined, te_copy
 
 KIND_SHARES = {"causal": 0.30, "silent_peak": 0.30, "closed_motif": 0.15, "repeat": 0.25}
 """Chance of each kind, drawn for every element."""
@@ -32,7 +32,7 @@ SLOT = 16
 """Bases an element has for each of its words, which lies anywhere inside."""
 WORDS_OF_UNIT_STRENGTH = 10
 KEPT = (0.95, 1.0)
-"""Share of word bases that an element keeps: uniform, one draw an element."""
+"""Share of word bases that an element keeps: uniform, one draw per element."""
 GAPS = (40, 120)
 LENGTHS = biology.ELEMENT_LENGTHS
 CORE = 64
@@ -60,14 +60,14 @@ SIGNALS = ("h3k27ac", "dnase", "contact")
 
 
 @dataclass(frozen=True)
-class SimulatedExpression:
+class SimulatedExpression(Contigs):
     """Everything there is to know of one simulation.
 
     Attributes
     ----------
     contigs : base codes of each contig (uint8).
-    genes : one row a gene: gene, chrom, tss, strand, activation, level (expected counts), cage (counts).
-    elements : one row an element: gene, chrom, start, end, kind, contact, intact (words), effect (increase of the
+    genes : one row per gene: gene, chrom, tss, strand, activation, level (expected counts), cage (counts).
+    elements : one row per element: gene, chrom, start, end, kind, contact, intact (words), effect (increase of the
         gene's log10 level that it causes).
     signals : name -> contig -> values per base (float32).
     """
@@ -78,10 +78,6 @@ class SimulatedExpression:
     genes: pd.DataFrame
     elements: pd.DataFrame
     signals: dict[str, dict[str, np.ndarray]]
-
-    def sequence(self, chrom: str, start: int = 0, end: int | None = None) -> str:
-        """Sequence of an interval as a string."""
-        return letters_of_codes(self.contigs[chrom][start:end])
 
     @property
     def causal_fraction(self) -> float:
@@ -108,30 +104,13 @@ def simulate_expression(
         raise InputError.at("--window", f"{window} does not do", "give a multiple of 128 of at least 1024 bases")
     if genes < 1 or genes_per_contig < 1:
         raise InputError.at("--genes", "there must be at least one gene", "give positive numbers")
-    made = [
-        _contig(f"chr{index + 1}", numbers, seed, window)
-        for index, numbers in enumerate(np.split(np.arange(genes), range(genes_per_contig, genes, genes_per_contig)))
-    ]
-    return SimulatedExpression(
-        seed=seed,
-        window=window,
-        contigs={part.chrom: part.sequence for part in made},
-        genes=pd.concat([part.genes for part in made], ignore_index=True),
-        elements=pd.concat([part.elements for part in made], ignore_index=True),
-        signals={name: {part.chrom: part.signals[name] for part in made} for name in SIGNALS},
-    )
+    chunks = np.split(np.arange(genes), range(genes_per_contig, genes, genes_per_contig))
+    made = [_contig(f"chr{at + 1}", numbers, seed, window) for at, numbers in enumerate(chunks)]
+    signals = {name: {chrom: track for part in made for chrom, track in part.signals[name].items()} for name in SIGNALS}
+    return replace(joined(made), signals=signals)
 
 
-@dataclass(frozen=True)
-class _Contig:
-    chrom: str
-    sequence: np.ndarray
-    genes: pd.DataFrame
-    elements: pd.DataFrame
-    signals: dict[str, np.ndarray]
-
-
-def _contig(chrom: str, numbers: np.ndarray, seed: int, window: int) -> _Contig:
+def _contig(chrom: str, numbers: np.ndarray, seed: int, window: int) -> SimulatedExpression:
     rng = np.random.default_rng([seed, zlib.crc32(f"expression/{chrom}".encode())])
     length = len(numbers) * window
     blocks = -(-length // biology.GC_BLOCK)
@@ -159,7 +138,9 @@ def _contig(chrom: str, numbers: np.ndarray, seed: int, window: int) -> _Contig:
     genes["activation"] = elements.groupby("gene")["effect"].sum().reindex(genes["gene"]).fillna(0.0).to_numpy()
     genes["level"] = 10 ** (LOG_BASE + genes["activation"] + rng.normal(0, LOG_NOISE, len(genes)))
     genes["cage"] = rng.poisson(genes["level"])
-    return _Contig(chrom, sequence, genes, elements, _signals(length, tss, elements, window, rng))
+    signals = _signals(length, tss, elements, window, rng)
+    tracks = {name: {chrom: track} for name, track in signals.items()}
+    return SimulatedExpression(seed, window, {chrom: sequence}, genes, elements, tracks)
 
 
 def contact(distance: np.ndarray, window: int) -> np.ndarray:

@@ -4,8 +4,9 @@
 """
 
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,17 +59,27 @@ class Element:
     consensus_end: int
 
 
+class Contigs:
+    """What has sequence: contigs as base codes, and as letters."""
+
+    contigs: dict[str, np.ndarray]
+
+    def sequence(self, chrom: str, start: int = 0, end: int | None = None) -> str:
+        """Sequence of an interval as a string."""
+        return letters_of_codes(self.contigs[chrom][start:end])
+
+
 @dataclass(frozen=True)
-class SimulatedGenome:
+class SimulatedGenome(Contigs):
     """Everything there is to know of one simulated genome.
 
     Attributes
     ----------
     seed, null, flank : what it was made from; with `null`, nothing is planted.
     contigs : sequence of each contig as base codes (uint8; A, C, G, T are 0 to 3).
-    loci : one row a gene: locus, gene, gene_id, chrom, tss, strand, start, end (the window), activation (sum of the
+    loci : one row per gene: locus, gene, gene_id, chrom, tss, strand, start, end (the window), activation (sum of the
         near cCREs' weighted strengths), level (expected CAGE counts) and cage (the counts observed).
-    elements : one row an element, sorted: chrom, start, end, strand, class, subclass, locus, gene, distance (signed,
+    elements : one row per element, sorted: chrom, start, end, strand, class, subclass, locus, gene, distance (signed,
         strand-aware, nearest edge), active (a cCRE that speaks activator words), strict, words, intact, strength,
         weight (of its strength at the TSS), effect (expected log2 change of CAGE when it is deleted), divergence and
         consensus_start, consensus_end (TEs).
@@ -86,10 +97,6 @@ class SimulatedGenome:
     dnase: dict[str, np.ndarray]
     templates: dict[str, np.ndarray]
 
-    def sequence(self, chrom: str, start: int = 0, end: int | None = None) -> str:
-        """Sequence of an interval as a string."""
-        return letters_of_codes(self.contigs[chrom][start:end])
-
 
 def each_locus(loci: pd.DataFrame) -> Iterator[Locus]:
     """The rows of a table of loci, typed."""
@@ -97,10 +104,27 @@ def each_locus(loci: pd.DataFrame) -> Iterator[Locus]:
     yield from (Locus(*row) for row in zip(*(loci[name].tolist() for name in names), strict=True))
 
 
+def element_columns() -> list[str]:
+    """Columns of a table of elements that `Element` has."""
+    return ["class" if name == "element_class" else name for name in Element.__dataclass_fields__]
+
+
 def each_element(elements: pd.DataFrame) -> Iterator[Element]:
     """The rows of a table of elements, typed."""
-    names = ["class" if name == "element_class" else name for name in Element.__dataclass_fields__]
-    yield from (Element(*row) for row in zip(*(elements[name].tolist() for name in names), strict=True))
+    columns = (elements[name].tolist() for name in element_columns())
+    yield from (Element(*row) for row in zip(*columns, strict=True))
+
+
+def joined(parts: Sequence[Any]) -> Any:
+    """Simulations of some contigs each as one: tables one below the other, and the contigs of all (not empty)."""
+    together: dict[str, Any] = {}
+    for name, value in vars(parts[0]).items():
+        values = [getattr(part, name) for part in parts]
+        if isinstance(value, pd.DataFrame):
+            together[name] = pd.concat(values, ignore_index=True)
+        elif isinstance(value, dict):
+            together[name] = {key: content for each in values for key, content in each.items()}
+    return replace(parts[0], **together)
 
 
 def simulate(
@@ -126,21 +150,8 @@ def simulate(
     if loci < 1 or loci_per_contig < 1:
         raise InputError.at("--loci", "there must be at least one locus", "give a positive number")
     numbers = np.arange(loci)
-    made = [
-        _simulate_contig(f"chr{index + 1}", chunk, seed, flank, null)
-        for index, chunk in enumerate(np.split(numbers, range(loci_per_contig, loci, loci_per_contig)))
-    ]
-    return SimulatedGenome(
-        seed=seed,
-        null=null,
-        flank=flank,
-        contigs={part.chrom: part.sequence for part in made},
-        loci=pd.concat([part.loci for part in made], ignore_index=True),
-        elements=pd.concat([part.elements for part in made], ignore_index=True),
-        cage={part.chrom: part.cage for part in made},
-        dnase={part.chrom: part.dnase for part in made},
-        templates={part.chrom: part.template for part in made},
-    )
+    chunks = np.split(numbers, range(loci_per_contig, loci, loci_per_contig))
+    return joined([_simulate_contig(f"chr{at + 1}", chunk, seed, flank, null) for at, chunk in enumerate(chunks)])
 
 
 def stream(seed: int, null: bool, *names: str) -> np.random.Generator:
@@ -149,18 +160,7 @@ def stream(seed: int, null: bool, *names: str) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(key.encode())])
 
 
-@dataclass(frozen=True)
-class _Contig:
-    chrom: str
-    sequence: np.ndarray
-    loci: pd.DataFrame
-    elements: pd.DataFrame
-    cage: np.ndarray
-    dnase: np.ndarray
-    template: np.ndarray
-
-
-def _simulate_contig(chrom: str, numbers: np.ndarray, seed: int, flank: int, null: bool) -> _Contig:
+def _simulate_contig(chrom: str, numbers: np.ndarray, seed: int, flank: int, null: bool) -> SimulatedGenome:
     rng = stream(seed, null, chrom)
     loci = _place_loci(chrom, numbers, flank, rng)
     sequence = _background(loci, rng)
@@ -176,7 +176,8 @@ def _simulate_contig(chrom: str, numbers: np.ndarray, seed: int, flank: int, nul
     cage = _cage_track(len(sequence), loci, rng)
     dnase = _dnase_track(sequence, elements, rng, null)
     loci["cage"] = [float(cage[tss - 500 : tss + 501].sum()) for tss in loci["tss"]]
-    return _Contig(chrom, sequence, loci, elements, cage, dnase, template)
+    tracks = {"cage": {chrom: cage}, "dnase": {chrom: dnase}, "templates": {chrom: template}}
+    return SimulatedGenome(seed, null, flank, {chrom: sequence}, loci, elements, **tracks)
 
 
 # Layout

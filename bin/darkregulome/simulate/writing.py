@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -14,39 +14,21 @@ from darkregulome.io.atomic import atomic_folder
 from darkregulome.io.tables import write_json, write_table
 from darkregulome.simulate import biology, truth, variation
 from darkregulome.simulate.expression import PEAK_HEIGHT, SimulatedExpression
-from darkregulome.simulate.genome import SUBCLASSES, Locus, SimulatedGenome, each_element, each_locus
+from darkregulome.simulate.genome import (
+    SUBCLASSES,
+    Contigs,
+    Locus,
+    SimulatedGenome,
+    each_element,
+    each_locus,
+    element_columns,
+)
 
 LINE = 80
-"""Bases a line of the FASTA."""
+"""Bases per line of the FASTA."""
 LOCUS_COLUMNS = ["locus", "gene", "chrom", "tss", "strand", "start", "end", "activation", "level", "cage"]
-ELEMENT_COLUMNS = [
-    "chrom",
-    "start",
-    "end",
-    "strand",
-    "class",
-    "subclass",
-    "locus",
-    "gene",
-    "distance",
-    "active",
-    "strict",
-    "words",
-    "intact",
-    "strength",
-    "weight",
-    "effect",
-    "divergence",
-]
-
-
-class Contigs(Protocol):
-    """What has sequence: contigs as base codes, and as letters."""
-
-    @property
-    def contigs(self) -> dict[str, np.ndarray]: ...
-
-    def sequence(self, chrom: str, start: int = 0, end: int | None = None) -> str: ...
+ELEMENT_COLUMNS = element_columns()[:-2]
+"""All but the place in a consensus, which the RepeatMasker table has."""
 
 
 def write_genome(genome: SimulatedGenome, folder: str | Path, formats: str = "all") -> None:
@@ -67,8 +49,8 @@ def write_genome(genome: SimulatedGenome, folder: str | Path, formats: str = "al
         _write_fasta(genome, partial / "genome.fa.gz")
         write_table(genome.loci[["locus", "gene"]], partial / "loci.csv")
         _write_tss(genome, partial / "tss.bed")
-        write_bigwig({chrom: _steps(track) for chrom, track in genome.cage.items()}, genome, partial / "cage.bw")
-        write_bigwig({chrom: _steps(track) for chrom, track in genome.dnase.items()}, genome, partial / "dnase.bw")
+        write_bigwig(genome.cage, genome, partial / "cage.bw")
+        write_bigwig(genome.dnase, genome, partial / "dnase.bw")
         write_table(genome.loci[LOCUS_COLUMNS], partial / "truth_loci.tsv")
         write_table(_rounded(genome.elements[ELEMENT_COLUMNS]), partial / "truth_elements.tsv.gz")
         facts: dict[str, Any] = {}
@@ -78,7 +60,7 @@ def write_genome(genome: SimulatedGenome, folder: str | Path, formats: str = "al
 
 
 def write_expression(made: SimulatedExpression, folder: str | Path) -> None:
-    """Write simulated expression into `folder`, whole or not at all: FASTA, one bigWig a signal, expression.tsv,
+    """Write simulated expression into `folder`, whole or not at all: FASTA, one bigWig per signal, expression.tsv,
     peaks.bed (all of them, causal or not), truth_elements.tsv.gz and truth.json.
 
     Raises
@@ -92,7 +74,7 @@ def write_expression(made: SimulatedExpression, folder: str | Path) -> None:
     with atomic_folder(folder) as partial:
         _write_fasta(made, partial / "genome.fa.gz")
         for name, tracks in made.signals.items():
-            write_bigwig({chrom: _steps(track) for chrom, track in tracks.items()}, made, partial / f"{name}.bw")
+            write_bigwig(tracks, made, partial / f"{name}.bw")
         genes = made.genes.rename(columns={"cage": "expression"})
         write_table(genes[["gene", "chrom", "tss", "strand", "expression"]], partial / "expression.tsv")
         (partial / "peaks.bed").write_text(peaks[["chrom", "start", "end"]].to_csv(sep="\t", header=False, index=False))
@@ -119,7 +101,7 @@ def _write_annotation(genome: SimulatedGenome, folder: Path) -> dict[str, Any]:
     _write_bgzip(folder / "rmsk.txt.gz", _rmsk_lines(genome))
     for name, classes in (("regulatory", ("cCRE", "other")), ("conserved", ("conserved",))):
         _write_bgzip(folder / f"{name}.bed.gz", _bed_lines(genome, classes))
-    write_bigwig({c: (v, 1) for c, v in variation.phylop(genome).items()}, genome, folder / "phylop.bw")
+    write_bigwig(variation.phylop(genome), genome, folder / "phylop.bw")
     eqtls = variation.eqtls(genome)
     write_table(eqtls.drop(columns="causal"), folder / "eqtls.tsv.gz")
     _write_vcf(genome, variation.common_variants(genome, eqtls), folder / "variants.vcf.gz")
@@ -140,21 +122,14 @@ def _write_fasta(genome: Contigs, path: Path) -> None:
     pysam.faidx(str(path))
 
 
-def _steps(track: np.ndarray) -> tuple[np.ndarray, int]:
-    """A track that is constant over `SIGNAL_STEP` bases, as one value a step."""
-    return track[:: biology.SIGNAL_STEP], biology.SIGNAL_STEP
-
-
-def write_bigwig(tracks: dict[str, tuple[np.ndarray, int]], genome: Contigs, path: Path) -> None:
-    """Write tracks, each as (values, bases a value); runs of equal values become one interval."""
+def write_bigwig(tracks: dict[str, np.ndarray], genome: Contigs, path: Path) -> None:
+    """Write the values of every base by contig; runs of equal values become one interval."""
     with pyBigWig.open(str(path), "w") as bigwig:
         bigwig.addHeader([(chrom, len(sequence)) for chrom, sequence in genome.contigs.items()])
-        for chrom, (values, step) in tracks.items():
-            first = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
-            starts = first * step
-            ends = np.r_[starts[1:], len(genome.contigs[chrom])]
-            chroms = np.full(len(first), chrom)
-            bigwig.addEntries(chroms, starts, ends=ends, values=values[first].astype(float))
+        for chrom, values in tracks.items():
+            starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
+            ends = np.r_[starts[1:], len(values)]
+            bigwig.addEntries(np.full(len(starts), chrom), starts, ends=ends, values=values[starts].astype(float))
 
 
 def _write_tss(genome: SimulatedGenome, path: Path) -> None:
@@ -171,8 +146,7 @@ def _write_class_map(path: Path) -> None:
 
 
 def _bed_lines(genome: SimulatedGenome, classes: tuple[str, ...]) -> Iterable[str]:
-    chosen = genome.elements[genome.elements["class"].isin(classes)]
-    for element in each_element(chosen):
+    for element in each_element(genome.elements[genome.elements["class"].isin(classes)]):
         yield f"{element.chrom}\t{element.start}\t{element.end}\t{element.subclass}\t0\t."
 
 
