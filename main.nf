@@ -32,12 +32,11 @@ workflow {
         def settings = typed_parameters(given, schema)
 
         // What several workflows need is called here: Nextflow 25.04 with the strict parser lets only one file include a subworkflow.
-        def learns = settings.workflow in ['pretrain', 'seq2exp']
-        def scored = settings.workflow == 'diagnose'
-        def indexed = settings.workflow in ['regulome', 'variants', 'embeddings', 'seq2exp'] || settings.map_regions
-        def models = learns || scored ? [] : models_of(settings, "${projectDir}/assets/models")
+        def with_models = settings.workflow in ['regulome', 'variants', 'dependencies', 'embeddings']
+        def with_index = settings.workflow in ['regulome', 'variants', 'embeddings', 'seq2exp'] || settings.map_regions
+        def models = with_models ? models_of(settings, "${projectDir}/assets/models") : []
         MODELS(models, settings)
-        GENOME_INDEX(settings.fasta, indexed)
+        GENOME_INDEX(settings.fasta, with_index)
         def run = settings + [models: models, checkpoints: MODELS.out.checkpoints, reference: GENOME_INDEX.out.reference]
 
         if (run.workflow == 'regulome') {

@@ -170,6 +170,16 @@ def test_every_module_says_what_it_is():
             assert word in text, f"{module.name} lacks {word}"
 
 
+@pytest.mark.parametrize("module", sorted((ROOT / "modules" / "local").iterdir()), ids=lambda module: module.name)
+def test_the_meta_of_a_module_names_its_inputs_and_outputs_in_their_order(module: Path):
+    text = (module / "main.nf").read_text()
+    meta = yaml.safe_load((module / "meta.yml").read_text())
+    inputs = text.partition("    input:\n")[2].partition("    output:\n")[0]
+    flat = [one for entry in meta["input"] for one in (entry if isinstance(entry, list) else [entry])]
+    assert [name for entry in flat for name in entry] == re.findall(r"\b(?:val|path)[ (](\w+)", inputs)
+    assert list(meta["output"]) == re.findall(r"emit: (\w+)", text)
+
+
 @pytest.mark.heavy
 @pytest.mark.parametrize("check", [("lint",), ("schema", "lint")])
 def test_nf_core_lint_finds_nothing(check: tuple[str, ...], tmp_path: Path):
