@@ -26,7 +26,7 @@ def common(version: cli.Version = False) -> None:
     pass
 
 
-@app.command(epilog=cli.shown(REGULOME))
+@cli.command(app, epilog=cli.shown(REGULOME))
 def regulome(
     diagnosis: Annotated[Path, typer.Option(help="diagnosis.json of diagnose.py.")],
     outdir: Outdir,
@@ -54,10 +54,11 @@ def regulome(
     write_sections(report_sections(findings), outdir)
 
 
-@app.command(
+@cli.command(
+    app,
     epilog=cli.shown(
         "report.py embeddings --embeddings embeddings/demo-caduceus --logos logos/demo-caduceus --outdir sections"
-    )
+    ),
 )
 def embeddings(
     outdir: Outdir,
@@ -76,7 +77,7 @@ def embeddings(
     write_sections(embedding_sections(records, figures), outdir)
 
 
-@app.command(epilog=cli.shown("report.py training --checkpoint yeast-mini-gpn --outdir sections"))
+@cli.command(app, epilog=cli.shown("report.py training --checkpoint yeast-mini-gpn --outdir sections"))
 def training(
     checkpoint: Annotated[list[Path], typer.Option(help="Checkpoint folder; may be repeated.")],
     outdir: Outdir,
@@ -90,10 +91,11 @@ def training(
     write_sections(training_sections(read_trainings(checkpoint), metrics, overlap), outdir)
 
 
-@app.command(
+@cli.command(
+    app,
     epilog=cli.shown(
         "report.py variants --scored demo-caduceus.vcf.gz --evaluation evaluation/demo-caduceus --outdir sections"
-    )
+    ),
 )
 def variants(
     scored: Annotated[Files, typer.Option(help="Files of score_variants.py, one per model; repeat or use commas.")],

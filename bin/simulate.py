@@ -15,6 +15,7 @@ app = cli.script(
 )
 
 Outdir = Annotated[Path, typer.Option(help="Folder to write; an earlier simulation there is replaced.")]
+OLD_NAMES = {"--out": "--outdir"}
 Formats = StrEnum("Formats", ["all", "training"])
 Kind = StrEnum("Kind", ["families", "pairs"])
 
@@ -24,7 +25,7 @@ def common(version: cli.Version = False) -> None:
     pass
 
 
-@app.command(epilog=cli.shown("simulate.py genome --outdir genome --seed 1"))
+@cli.command(app, old_names=OLD_NAMES, epilog=cli.shown("simulate.py genome --outdir genome --seed 1"))
 def genome(
     outdir: Outdir,
     seed: cli.Seed = 0,
@@ -44,7 +45,7 @@ def genome(
     write_genome(made, outdir, formats.value)
 
 
-@app.command(epilog=cli.shown("simulate.py expression --outdir expression --genes 400 --seed 1"))
+@cli.command(app, old_names=OLD_NAMES, epilog=cli.shown("simulate.py expression --outdir expression --seed 1"))
 def expression(
     outdir: Outdir,
     genes: Annotated[int, typer.Option(min=1, help="Genes.")] = 400,
@@ -60,7 +61,7 @@ def expression(
     write_expression(simulate_expression(seed, genes, window, genes_per_contig), outdir)
 
 
-@app.command(epilog=cli.shown("simulate.py dependencies --kind families --outdir families --seed 1"))
+@cli.command(app, old_names=OLD_NAMES, epilog=cli.shown("simulate.py dependencies --kind families --outdir families"))
 def dependencies(
     kind: Annotated[Kind, typer.Option(help="RNA families, or pairs of motifs.")],
     outdir: Outdir,

@@ -101,7 +101,7 @@ def shares_figure(models: Mapping[str, Any]) -> Figure | None:
 
 
 def classes_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
-    """Class means with intervals, raw beside residual."""
+    """Class means with intervals, raw next to residual."""
     hierarchies = _of(claims, "class_hierarchy")
     if not hierarchies:
         return None

@@ -55,8 +55,8 @@ def called_section(record: Mapping[str, Any]) -> Section:
     rows = []
     for model, entry in record["models"].items():
         statuses, calls = entry["statuses"], entry["calls"]
-        missed = {status: count for status, count in statuses.items() if status != "ok"}
-        mapped = (sum(statuses.values()), statuses.get("ok", 0), plain(missed) if missed else "0")
+        unmapped = {status: count for status, count in statuses.items() if status != "ok"}
+        mapped = (sum(statuses.values()), statuses.get("ok", 0), plain(unmapped) if unmapped else "0")
         rows.append((model, *mapped, calls["motifs"], calls["blocks"], calls["stems"], entry["null"]))
     return Section(
         "called_dependencies",

@@ -1,4 +1,4 @@
-"""What the report reads beside claims, checked on the way in: diagnosis, cross-checks, planted truth, model cards."""
+"""What the report reads, checked on the way in: diagnosis, cross-checks, planted truth, model cards."""
 
 from collections.abc import Sequence
 from pathlib import Path

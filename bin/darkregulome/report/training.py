@@ -85,12 +85,11 @@ def curves_section(trainings: Sequence[Training]) -> Section | None:
     measures = list(
         dict.fromkeys(name for training in trainings for row in training.curve for name in row if name not in HIDDEN)
     )
-    drawn = {name: _lines(trainings, name) for name in measures}
-    drawn = {name: lines for name, lines in drawn.items() if lines}
-    if not drawn:
+    tabs = {name: lines for name in measures if (lines := _lines(trainings, name))}
+    if not tabs:
         return None
     what = "Running losses, and measures on held-out or validation examples, by step."
-    return lines_section("training_curves", "Curves of the training", what, drawn, xlab="step", ylab="")
+    return lines_section("training_curves", "Curves of the training", what, tabs, xlab="step", ylab="")
 
 
 def _lines(trainings: Sequence[Training], name: str) -> dict[str, dict[int, float]]:

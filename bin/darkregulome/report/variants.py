@@ -69,9 +69,8 @@ def status_chart(summaries: Sequence[Row]) -> Section:
 
 def status_section(summaries: Sequence[Row]) -> Section:
     """Statuses by class of allele."""
-    classes = [
-        kind for kind in _classes(summaries) if any(_count(s, status, kind) for s in summaries for status in STATUSES)
-    ]
+    counted = [(status, kind) for summary in summaries for status, of in summary["statuses"].items() for kind in of]
+    classes = list(dict.fromkeys(kind for status, kind in counted if status in STATUSES))
     rows = [
         (model_name(summary["model"]), status, meaning, *map(plain, counts), plain(sum(counts)))
         for summary in summaries
@@ -98,7 +97,7 @@ def score_sections(summaries: Sequence[Row]) -> list[Section]:
         for name in scores
     }
     what = "Density of each score by class of allele, within the middle 99 % of all alleles."
-    drawn = lines_section("variants_scores", "Distribution of scores", what, curves, xlab="", ylab="density")
+    chart = lines_section("variants_scores", "Distribution of scores", what, curves, xlab="", ylab="density")
     rows = [
         (
             *(model_name(summary["model"]), name, kind, plain(part["n"]), number(part["mean"])),
@@ -110,7 +109,7 @@ def score_sections(summaries: Sequence[Row]) -> list[Section]:
     ]
     headers = ("Model", "Score", "Class", "Alleles", "Mean", "5 %", "25 %", "Median", "75 %", "95 %")
     html = table(headers, rows, numeric=range(3, len(headers)))
-    return [drawn, Section("variants_quantiles", "Scores in numbers", "Quantiles of each score.", html)]
+    return [chart, Section("variants_quantiles", "Scores in numbers", "Quantiles of each score.", html)]
 
 
 def evaluation_section(evaluations: Mapping[str, Row]) -> Section:
@@ -172,10 +171,6 @@ def methods() -> Section:
         "alleles of different lengths": "Compared over the same stretch of the genome, as means per base, scaled back.",
     }
     return Section("variants_methods", "What the scores are", "See docs/variants.md.", definitions(text))
-
-
-def _classes(summaries: Sequence[Row]) -> list[str]:
-    return list(dict.fromkeys(kind for summary in summaries for of in summary["statuses"].values() for kind in of))
 
 
 def _count(summary: Row, status: str, kind: str) -> int:

@@ -34,7 +34,7 @@ CORE_PROMOTER_TSS = 36
 """Offset of the TSS's base (the A of the initiator TCAGTT) inside `CORE_PROMOTER`."""
 
 KEPT_NEAR = (0.94, 1.0)
-"""Share of word bases that are kept within the horizon: uniform between these, one draw an element."""
+"""Share of word bases that are kept within the horizon: uniform between these, one draw per element."""
 KEPT_FAR = 0.5
 """The same beyond the horizon: half of the bases are left as the background has them."""
 

@@ -40,7 +40,7 @@ class RnaFamily:
 
 
 def rna_family(name: str, rng: np.random.Generator, length: int = 72) -> RnaFamily:
-    """A family with a pseudoknot of two stems and a hairpin beside it; lengths of stems and loops are drawn."""
+    """A family with a pseudoknot of two stems and a hairpin after it; lengths of stems and loops are drawn."""
     sizes = [int(rng.integers(4, 7)) for _ in range(3)]
     gaps = rng.integers(1, 4, size=4) + np.array([0, 2, 0, 0])
     first, crossing, hairpin = sizes

@@ -179,8 +179,8 @@ def _write_words(background: np.ndarray, word: str, rng: np.random.Generator) ->
     letters = base_codes(word)
     for slot in range(0, len(made) - SLOT + 1, SLOT):
         first = slot + int(rng.integers(SLOT - len(word) + 1))
-        kept = rng.random(len(word)) < share
-        made[first : first + len(word)] = np.where(kept, letters, made[first : first + len(word)])
+        is_kept = rng.random(len(word)) < share
+        made[first : first + len(word)] = np.where(is_kept, letters, made[first : first + len(word)])
     return made
 
 

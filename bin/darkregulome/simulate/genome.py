@@ -301,7 +301,7 @@ def _write_elements(
     """Write every element into the contig; add subclass, strictness and what is known of TE copies."""
     families = biology.families()
     low, high = biology.KEPT_NEAR
-    subclass, kept, copies = [], [], []
+    subclass, shares, copies = [], [], []
     columns = (elements[name].tolist() for name in ("start", "end", "strand", "class", "near", "active"))
     for start, end, strand, element_class, near, active in zip(*columns, strict=True):
         place = sequence[start:end] if strand == "+" else 3 - sequence[start:end][::-1]
@@ -321,10 +321,10 @@ def _write_elements(
         sequence[start:end] = place if strand == "+" else reverse_complement_codes(place)
         template[start:end] = model if strand == "+" else biology.reverse_complement_bits(model)
         subclass.append(name)
-        kept.append(share)
+        shares.append(share)
         copies.append(copy)
     elements["subclass"] = subclass
-    elements["kept"] = np.nan if null else kept
+    elements["kept"] = np.nan if null else shares
     elements["strict"] = elements["near"] & (elements["class"] != "TE") & (not null)
     elements[["divergence", "consensus_start", "consensus_end"]] = copies
     return elements.astype({"consensus_start": int, "consensus_end": int})

@@ -72,11 +72,11 @@ class Unit:
     @cached_property
     def variant(self) -> np.ndarray:
         """1 for a base of the first variant, -1 for one of the second, 0 for others, (length, 4)."""
-        found = np.zeros((len(self.letters), 4))
-        for row, letter in zip(found, self.letters, strict=True):
+        signs = np.zeros((len(self.letters), 4))
+        for row, letter in zip(signs, self.letters, strict=True):
             for sign, base in zip((1, -1), IUPAC.get(letter, ""), strict=False):
                 row[BASES.index(base)] = sign
-        return found
+        return signs
 
     def _partner_weight(self, total: np.ndarray) -> np.ndarray:
         """Summed weight of all that the second motif can be, where S of the first is `total`."""
@@ -146,11 +146,11 @@ def motif_sequence(rng: np.random.Generator, length: int = 96) -> MotifSequence:
         fitting = [unit for unit in UNITS if len(unit.letters) <= end]
         units = (unit.rate * weights[end - len(unit.letters)] for unit in fitting)
         shares = np.array([_STAY * weights[end - 1], *units])
-        chosen = int(rng.choice(len(shares), p=shares / shares.sum()))
-        if chosen == 0:
+        choice = int(rng.choice(len(shares), p=shares / shares.sum()))
+        if choice == 0:
             end -= 1
             continue
-        unit = fitting[chosen - 1]
+        unit = fitting[choice - 1]
         end -= len(unit.letters)
         codes[end : end + len(unit.letters)] = unit.draw(rng)
         if len(unit.sides) == 2:
