@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write the documents that are generated: docs/columns.md and docs/parameters.md. Run by `make docs`."""
+"""Write the documents that are generated: docs/claims.md, columns.md and parameters.md. Run by `make docs`."""
 
 import json
 import sys
@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "bin"))
 
+from darkregulome.claims.document import claims_markdown  # noqa: E402
 from darkregulome.io.columns_doc import columns_markdown  # noqa: E402
 
 
@@ -45,6 +46,7 @@ def _text(item: dict) -> str:
 
 def main() -> None:
     schema = json.loads((ROOT / "nextflow_schema.json").read_text())
+    (ROOT / "docs" / "claims.md").write_text(claims_markdown())
     (ROOT / "docs" / "columns.md").write_text(columns_markdown())
     (ROOT / "docs" / "parameters.md").write_text(parameters_markdown(schema))
 

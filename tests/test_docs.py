@@ -16,7 +16,7 @@ import typer
 from pipeline_runner import ROOT
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-GENERATED = ("columns.md", "parameters.md")
+GENERATED = ("claims.md", "columns.md", "parameters.md")
 SCRIPTS = {path.name: path for path in (ROOT / "bin").glob("*.py")}
 BENCHMARKS = {f"benchmarks/{path.name}": path for path in (ROOT / "benchmarks").glob("*.py")}
 

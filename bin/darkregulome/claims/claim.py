@@ -96,7 +96,7 @@ class ClaimResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HeldAgainst:
+class External:
     """What no model saw, read and ready: the base of each cross-check's data.
 
     Attributes
@@ -140,7 +140,7 @@ class OutsideData:
     ----------
     check : name of the cross-check: the subcommand of `cross_check.py`, and the name of its files.
     asks : settings class of the options that name the data.
-    read : reads and checks the data: (element table, options) to a `HeldAgainst`.
+    read : reads and checks the data: (element table, options) to a `External`.
     example : its options, for ``--help``.
     tables : makes the tables of the check.
     figure : of (record, profiles); None: raw and residual effects by subject.
@@ -149,7 +149,7 @@ class OutsideData:
 
     check: str
     asks: type[BaseModel]
-    read: Callable[[pd.DataFrame, Any], HeldAgainst]
+    read: Callable[[pd.DataFrame, Any], External]
     example: str
     tables: Callable[[Findings], Tables]
     figure: Callable[[Mapping[str, Any], pd.DataFrame], Any] | None = None
@@ -178,7 +178,7 @@ class Plant:
     along_with: tuple[str, ...] = ()
     true_under: tuple[str, ...] = ()
     touched: bool = True
-    data: Callable[[Prepared, np.random.Generator], HeldAgainst] | None = None
+    data: Callable[[Prepared, np.random.Generator], External] | None = None
     plain_p: str | None = None
     more: Mapping[str, Callable[[Subject], Mapping[str, Mapping[str, Any]]]] = field(default_factory=dict)
 

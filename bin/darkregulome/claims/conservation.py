@@ -8,24 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.special import expit
 from scipy.stats import rankdata
 
-from darkregulome.claims.claim import (
-    Claim,
-    Findings,
-    HeldAgainst,
-    OutsideData,
-    Plant,
-    Sides,
-    Subject,
-    Tables,
-    each_model,
-)
+from darkregulome.claims.claim import Claim, External, Findings, OutsideData, Plant, Sides, Subject, Tables, each_model
 from darkregulome.claims.sentences import effect_with_interval
 from darkregulome.diagnosis.prepared import Prepared
-from darkregulome.diagnosis.settings import Settings
+from darkregulome.diagnosis.settings import Asked, Settings
 from darkregulome.errors import InputError
 from darkregulome.io.records import ClaimEntry
 from darkregulome.stats.loci import Floats
@@ -65,16 +55,14 @@ def association(scores: Floats, other: NDArray, setting: Setting) -> Tested:
     )
 
 
-class Files(BaseModel):
+class Files(Asked):
     """What the check asks for."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     bigwig: Path = Field(description="Conservation, base by base (phyloP, phastCons).")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Conservation(HeldAgainst):
+class Conservation(External):
     """Mean conservation of every element, by its name; NaN where there is none."""
 
     means: pd.Series

@@ -13,28 +13,21 @@ import bioframe
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.special import ndtr
 
-from darkregulome.claims.claim import (
-    Claim,
-    Findings,
-    HeldAgainst,
-    OutsideData,
-    Plant,
-    Sides,
-    Subject,
-    Tables,
-    each_model,
-)
+from darkregulome.claims.claim import Claim, External, Findings, OutsideData, Plant, Sides, Subject, Tables, each_model
+from darkregulome.claims.gene_levels import LocusTable
 from darkregulome.claims.matched import match_elements
 from darkregulome.claims.sentences import say_contrast
 from darkregulome.diagnosis.prepared import Prepared
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.genome.bed import bed_intervals
 from darkregulome.genome.contigs import bare_contig
+from darkregulome.genome.eqtls import read_eqtls
 from darkregulome.genome.genes import genes_of_loci
 from darkregulome.io.records import ClaimEntry
+from darkregulome.io.tables import read_table
 from darkregulome.stats.loci import Bools, Ints
 from darkregulome.stats.matching import Matches, matched_contrast
 from darkregulome.stats.noise import RUNS, correlated_noise
@@ -46,12 +39,9 @@ BLOCK_WIDTH = 20_000
 than the half-length of D' in Europeans (60 kb; Reich 2001, Nature 411:199), so that a locus has several blocks."""
 
 
-class Files(BaseModel):
+class Files(LocusTable):
     """What the check asks for."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    loci: Path = Field(description="Locus table: whose gene an element belongs to.")
     eqtl: Path = Field(
         description="eQTLs: chrom and pos (1-based), or pos0, or variant_id; gene, gene_id or gene_name."
     )
@@ -62,7 +52,7 @@ class Files(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Eqtls(HeldAgainst):
+class Eqtls(External):
     """Which elements hold an eQTL, and the block of linkage disequilibrium of each, both by element.
 
     `gene_matched` is False where genes were not known, so that position alone decided.
@@ -99,13 +89,9 @@ def hold(
 
 
 def _read(elements: pd.DataFrame, files: Files) -> Eqtls:
-    from darkregulome.genome.eqtls import read_eqtls
-    from darkregulome.io.schemas import LOCI
-    from darkregulome.io.tables import read_rows, read_table
-
-    loci = read_rows(files.loci, LOCI)
     eqtls, notes = read_eqtls(read_table(files.eqtl), files.eqtl, files.max_p)
-    return hold(elements, loci, eqtls, tuple(notes), None if files.ld_blocks is None else read_blocks(files.ld_blocks))
+    blocks = None if files.ld_blocks is None else read_blocks(files.ld_blocks)
+    return hold(elements, files.read_loci(), eqtls, tuple(notes), blocks)
 
 
 def elements_with_eqtl(elements: pd.DataFrame, loci: pd.DataFrame, eqtls: pd.DataFrame) -> tuple[Bools, bool]:

@@ -12,20 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from darkregulome.claims.claim import (
-    Claim,
-    Findings,
-    HeldAgainst,
-    Make,
-    OutsideData,
-    Plant,
-    Sides,
-    Subject,
-    Tables,
-)
-from darkregulome.claims.gene_levels import gene_scores, gene_table, locus_by_gene, locus_names
+from darkregulome.claims.claim import Claim, External, Findings, Make, OutsideData, Plant, Sides, Subject, Tables
+from darkregulome.claims.gene_levels import NetworkNames, gene_scores, gene_table, locus_by_gene, locus_names
 from darkregulome.claims.sentences import effect_with_interval
 from darkregulome.claims.string_network import Network, read_network
 from darkregulome.diagnosis.prepared import Prepared
@@ -120,16 +110,10 @@ def linked_genes(
     )
 
 
-class Files(BaseModel):
+class Files(NetworkNames):
     """What the check asks for."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    loci: Path = Field(description="Locus table: whose gene an element belongs to.")
     network: Path = Field(description="STRING: protein.links, protein.links.detailed, or an exported network.")
-    network_info: Path | None = Field(
-        None, description="Names of the proteins: STRING's protein.info or protein.aliases."
-    )
     min_score: int = Field(400, ge=0, le=1000, description="Least score of a link.")
     evidence: str = Field(
         "combined_score", description="Column of the score: combined_score, experimental, coexpression, ..."
@@ -137,7 +121,7 @@ class Files(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Links(HeldAgainst):
+class Links(External):
     """Links between loci.
 
     Attributes
@@ -166,10 +150,7 @@ def hold(elements: pd.DataFrame, loci: pd.DataFrame, network: Network) -> Links:
 
 
 def _read(elements: pd.DataFrame, files: Files) -> Links:
-    from darkregulome.io.schemas import LOCI
-    from darkregulome.io.tables import read_rows
-
-    loci = read_rows(files.loci, LOCI)
+    loci = files.read_loci()
     genes = set(locus_by_gene(loci))
     return hold(elements, loci, read_network(files.network, genes, files.network_info, files.min_score, files.evidence))
 

@@ -12,20 +12,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from darkregulome.claims.claim import (
-    Claim,
-    Findings,
-    HeldAgainst,
-    Make,
-    OutsideData,
-    Plant,
-    Sides,
-    Subject,
-    Tables,
-)
-from darkregulome.claims.gene_levels import gene_table, levels, locus_by_gene, locus_means, locus_names
+from darkregulome.claims.claim import Claim, External, Findings, Make, OutsideData, Plant, Sides, Subject, Tables
+from darkregulome.claims.gene_levels import NetworkNames, gene_table, levels, locus_by_gene, locus_means, locus_names
 from darkregulome.claims.sentences import say_contrast
 from darkregulome.claims.string_network import Network, read_network, read_pairs
 from darkregulome.diagnosis.prepared import Prepared
@@ -86,24 +76,18 @@ def gene_pair(at: tuple[int, int], means: Floats, draws: Floats, alpha: float) -
     )
 
 
-class Files(BaseModel):
+class Files(NetworkNames):
     """What the check asks for."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    loci: Path = Field(description="Locus table: whose gene an element belongs to.")
     pairs: Path | None = Field(None, description="Pairs of genes: two columns with a header.")
     network: Path | None = Field(
         None, description="Without --pairs: the strongest links of this network of STRING are tested."
-    )
-    network_info: Path | None = Field(
-        None, description="Names of the proteins: STRING's protein.info or protein.aliases."
     )
     min_score: int = Field(900, ge=0, le=1000, description="Least score of a link that is a pair.")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pairs(HeldAgainst):
+class Pairs(External):
     """Pairs of loci: names of the two genes, and the two loci."""
 
     pairs: tuple[tuple[str, str, str, str], ...]
@@ -126,10 +110,7 @@ def pairs_of_network(network: Network) -> pd.DataFrame:
 
 
 def _read(elements: pd.DataFrame, files: Files) -> Pairs:
-    from darkregulome.io.schemas import LOCI
-    from darkregulome.io.tables import read_rows
-
-    loci = read_rows(files.loci, LOCI)
+    loci = files.read_loci()
     if files.pairs is not None:
         return hold(elements, loci, read_pairs(files.pairs))
     if files.network is None:

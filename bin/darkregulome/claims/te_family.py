@@ -13,24 +13,14 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from scipy.special import ndtr
 
-from darkregulome.claims.claim import (
-    Claim,
-    Findings,
-    HeldAgainst,
-    Make,
-    OutsideData,
-    Plant,
-    Sides,
-    Subject,
-    Tables,
-)
+from darkregulome.claims.claim import Claim, External, Findings, Make, OutsideData, Plant, Sides, Subject, Tables
 from darkregulome.claims.matched import match_elements
 from darkregulome.claims.sentences import say_contrast
 from darkregulome.diagnosis.prepared import Prepared
-from darkregulome.diagnosis.settings import Settings
+from darkregulome.diagnosis.settings import Asked, Settings
 from darkregulome.io.records import ClaimEntry
 from darkregulome.stats.matching import Matches, matched_contrast
 from darkregulome.stats.noise import RUNS, correlated_noise
@@ -42,10 +32,8 @@ MOST_IMBALANCE = 0.25
 """Largest standardised difference after matching with which a comparison is trusted (Stuart 2010, Stat Sci 25:1)."""
 
 
-class Families(BaseModel):
+class Families(Asked):
     """What the check asks for."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     level: Literal["family", "subclass"] = Field(
         "family", description="Column of the families: family (SINE/Alu) or subclass (AluY)."
@@ -54,7 +42,7 @@ class Families(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestedFamilies(HeldAgainst):
+class TestedFamilies(External):
     """The family of each transposable element, by element, and the families that are tested."""
 
     family_of: pd.Series

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from darkregulome.claims.claim import Claim, ClaimResult, HeldAgainst, OutsideData, Sides, Subject, all_claims
+from darkregulome.claims.claim import Claim, ClaimResult, External, OutsideData, Sides, Subject, all_claims
 from darkregulome.diagnosis.entries import entries
 from darkregulome.diagnosis.planted import Design, ScoreModel, Truth, plant
 from darkregulome.diagnosis.prepared import Prepared, prepare
@@ -123,7 +123,7 @@ def _is_outside(claim: Claim) -> bool:
     return isinstance(claim.needs, OutsideData)
 
 
-def _outside_data(one: Prepared, rng: np.random.Generator) -> dict[str, HeldAgainst]:
+def _outside_data(one: Prepared, rng: np.random.Generator) -> dict[str, External]:
     """What the cross-checks hold the scores against, by claim: drawn one after the other, whichever are asked."""
     plants = {claim.name: claim.plant for claim in all_claims() if claim.plant is not None}
     return {name: plant.data(one, rng) for name, plant in plants.items() if plant.data is not None}

@@ -17,9 +17,8 @@ import numpy as np
 import pandas as pd
 
 from darkregulome.diagnosis.layer_confidence import LAYERS, layer_codes, layer_shares
-from darkregulome.diagnosis.prepared import MINIMUM_ELEMENTS, Prepared, prepare_models, setting_for
+from darkregulome.diagnosis.prepared import Aligned, Prepared, align, prepare_models
 from darkregulome.diagnosis.run import claims_of, judge
-from darkregulome.diagnosis.scores import is_in, positions_in
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.io.records import NotTested, rounded
 from darkregulome.stats.agreement import (
@@ -32,7 +31,7 @@ from darkregulome.stats.agreement import (
     top_members,
 )
 from darkregulome.stats.bootstrap import MINIMUM_LOCI, percentile_interval
-from darkregulome.stats.loci import Floats, Loci
+from darkregulome.stats.loci import Floats
 from darkregulome.stats.nulls import RotationNull, empirical_p
 from darkregulome.stats.tested import NotTestable, Setting
 from darkregulome.stats.verdict import benjamini_hochberg
@@ -67,12 +66,11 @@ def decompose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings) -> 
     overlap_rows: list[dict[str, Any]] = []
     for i, first in enumerate(prepared):
         for second in prepared[i + 1 :]:
-            pair = _aligned(first, second)
-            if pair is None:
-                name = f"{first.name}|{second.name}"
-                not_tested.append(NotTested(claim="pair", model=name, reason="too few shared elements"))
+            try:
+                rows, depths = _agreement(first, second, align(first, second, settings), settings)
+            except NotTestable as error:
+                not_tested.append(NotTested(claim="pair", model=f"{first.name}|{second.name}", reason=str(error)))
                 continue
-            rows, depths = _agreement(first, second, pair, settings)
             pair_rows += rows
             overlap_rows += depths
     pairs = pd.DataFrame(pair_rows)
@@ -91,41 +89,10 @@ def decompose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings) -> 
     return Decomposition(rounded(record), pairs, pd.DataFrame(overlap_rows), layers)
 
 
-@dataclass(frozen=True)
-class _Pair:
-    """Two models on the elements that both scored: (first, second) raw, residual, and studentised residual."""
-
-    loci: Loci
-    classes: np.ndarray
-    raw: tuple[Floats, Floats]
-    residual: tuple[Floats, Floats]
-    studentised: tuple[Floats, Floats]
-
-
-def _aligned(first: Prepared, second: Prepared) -> _Pair | None:
-    names = first.scores.table["element"]
-    shared = names[is_in(names, second.scores.table["element"])].to_numpy()
-    if len(shared) < MINIMUM_ELEMENTS:
-        return None
-    one, two = positions_in(first.scores, shared), positions_in(second.scores, shared)
-    loci = Loci.of(first.scores.table["locus"].to_numpy()[one])
-
-    def both(a: Floats, b: Floats) -> tuple[Floats, Floats]:
-        return loci.center(a[one]), loci.center(b[two])
-
-    return _Pair(
-        loci,
-        first.scores.classes[one],
-        both(first.raw, second.raw),
-        both(first.residual, second.residual),
-        both(first.studentised, second.studentised),
-    )
-
-
 def _agreement(
-    first: Prepared, second: Prepared, pair: _Pair, settings: Settings
+    first: Prepared, second: Prepared, pair: Aligned, settings: Settings
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    setting = setting_for([first.name, second.name], pair.loci, pair.classes, settings)
+    setting = pair.setting
     rows, depths = [], []
     both_language = first.scores.is_language_model and second.scores.is_language_model
     for side, values, lists in (("raw", pair.raw, pair.raw), ("residual", pair.residual, pair.studentised)):
@@ -133,7 +100,7 @@ def _agreement(
             "first": first.name,
             "second": second.name,
             "scores": side,
-            "n": pair.loci.n,
+            "n": setting.loci.n,
             "layer": "predictability" if both_language else "regulation",
             "spearman": spearman(*values),
             "spearman_interval": _rank_interval(*values, setting),

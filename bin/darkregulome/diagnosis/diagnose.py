@@ -10,7 +10,7 @@ from darkregulome.diagnosis.prepared import Prepared, prepare_models
 from darkregulome.diagnosis.run import claims_of, judge
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.io.records import rounded
-from darkregulome.stats.bootstrap import percentile_interval, ratio
+from darkregulome.stats.bootstrap import MINIMUM_LOCI, percentile_interval, ratio
 from darkregulome.stats.features import expand
 from darkregulome.stats.loci import Floats
 from darkregulome.stats.residual import commonality
@@ -72,7 +72,8 @@ def diagnose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings, thre
 def _model_record(one: Prepared, settings: Settings) -> dict[str, Any]:
     scores, fit = one.scores, one.fit
     features = expand(scores.features.values, settings.residualize)
-    resamples = one.setting.resamples if scores.loci.count >= 3 else None
+    enough = settings.bootstrap and scores.loci.count >= MINIMUM_LOCI
+    resamples = one.setting.resamples if enough else None
     parts = commonality(scores.raw, features, scores.annotation(), scores.loci, resamples)
     return {
         "kind": scores.kind,

@@ -31,6 +31,8 @@ def layer_codes(raw_top: Bools, language_top: Bools, output_top: Bools) -> np.nd
 def layer_shares(prepared: Sequence[Prepared], names: pd.Index, settings: Settings) -> Floats:
     """Share of bootstrap samples that put each element into each layer: shape (len(names), 4), as `LAYERS`.
 
+    NaN without bootstrap samples.
+
     Parameters
     ----------
     names : elements that every model scored, in any order.
@@ -39,6 +41,8 @@ def layer_shares(prepared: Sequence[Prepared], names: pd.Index, settings: Settin
     loci, codes = np.unique(locus, return_inverse=True)
     rng = generator(settings.seed, "layers", *(one.scores.name for one in prepared))
     samples = resample_loci(len(loci), min(settings.bootstrap, SAMPLES), rng)
+    if not len(samples):
+        return np.full((len(names), len(LAYERS)), np.nan)
     models = [_Model(one, names, loci, settings) for one in prepared]
     k = max(1, round(settings.top_fraction * len(names)))
     counts = np.zeros((len(names), len(LAYERS)))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 from numpy.typing import NDArray
 
-from darkregulome.diagnosis.scores import ModelScores, join_scores
+from darkregulome.diagnosis.scores import ModelScores, join_scores, shared_rows
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.io.records import NotTested
 from darkregulome.stats.bootstrap import resample_loci
@@ -14,7 +14,7 @@ from darkregulome.stats.loci import Floats, Loci
 from darkregulome.stats.nulls import Null, find_null, null_names
 from darkregulome.stats.randomness import generator
 from darkregulome.stats.residual import Residualization
-from darkregulome.stats.tested import Setting
+from darkregulome.stats.tested import NotTestable, Setting
 
 MINIMUM_ELEMENTS = 20
 """A model with fewer scored elements is not diagnosed, and the record says so."""
@@ -104,6 +104,37 @@ def setting_for(names: Sequence[str], loci: Loci, classes: NDArray, settings: Se
     null = _null(settings.null, names, loci, classes, settings.permutations, settings.seed)
     resamples = resample_loci(loci.count, settings.bootstrap, generator(settings.seed, "bootstrap", *names))
     return Setting(loci, null, resamples, settings.alpha, settings.sequential)
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """Scores of two models on the elements that both scored, centred within loci: two of shape (n,) each."""
+
+    setting: Setting
+    raw: tuple[Floats, Floats]
+    residual: tuple[Floats, Floats]
+    studentised: tuple[Floats, Floats]
+
+
+def align(first: Prepared, second: Prepared, settings: Settings) -> Aligned:
+    """Two models' scores on the elements that both scored, and the pair's own null.
+
+    Raises
+    ------
+    NotTestable
+        There are too few such elements.
+    """
+    rows_a, rows_b = shared_rows(first.scores, second.scores)
+    if len(rows_a) < MINIMUM_ELEMENTS:
+        raise NotTestable(f"the two models share {len(rows_a)} elements")
+    everything = len(rows_a) == first.scores.loci.n
+    loci = first.scores.loci if everything else Loci.of(first.scores.loci.codes[rows_a])
+
+    def both(side: str) -> tuple[Floats, Floats]:
+        return loci.center(getattr(first, side)[rows_a]), loci.center(getattr(second, side)[rows_b])
+
+    setting = setting_for([first.name, second.name], loci, first.scores.classes[rows_a], settings)
+    return Aligned(setting, both("raw"), both("residual"), both("studentised"))
 
 
 def _null(kind: str, names: Sequence[str], loci: Loci, classes: NDArray, draws: int, seed: int) -> Null:

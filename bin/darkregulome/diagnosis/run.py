@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from darkregulome.claims.claim import Claim, ClaimResult, Findings, HeldAgainst, Make, OutsideData, all_claims
+from darkregulome.claims.claim import Claim, ClaimResult, External, Findings, Make, OutsideData, all_claims
 from darkregulome.diagnosis.entries import entries, power_warnings
 from darkregulome.diagnosis.prepared import Prepared, prepare_models
 from darkregulome.diagnosis.settings import Settings
@@ -112,7 +112,7 @@ class CrossCheck:
     profiles: pd.DataFrame
 
 
-def cross_check(claim: Claim, data: HeldAgainst, ris: pd.DataFrame, settings: Settings) -> CrossCheck:
+def cross_check(claim: Claim, data: External, ris: pd.DataFrame, settings: Settings) -> CrossCheck:
     """Test a claim that needs outside data on every model; the family of tests is all of its subjects."""
     assert isinstance(claim.needs, OutsideData), f"{claim.name} needs no outside data"
     models, left_out = prepare_models(data.elements, ris, settings)

@@ -17,7 +17,13 @@ FEWEST_SAMPLES = 100
 """With fewer bootstrap samples, the ends of a 95 % interval are those of a handful."""
 
 
-class SimulatedPower(BaseModel):
+class Asked(BaseModel):
+    """What a script is asked, or a part of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SimulatedPower(Asked):
     """Power that a calibration measured.
 
     Attributes
@@ -28,15 +34,13 @@ class SimulatedPower(BaseModel):
         several conditions plant it.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     model: str | None
     n: int = Field(gt=0)
     n_loci: int = Field(gt=0)
     power: dict[str, float]
 
 
-class Settings(BaseModel):
+class Settings(Asked):
     """Parameters shared by diagnose, decompose, cross_check and calibrate; residuals are always cross-fitted.
 
     Attributes
@@ -44,8 +48,6 @@ class Settings(BaseModel):
     without_grammar : models whose card says that they do not know the grammar: of them nothing is called absent.
     simulated_power : of calibrations; used in place of the analytic power for tables of about their size.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     horizon: int = Field(10_000, gt=0, description="Bases from the TSS that count as near.")
     # Many more than ten million draws would not fit into memory.
@@ -79,22 +81,23 @@ class Settings(BaseModel):
         return bootstrap
 
 
-class Tables(BaseModel):
-    """Elements and their scores."""
+class Cards(Asked):
+    """What is known of the models."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    elements: Path = Field(description="Element table (parquet, TSV or CSV).")
-    ris: Path = Field(description="Score table: element, model, ris[, predictability, kind, readout].")
     model_cards: tuple[Path, ...] = Field(
         (), description="model_card.json of a model: if it does not know the grammar, nothing is absent; repeat."
     )
 
 
-class ForeignTables(BaseModel):
-    """Scores that may be anybody's, with what comes with them."""
+class Tables(Cards):
+    """Elements and their scores."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    elements: Path = Field(description="Element table (parquet, TSV or CSV).")
+    ris: Path = Field(description="Score table: element, model, ris[, predictability, kind, readout].")
+
+
+class ForeignTables(Cards):
+    """Scores that may be anybody's, with what comes with them."""
 
     ris: Path = Field(
         description="Score table: element (or chrom, start, end), ris (or --score-column)[, model, predictability, "
@@ -104,19 +107,14 @@ class ForeignTables(BaseModel):
         None, description="Element table or BED; by default the intervals of the score table."
     )
     score_column: str | None = Field(None, description="Column of the score, where it is not called ris.")
-    model_cards: tuple[Path, ...] = Field(
-        (), description="model_card.json of a model: if it does not know the grammar, nothing is absent; repeat."
-    )
     calibration: tuple[Path, ...] = Field(
         (),
         description="calibration.json of calibrate.py: its power in place of the analytic one; repeat.",
     )
 
 
-class CalibrationPlan(BaseModel):
+class CalibrationPlan(Asked):
     """What a calibration plants, on which elements, and what it counts."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     elements: Path | None = Field(None, description="Element table; without it, an example is made.")
     ris: Path | None = Field(None, description="Score table to estimate autocorrelation and R2 from.")

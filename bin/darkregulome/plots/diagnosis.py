@@ -56,7 +56,7 @@ def horizon_figure(profiles: pd.DataFrame, claims: Sequence[Mapping[str, Any]], 
     """Mean score against distance to the TSS, raw and residual, with the horizon and the change point."""
     if profiles.empty:
         return None
-    by_model = {claim["model"]: claim for claim in _of(claims, "horizon")}
+    by_model = {claim["model"]: claim for claim in claims if "change_point" in claim["details"]}
     models = list(dict.fromkeys(profiles["model"]))
     figure, axes = panels(1, len(models), sharey=True)
     for axis, model in zip(axes[0], models, strict=True):
@@ -102,7 +102,7 @@ def shares_figure(models: Mapping[str, Any]) -> Figure | None:
 
 def classes_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
     """Class means with intervals, raw next to residual."""
-    hierarchies = _of(claims, "class_hierarchy")
+    hierarchies = [claim for claim in claims if "classes" in claim["details"]["raw"]]
     if not hierarchies:
         return None
     figure, axes = panels(1, len(hierarchies), sharey=True)
@@ -154,7 +154,7 @@ def _edges(draws: NDArray, most: int = 40) -> NDArray:
 
 def ladder_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
     """The near/far contrast as features are taken out in turn."""
-    horizons = _of(claims, "horizon")
+    horizons = [claim for claim in claims if "ladder" in claim["details"]]
     if not horizons:
         return None
     figure, axes = panels(1, len(horizons), sharey=True)
