@@ -1,6 +1,7 @@
 """The report on variants: counts and distributions against pandas, whatever the format; hostile text stays text."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,9 @@ def test_the_report_has_each_section_in_its_order_and_no_markup_of_the_users(sco
     order = yaml.safe_load(INSTRUMENTS.read_text())["custom_content"]["order"]
     assert written <= set(order)
     assert len(written) == 6
+    counts = json.loads((scored / "sections" / "darkregulome_variants_counts_mqc.json").read_text())["data"]
+    classes = ["SNV", "MNV", "insertion", "other"]  # no deletion is among the variants, so it has no column
+    assert re.findall(r"<th[^>]*>([^<]*)</th>", counts)[3:-1] == classes
     html = build_report(scored / "sections", scored / "out", INSTRUMENTS)
     places = [html.index(f'id="{name}"') for name in order if name in written]
     assert places == sorted(places)

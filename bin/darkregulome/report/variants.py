@@ -7,6 +7,7 @@ from typing import Any
 from markupsafe import escape
 
 from darkregulome.errors import InputError
+from darkregulome.genome.alleles import CLASSES
 from darkregulome.report.content import Section, lines_section
 from darkregulome.report.figures import find_figures
 from darkregulome.report.markup import PARTS, definitions, heading, interval, model_name, number, plain, table
@@ -69,8 +70,7 @@ def status_chart(summaries: Sequence[Row]) -> Section:
 
 def status_section(summaries: Sequence[Row]) -> Section:
     """Statuses by class of allele."""
-    counted = [(status, kind) for summary in summaries for status, of in summary["statuses"].items() for kind in of]
-    classes = list(dict.fromkeys(kind for status, kind in counted if status in STATUSES))
+    classes = [kind for kind in CLASSES if any(_count(s, status, kind) for s in summaries for status in STATUSES)]
     rows = [
         (model_name(summary["model"]), status, meaning, *map(plain, counts), plain(sum(counts)))
         for summary in summaries
