@@ -87,11 +87,11 @@ def _check_tokens(inputs):
     for key in inputs.files:
         if key.startswith("seqs_"):
             ids = inputs[f"input_ids_{key[5:]}"]
-            found = letters.tokenize([str(sequence) for sequence in inputs[key]]).numpy()
+            found = letters.CHARACTERS.tokenize([str(sequence) for sequence in inputs[key]]).numpy()
             np.testing.assert_array_equal(found, ids[:, : found.shape[1]])
             assert (ids[:, found.shape[1] :] == letters.SEP).all()
     if "tok_string" in inputs.files:
-        found = letters.tokenize([str(inputs["tok_string"][0])]).numpy()
+        found = letters.CHARACTERS.tokenize([str(inputs["tok_string"][0])]).numpy()
         np.testing.assert_array_equal(found, inputs["tok_ids"])
 
 

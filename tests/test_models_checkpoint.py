@@ -46,7 +46,7 @@ def test_saved_checkpoint_loads_as_the_same_function(tmp_path, kind):
     network, config = small_network(kind)
     save_checkpoint(network, config, tmp_path / "model")
     model = load_model("mine", weights=tmp_path / "model")
-    tokens = letters.tokenize(["ACGTTGCAAC"])
+    tokens = letters.CHARACTERS.tokenize(["ACGTTGCAAC"])
     with torch.inference_mode():
         torch.testing.assert_close(model.network(tokens), network.eval()(tokens))
 
