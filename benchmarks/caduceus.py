@@ -27,17 +27,18 @@ import pandas as pd
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
 from table import row
 
-from darkregulome.edits.plan import Settings
+from darkregulome.edits.settings import Settings
 from darkregulome.errors import InputError
 from darkregulome.models import kernels
 from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM, Mamba
 from darkregulome.models.language import LetterLanguageModel
 from darkregulome.models.numerics import keep_freed_memory, numerics
 from darkregulome.scoring.calibrate import RandomGenome
-from darkregulome.scoring.elements import score_loci
+from element_runs import score_loci
 
 STRANDS, ALTERNATIVES = 2, 3
 LEAST = 2.0

@@ -16,11 +16,11 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))
 
-from darkregulome.edits.cost import estimate_cost, read_size
-from darkregulome.edits.plan import settings_of
+from darkregulome.edits.cost import PricedModel, estimate_cost, read_size
+from darkregulome.edits.settings import Settings, resolve
 from darkregulome.models.registry import default_registry, find_entry, load_model
 from darkregulome.scoring.calibrate import RandomGenome, calibrate
-from darkregulome.scoring.elements import score_loci
+from darkregulome.scoring.elements import ElementRun, score_elements
 
 LOCI, SPACE = ["L0", "L1", "L2"], 20_000
 READOUTS = [
@@ -47,13 +47,14 @@ def main() -> None:
     for name, asked in READOUTS:
         entry = find_entry(name, None, None)
         model = load_model(name)
-        settings = settings_of(entry, model.context, **asked)
+        settings = resolve(Settings(**asked).preferring(entry, model.context), model)
         sample = elements.sample(given.elements // 3, random_state=1)
         calibration = calibrate(model, sample, settings, seconds=given.seconds, clock=clock)
         size = read_size(default_registry().parent / "models" / entry.weights, entry.architecture)
-        estimate = 3600 * estimate_cost(name, entry, size, elements, settings, calibration=calibration).hours
+        priced = PricedModel(name, entry.kind, entry.architecture, size, settings, calibration=calibration)
+        estimate = 3600 * estimate_cost(priced, elements).hours
         began = clock()
-        score_loci(model, elements, loci, genome, settings)
+        score_elements(ElementRun(model, elements, loci, genome, settings))
         measured = clock() - began
         what = f"{settings.readout}, {settings.perturbation}"
         print(f"| {name} | {what} | **{estimate / measured:.2f}** | {estimate:.2f} s | {measured:.2f} s |", flush=True)

@@ -14,14 +14,16 @@ import pandas as pd
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 
 from table import row
 
-from darkregulome.edits.plan import Settings
+from darkregulome.edits.batches import bases_per_batch
+from darkregulome.edits.settings import Settings
 from darkregulome.genome.sequence import reverse_complement
 from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
 from darkregulome.models.language import LetterLanguageModel
-from darkregulome.scoring.elements import TOKENS_PER_BATCH, score_loci
+from element_runs import score_loci
 
 
 class Memory:
@@ -43,7 +45,7 @@ def each_alternative(model: LetterLanguageModel, genome: Memory, sites: range, w
     flank = (window - 1) // 2
     jobs = [(site, alt) for site in sites for alt in "ACGT" if alt != genome.bases[site]]
     effects = np.zeros(len(jobs))
-    size = TOKENS_PER_BATCH[model.device.type] // window
+    size = bases_per_batch(model) // window
     for read, order in ((str, "ACGT"), (reverse_complement, "TGCA")):
         for first in range(0, len(jobs), size):
             batch = jobs[first : first + size]

@@ -15,12 +15,13 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "bin"), str(ROOT / "tests" / "support")]
 
-from darkregulome.edits.dependency import dependency_map  # noqa: E402
 from darkregulome.models.registry import load_model  # noqa: E402
-from darkregulome.scoring.maps.calls import Settings, call_map, symmetric  # noqa: E402
-from darkregulome.scoring.maps.evaluate import count_matches, f1  # noqa: E402
+from darkregulome.scoring.maps.calls import call_map, symmetric  # noqa: E402
+from darkregulome.scoring.maps.dependency import dependency_map  # noqa: E402
+from darkregulome.scoring.settings import CallSettings  # noqa: E402
 from darkregulome.simulate.motif_pairs import motif_sequence  # noqa: E402
 from fake_models import LawOfMotifPairs  # noqa: E402
+from known_structures import count_matches, f1  # noqa: E402
 
 
 def main() -> None:
@@ -43,7 +44,7 @@ def main() -> None:
             matches = np.zeros(3, dtype=int)
             means: dict[str, list[float]] = {"pairs": [], "free": []}
             for values, item in zip(drawn, items, strict=True):
-                matches += count_matches(call_map(values, Settings()).blocks, item.pairs)
+                matches += count_matches(call_map(values, CallSettings()).blocks, item.pairs)
                 for kind, found in means.items():
                     found += [symmetric(values)[slice(*a), slice(*b)].mean() for a, b in getattr(item, kind)]
             counts = " | ".join(map(str, matches))

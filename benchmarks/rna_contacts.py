@@ -26,12 +26,12 @@ import numpy as np
 import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "bin"))
+sys.path[:0] = [str(ROOT / "bin"), str(ROOT / "tests" / "support")]
 
-from darkregulome.edits.dependency import dependency_map  # noqa: E402
 from darkregulome.models.registry import load_model  # noqa: E402
 from darkregulome.scoring.maps.calls import COMPLEMENTARY, MIN_LOOP, Scale, stem_field, symmetric  # noqa: E402
-from darkregulome.scoring.maps.evaluate import contact_auc, read_dot_bracket  # noqa: E402
+from darkregulome.scoring.maps.dependency import dependency_map  # noqa: E402
+from known_structures import contact_auc, read_dot_bracket  # noqa: E402
 
 COPIES = 8
 """Times that a sequence shorter than the window is given in training: what stands beside it is drawn anew each time."""

@@ -24,11 +24,11 @@ from sklearn.metrics import roc_auc_score
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "bin"))
 
-from darkregulome.edits.dependency import dependency_map  # noqa: E402
 from darkregulome.genome.reference import Reference, compress_fasta  # noqa: E402
 from darkregulome.genome.sequence import gc, reverse_complement  # noqa: E402
 from darkregulome.models.protocol import BASES  # noqa: E402
 from darkregulome.models.registry import load_model  # noqa: E402
+from darkregulome.scoring.maps.dependency import dependency_map  # noqa: E402
 
 WINDOW = 128
 """Bases that the model sees around a site."""

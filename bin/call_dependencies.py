@@ -9,6 +9,7 @@ import typer
 
 from darkregulome import cli
 from darkregulome.errors import InputError
+from darkregulome.scoring.settings import CallSettings
 
 app = cli.script(
     help="Call motifs, blocks and stems in the maps of map_dependencies.py against a null, draw them, and compare "
@@ -18,61 +19,47 @@ app = cli.script(
 )
 
 
-@app.command()
+@cli.command(app)
 def main(
     maps: Annotated[list[Path], typer.Option(help="Folder of map_dependencies.py; repeat for several models.")],
     outdir: Annotated[Path, typer.Option(help="Folder to write; what is there is replaced.")],
+    settings: CallSettings,
+    run: cli.Run,
     controls: Annotated[
         list[Path] | None,
-        typer.Option(help="Folder of map_dependencies.py --shuffle, one a model, in any order."),
+        typer.Option(help="Folder of map_dependencies.py --shuffle, one per model, in any order."),
     ] = None,
-    fdr: Annotated[float, typer.Option(min=0, max=1, help="Largest expected share of false calls.")] = 0.05,
-    permutations: Annotated[int, typer.Option(min=10, help="Permuted maps, where there are no controls.")] = 50,
-    min_effect: Annotated[float, typer.Option(min=0, help="Smallest mean dependency of a call, log2.")] = 0.3,
     comparisons: Annotated[int, typer.Option(min=10, help="Turned maps, to compare models with.")] = 199,
     figures: Annotated[int, typer.Option(min=0, help="Sequences drawn, and shown in the report: the first ones.")] = 8,
-    threads: cli.Threads = 1,
-    seed: cli.Seed = 0,
-    progress: cli.Progress = True,
-    version: cli.Version = False,
 ) -> None:
     from darkregulome.io.atomic import atomic_folder
     from darkregulome.io.provenance import provenance
     from darkregulome.io.tables import write_json
-    from darkregulome.plots.dependencies import draw_agreement, draw_map
+    from darkregulome.plots.dependencies import draw_agreement
     from darkregulome.report.content import write_sections
-    from darkregulome.report.dependencies import ReportMap, dependency_sections
-    from darkregulome.scoring.maps.calls import Settings
+    from darkregulome.report.dependencies import dependency_sections
     from darkregulome.scoring.maps.judge import call_folder, compare_folders
 
     folders = _by_model(maps, "--maps")
     shuffled = _by_model(controls or [], "--controls")
     if shuffled and set(shuffled) != set(folders):
         raise InputError.at("--controls", f"are of {', '.join(shuffled)}", f"give those of {', '.join(folders)}")
-    settings = Settings(fdr=fdr, permutations=permutations, min_effect=min_effect, seed=seed)
-    parameters = {"fdr": fdr, "permutations": permutations, "min_effect": min_effect, "seed": seed}
-
-    with atomic_folder(outdir) as partial, cli.progress_bar(progress, unit="maps") as tell:
-        entries, shown = {}, []
+    parameters = settings.model_dump()
+    with atomic_folder(outdir) as partial, cli.progress_bar(run.progress, unit="maps") as progress:
+        entries, drawn = {}, []
         for model, folder in folders.items():
             place = partial / re.sub(r"[^A-Za-z0-9._-]", "_", model)
             entries[model], called = call_folder(
-                folder, shuffled.get(model), settings, place, figures, lambda name, done: tell(done, title=name)
+                folder, shuffled.get(model), settings, place, figures, lambda name, done: progress(done, title=name)
             )
-            for number, item in enumerate(called, start=1):
-                boxes = [(block.first, block.second) for block in item.calls.blocks]
-                pairs = [pair for stem in item.calls.stems for pair in stem.pairs]
-                name = str(item.stored.row["sequence"])
-                draw_map(item.stored.values, f"{name}, {model}", place / "figures", f"map_{number}", boxes, pairs)
-                shown.append(ReportMap(model, item.stored.row, item.stored.values, item.stored.bases, boxes, pairs))
-        compared = compare_folders(list(folders.values()), comparisons, seed)
+            drawn += [_draw(model, item, number, place) for number, item in enumerate(called, start=1)]
+        compared = compare_folders(list(folders.values()), comparisons, settings.seed)
         if compared:
             draw_agreement(compared, partial / "figures")
         record = {"parameters": parameters, "models": entries, "comparisons": compared}
-        write_json(
-            record | {"provenance": provenance("call_dependencies.py", parameters)}, partial / "dependencies.json"
-        )
-        write_sections(dependency_sections(record, shown), partial / "sections")
+        made_by = provenance("call_dependencies.py", parameters)
+        write_json(record | {"provenance": made_by}, partial / "dependencies.json")
+        write_sections(dependency_sections(record, drawn), partial / "sections")
     for model, entry in entries.items():
         counts = ", ".join(f"{count} {name}" for name, count in entry["calls"].items())
         cli.console.print(f"{model}: {entry['statuses'].get('ok', 0)} maps: {counts}.", markup=False)
@@ -82,16 +69,28 @@ def main(
         cli.console.print(f"{first} and {second}: Spearman correlation {spearman:.3f}.", markup=False)
 
 
+def _draw(model: str, item, number: int, place: Path):
+    """Draw a called map; the same for the report."""
+    from darkregulome.plots.dependencies import draw_map
+    from darkregulome.report.dependencies import ReportMap
+
+    boxes = [(block.first, block.second) for block in item.calls.blocks]
+    pairs = [pair for stem in item.calls.stems for pair in stem.pairs]
+    title = f"{item.stored.row['sequence']}, {model}"
+    draw_map(item.stored.values, title, place / "figures", f"map_{number}", boxes, pairs)
+    return ReportMap(model, item.stored.row, item.stored.values, item.stored.bases, boxes, pairs)
+
+
 def _by_model(paths: list[Path], option: str):
     from darkregulome.scoring.maps.store import MapFolder
 
-    found: dict[str, MapFolder] = {}
+    folders: dict[str, MapFolder] = {}
     for path in paths:
         folder = MapFolder(path)
-        if folder.model in found:
+        if folder.model in folders:
             raise InputError.at(option, f"gives two folders of {folder.model}", "give each model once")
-        found[folder.model] = folder
-    return found
+        folders[folder.model] = folder
+    return folders
 
 
 if __name__ == "__main__":

@@ -10,24 +10,21 @@ from darkregulome import cli
 from darkregulome.errors import InputError
 
 app = cli.script(
-    help="Pool effects into one regulatory influence score (RIS) an element and model; write tables and bigWigs. "
+    help="Pool effects into one regulatory influence score (RIS) per element and model; write tables and bigWigs. "
     "An option that takes files takes several: repeated, comma-separated, or one after the other.",
     example="pool_ris.py --elements elements.parquet --effects a.parquet b.parquet --reference ra.parquet rb.parquet "
     "--fai genome.fa.gz.fai --outdir ris",
 )
 
 
-@app.command()
+@cli.command(app)
 def main(
     elements: cli.Elements,
     effects: Annotated[list[Path], typer.Option(help="Effects, one or more files.")],
     reference: Annotated[list[Path], typer.Option(help="Their reference tables, one or more files.")],
     outdir: Annotated[Path, typer.Option(help="Folder to write to.")],
+    run: cli.Run,
     fai: Annotated[Path | None, typer.Option(help="Index of the FASTA: write a bigWig for each model.")] = None,
-    threads: cli.Threads = 1,
-    seed: cli.Seed = 0,
-    progress: cli.Progress = True,
-    version: cli.Version = False,
 ) -> None:
     import pandas as pd
 
@@ -65,13 +62,13 @@ def _made_by(sources: list[Path]) -> dict[str, object]:
 
 
 def _split(paths: list[Path]) -> list[Path]:
-    found = [Path(part) for path in paths for part in str(path).split(",") if part]
-    if not found:
+    parts = [Path(part) for path in paths for part in str(path).split(",") if part]
+    if not parts:
         raise InputError.at("--effects, --reference", "name no file", "give at least one of each")
-    if len(set(found)) < len(found):
-        twice = next(path for path in found if found.count(path) > 1)
+    if len(set(parts)) < len(parts):
+        twice = next(path for path in parts if parts.count(path) > 1)
         raise InputError.at("--effects, --reference", f"name {twice} twice", "give each file once")
-    return found
+    return parts
 
 
 def _several_values(arguments: list[str]) -> list[str]:

@@ -2,20 +2,30 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
-from darkregulome.edits.cost import START_SECONDS, count_forwards, estimate_cost, plan_tasks, read_size, settle, totals
-from darkregulome.edits.plan import Settings, make_plan, resolve, settings_of
+from darkregulome.edits.cost import (
+    START_SECONDS,
+    Calibration,
+    PricedModel,
+    count_forwards,
+    estimate_cost,
+    plan_tasks,
+    read_size,
+    settle,
+    totals,
+)
+from darkregulome.edits.plan import make_plan
+from darkregulome.edits.settings import Settings, resolve
 from darkregulome.errors import InputError
 from darkregulome.models.architecture import find_architecture
 from darkregulome.models.registry import ModelEntry, default_registry, find_entry, load_model
-from darkregulome.scoring.calibrate import Calibration, RandomGenome, calibrate, measure_start
-from darkregulome.scoring.elements import score_loci
+from darkregulome.scoring.calibrate import RandomGenome, calibrate, measure_start
+from darkregulome.scoring.elements import ElementRun, score_elements
 from fake_models import LinearOutput, MarkovCausal, MarkovMasked
 from test_scoring_elements import MemoryGenome, element_table, locus_table, random_dna
 
@@ -43,7 +53,7 @@ EDITS = [
     {"perturbation": "shuffle", "block": 20},
     {"perturbation": "deletion", "block": 30},
     {"perturbation": "mask"},
-    {"perturbation": "insertion", "insert": 3},
+    {"perturbation": "insertion", "insert": "3"},
     {"perturbation": "insertion", "insert": "ACG"},
 ]
 
@@ -68,7 +78,7 @@ def test_estimated_forwards_are_those_of_the_plan(model, readout, edits):
     settings = Settings(readout=readout, sites=6, replicates=2, window=None if model.kind == "output" else window)
     model.context = max(model.context, window) if model.kind != "output" else model.context
     try:
-        settings = resolve(replace(settings, target=(6, 4), **edits), model)
+        settings = resolve(settings.model_copy(update={"target": "6,4", **edits}), model)
     except InputError:
         pytest.skip("llr reads single bases only")
     # One strand of one locus; nothing is N, so that no two sequences and no edit and its reference are alike.
@@ -98,10 +108,15 @@ def test_hours_agree_with_the_published_estimates_within_a_factor_of_two(archite
     edit = "substitution" if kind == "masked" else "shuffle"
     entry = ModelEntry(kind=kind, architecture=architecture, window=window, perturbation=edit)
     size = find_architecture(architecture).size
-    cost = estimate_cost("x", entry, size, table, settings_of(entry, window, sites=2), device="cpu", price_per_hour=2.0)
+    cost = estimate_cost(priced(entry, size, Settings(sites=2), price_per_hour=2.0), table)
     assert cost.forwards == 60_896
     assert days / 2 < cost.hours / 24 < 2 * days
     assert cost.money == pytest.approx(2 * cost.hours)
+
+
+def priced(entry, size, settings=None, **options):
+    settled = settle("x", entry, settings or Settings())
+    return PricedModel("x", entry.kind, entry.architecture, size, settled, **options)
 
 
 def test_a_checkpoint_that_is_not_at_hand_is_taken_at_its_published_size(tmp_path):
@@ -163,7 +178,7 @@ def test_what_a_sequence_and_a_locus_take_is_found_exactly(model, locus):
     table = scattered(12)
     if model.kind == "output":
         table = table.assign(length=20, end=table["start"] + 20, distance=range(-6, 6))
-    settings = Settings(sites=4, window=None if model.kind == "output" else 64)
+    settings = resolve(Settings(sites=4, window=None if model.kind == "output" else 64), ticking)
     found = calibrate(ticking, table, settings, seconds=1e9, clock=lambda: float(ticking.ticks))
     assert found.elements_timed == 12
     assert found.work == pytest.approx(1, rel=0.02)
@@ -176,9 +191,7 @@ def test_a_run_costs_its_starts_its_loci_and_its_sequences():
     calibration = Calibration(start=7.0, locus=2.0, work=0.5, elements_timed=5)
     table = scattered(30, loci=3)
     for per_task, tasks in ((1, 3), (2, 2), (5, 1)):
-        cost = estimate_cost(
-            "x", entry, size, table, Settings(sites=4), calibration=calibration, loci_per_task=per_task
-        )
+        cost = estimate_cost(priced(entry, size, Settings(sites=4), calibration=calibration), table, per_task)
         assert cost.calibrated
         assert cost.hours * 3600 == pytest.approx(tasks * 7 + 3 * 2 + 0.5 * 30 * 8)
 
@@ -192,14 +205,13 @@ def test_the_tasks_of_the_plan_are_the_whole_in_parts_and_each_starts_once(kind,
     ]
     entry = ModelEntry(kind=kind, architecture=architecture, window=window, context=window)
     table = scattered(30, loci=5)
-    settings = settle("x", entry, Settings(sites=4))
     size = find_architecture(architecture).size
-    price = partial(estimate_cost, "x", entry, size, device=device, calibration=calibration, price_per_hour=3.0)
+    model = priced(entry, size, Settings(sites=4), device=device, calibration=calibration, price_per_hour=3.0)
     hours = {}
     order = ["L3", "nothing", "L0", "L4", "L1", "L2"]
     for per_task, names in ((1, ["L3", "L0", "L4", "L1", "L2"]), (2, ["L3..L0", "L4..L1", "L2"]), (9, ["L3..L2"])):
-        whole = price(table, settings, loci_per_task=per_task)
-        plan = pd.DataFrame(plan_tasks(table, settings, price, per_task, order))
+        whole = estimate_cost(model, table, per_task)
+        plan = pd.DataFrame(plan_tasks(model, table, per_task, order))
         assert plan["task"].tolist() == names
         assert whole.tasks == len(plan)
         assert ",".join(plan["loci"]) == "L3,L0,L4,L1,L2"
@@ -215,14 +227,16 @@ def test_the_tasks_of_the_plan_are_the_whole_in_parts_and_each_starts_once(kind,
 
 def test_totals_are_of_each_device_and_of_money_only_where_all_have_a_price():
     entry = ModelEntry(kind="masked", architecture="caduceus", window=64)
-    price = partial(estimate_cost, "x", entry, find_architecture("caduceus").size, scattered(30, loci=3))
-    costs = [price(device=device, price_per_hour=2.0) for device in ("cpu", "cuda", "cpu")]
+    model, table = priced(entry, find_architecture("caduceus").size, price_per_hour=2.0), scattered(30, loci=3)
+    costs = [estimate_cost(replace(model, device=device), table) for device in ("cpu", "cuda", "cpu")]
     cpu, cuda = totals(costs)
     assert (cpu["device"], cpu["models"], cpu["tasks"]) == ("cpu", 2, 6)
     assert cpu["hours"] == pytest.approx(2 * costs[0].hours)
     assert cpu["money"] == pytest.approx(2 * cpu["hours"])
     assert (cuda["models"], cuda["forwards"]) == (1, costs[1].forwards)
-    assert totals([*costs, price(device="cuda")])[1]["money"] is None
+    assert (
+        totals([*costs, estimate_cost(replace(model, device="cuda", price_per_hour=None), table)])[1]["money"] is None
+    )
 
 
 @pytest.fixture
@@ -254,7 +268,7 @@ def test_a_calibrated_estimate_is_what_scoring_takes(name, asked, work_clock):
     """By a clock that goes with the work of the networks; benchmarks/cost.py asks a real one."""
     entry = find_entry(name, None, None)
     model, table = load_model(name), scattered(15 if "deletion" in asked.values() else 60)
-    settings = settings_of(entry, model.context, **asked)
+    settings = resolve(Settings(**asked).preferring(entry, model.context), model)
     if "dependency" in asked.values():  # twenty elements side by side around each TSS
         # Calibration lays all loci over one TSS: an edit that another locus has at the same place would be free there.
         start = 5000 + 7 * (np.arange(len(table)) % 20 - 10) + 2 * (np.arange(len(table)) // 20)
@@ -265,11 +279,13 @@ def test_a_calibrated_estimate_is_what_scoring_takes(name, asked, work_clock):
     calibration = calibrate(model, sample, settings, seconds=0.7, clock=work_clock)
     assert calibration.elements_timed > 1
     size = read_size(default_registry().parent / "models" / entry.weights, entry.architecture)
-    estimate = estimate_cost(name, entry, size, table, settings, calibration=calibration).hours * 3600
+    equivariant = getattr(model, "equivariant", False)
+    costed = PricedModel(name, entry.kind, entry.architecture, size, settings, equivariant, calibration=calibration)
+    estimate = estimate_cost(costed, table).hours * 3600
     genome = MemoryGenome(chr1=random_dna(int(table["end"].max()) + 1000))
     loci = pd.DataFrame({"locus": table["locus"].unique(), "chrom": "chr1", "tss": 5000, "strand": "+"})
     began = work_clock()
-    score_loci(model, table, loci, genome, settings)
+    score_elements(ElementRun(model, table, loci, genome, settings))
     assert estimate == pytest.approx(work_clock() - began, rel=0.3)
 
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darkregulome.edits.perturb import (
-    Perturbation,
+from darkregulome.edits.edit import (
+    Edit,
     clean,
     n_masks,
     named_generator,
@@ -76,7 +76,7 @@ def test_a_sequence_with_one_arrangement_is_never_shuffled(sequence):
 
 def test_n_mask_of_n_is_an_identity_and_not_made():
     assert list(n_masks("NNN", 0)) == []
-    assert list(n_masks("ANA", 5)) == [Perturbation(5, 8, "ANA", "NNN", 0, "mask")]
+    assert list(n_masks("ANA", 5)) == [Edit(5, 8, "ANA", "NNN")]
 
 
 def test_generators_depend_on_seed_and_every_name():
@@ -86,7 +86,7 @@ def test_generators_depend_on_seed_and_every_name():
 
 
 def test_an_edit_is_applied_where_it_says():
-    assert Perturbation(12, 14, "GT", "AA", 0, "shuffle").apply("ACGTACGT", 10) == "ACAAACGT"
+    assert Edit(12, 14, "GT", "AA").apply("ACGTACGT", 10) == "ACAAACGT"
 
 
 def test_clean_keeps_the_length_and_turns_iupac_into_n():

@@ -9,11 +9,12 @@ import pytest
 import torch
 
 import test_models_enformer as enformer
-from darkregulome.edits.plan import MASK_STRIDE, Settings, make_plan
+from darkregulome.edits.forwards import MASK_STRIDE
+from darkregulome.edits.settings import Settings
 from darkregulome.genome.sequence import reverse_complement
 from darkregulome.models import letters
 from darkregulome.models.language import LetterLanguageModel
-from darkregulome.scoring.elements import score_loci
+from element_runs import make_plan, score_loci
 from fake_models import LOG2_10, EquivariantMasked, LinearOutput, MarkovCausal, MarkovMasked, OrderZeroMasked
 from test_models_hyenadna import network
 from test_scoring_elements import MemoryGenome, element_table, locus_table, random_dna
@@ -29,7 +30,7 @@ EDITS = {
     "deletion": Settings(perturbation="deletion"),
     "blocks of deletions": Settings(perturbation="deletion", block=5),
     "mask": Settings(perturbation="mask"),
-    "insertion": Settings(perturbation="insertion", sites=3, insert=6, replicates=2),
+    "insertion": Settings(perturbation="insertion", sites=3, insert="6", replicates=2),
     "given insertion": Settings(perturbation="insertion", sites=2, insert="acgta"),
 }
 
@@ -105,9 +106,9 @@ def check_against_a_naive_loop(make, elements, settings):
         for reading in edit.readings:
             window = plan.windows[reading.window]
             reference = plain_string(window.start, window.end)
-            edited = edited_string(window.start, window.end, edit.perturbation)
+            edited = edited_string(window.start, window.end, edit.edit)
             read = flip if window.reverse else list
-            assert window.letters(edit.perturbation) == letters_of(read(edited))
+            assert window.letters(edit.edit) == letters_of(read(edited))
             expected.append(shared_loglik(model, read(reference), read(edited)))
         assert len(expected) == 2
         assert effect == pytest.approx(np.mean(expected), abs=2e-4, rel=1e-4)
@@ -127,7 +128,7 @@ def test_edits_that_read_alike_are_not_compared_alike(monkeypatch):
 def test_windows_that_read_alike_are_read_where_the_region_lies():
     genome = MemoryGenome(chr1="AC" * (LENGTH // 2))
     table, locus = element_table((210, 218), (212, 220)), locus_table(208)
-    settings = Settings(readout="dependency", perturbation="saturation", target=(12, 8))
+    settings = Settings(readout="dependency", perturbation="saturation", target="12,8")
     both = score_loci(tiny_hyena(), table, locus, genome, settings).effects["effect"]
     alone = [score_loci(tiny_hyena(), table[row : row + 1], locus, genome, settings).effects for row in (0, 1)]
     wanted = pd.concat(alone)["effect"].to_numpy()
@@ -139,7 +140,7 @@ def test_windows_that_read_alike_are_read_where_the_region_lies():
 @pytest.mark.parametrize("name", EDITS)
 @pytest.mark.parametrize("placement", ["centre", "end"])
 def test_reusing_what_comes_before_an_edit_changes_nothing(readout, name, placement):
-    settings = Settings(**{**vars(EDITS[name]), "readout": readout, "placement": placement, "target": (30, 10)})
+    settings = Settings(**{**vars(EDITS[name]), "readout": readout, "placement": placement, "target": "30,10"})
     model = tiny_hyena()
     arguments = ELEMENTS, locus_table(225), GENOME, settings
     expected = score_loci(without_reuse(model), *arguments)
@@ -207,7 +208,7 @@ def test_loglik_of_masked_models_equals_masking_one_base_at_a_time(make, name):
         expected = []
         for read in (list, flip):
             reference = read(plain_string(window.start, window.end))
-            edited = read(edited_string(window.start, window.end, edit.perturbation))
+            edited = read(edited_string(window.start, window.end, edit.edit))
             expected.append(shared_loglik(oracle, reference, edited, one_by_one))
         assert effect == pytest.approx(np.mean(expected), abs=1e-4)
     assert len(model.sequences_run) == plan.forwards == scores.forwards
@@ -250,7 +251,7 @@ def test_dependency_equals_a_naive_loop(make, name, strand):
     model = make()
     region = (196, 216) if strand == "+" else (201, 221)
     locus = locus_table(208, strand)
-    settings = Settings(**{**vars(EDITS[name]), "readout": "dependency", "target": (12, 8)})
+    settings = Settings(**{**vars(EDITS[name]), "readout": "dependency", "target": "12,8"})
     table = element_table((180, 200), (165, 178), (202, 210), (216, 230))
     plan = make_plan(model, table, GENOME, settings, locus.iloc[0])
     scores = score_loci(model, table, locus, GENOME, settings)
@@ -264,13 +265,13 @@ def test_dependency_equals_a_naive_loop(make, name, strand):
             assert window.region == region
             read = flip if window.reverse else list
             reference = read(plain_string(window.start, window.end))
-            edited = read(edited_string(window.start, window.end, edit.perturbation))
-            changes += influence(model, reference, edited, edit.perturbation, region, model.kind == "causal")
+            edited = read(edited_string(window.start, window.end, edit.edit))
+            changes += influence(model, reference, edited, edit.edit, region, model.kind == "causal")
         assert effect == pytest.approx(np.mean(changes), rel=1e-4, abs=1e-5)
 
 
 def test_dependency_of_a_model_that_sees_nothing_is_zero():
-    settings = Settings(readout="dependency", perturbation="substitution", target=(5, 5))
+    settings = Settings(readout="dependency", perturbation="substitution", target="5,5")
     scores = score_loci(OrderZeroMasked(context=100), ELEMENTS, locus_table(205), GENOME, settings)
     assert (scores.effects["effect"] == 0).all()
     assert set(scores.reference["status"]) == {"ok"}
@@ -278,7 +279,7 @@ def test_dependency_of_a_model_that_sees_nothing_is_zero():
 
 def test_dependency_of_a_markov_chain_ends_with_its_order():
     # Order 2: an edit is felt in the two bases that follow it.
-    settings = Settings(readout="dependency", sites=1000, target=(4, 4))
+    settings = Settings(readout="dependency", sites=1000, target="4,4")
     table = element_table((190, 208))
     effects = score_loci(MarkovCausal(), table, locus_table(212), GENOME, settings).effects
     felt = effects.groupby("start")["effect"].max()
@@ -287,14 +288,14 @@ def test_dependency_of_a_markov_chain_ends_with_its_order():
 
 
 def test_elements_too_far_from_the_region_are_outside_context():
-    settings = Settings(readout="dependency", target=(10, 10))
+    settings = Settings(readout="dependency", target="10,10")
     table = element_table((180, 200), (60, 80), (300, 320))
     reference = score_loci(MarkovCausal(), table, locus_table(215), GENOME, settings).reference
     assert reference["status"].tolist() == ["ok", "outside_context", "outside_context"]
 
 
 def test_an_edit_of_the_whole_region_has_nothing_to_read():
-    settings = Settings(readout="dependency", perturbation="mask", target=(5, 5))
+    settings = Settings(readout="dependency", perturbation="mask", target="5,5")
     reference = score_loci(MarkovMasked(), element_table((200, 220)), locus_table(210), GENOME, settings).reference
     assert reference["status"].tolist() == ["no_effects"]
 
@@ -303,7 +304,7 @@ def test_predictability_of_dependency_is_that_of_loglik():
     for make in (MarkovCausal, MarkovMasked):
         readouts = [
             score_loci(make(context=100), ELEMENTS, locus_table(212), GENOME,
-                       Settings(readout=readout, target=(8, 8), perturbation="mask")).reference["predictability"]
+                       Settings(readout=readout, target="8,8", perturbation="mask")).reference["predictability"]
             for readout in ("loglik", "dependency")
         ]  # fmt: skip
         if make is MarkovMasked:
@@ -320,11 +321,11 @@ def test_track_effects_equal_a_naive_loop_and_the_tss_keeps_its_place(name, stra
     plan = make_plan(model, ELEMENTS, GENOME, EDITS[name], locus.iloc[0])
     scores = score_loci(LinearOutput(stranded=stranded, log_outputs=log_outputs), ELEMENTS, locus, GENOME, EDITS[name])
     read = flip if stranded and strand == "-" else list
-    start, end = plan.start, plan.end
+    start, end = plan.window.place.start, plan.window.place.end
     before = model.predict(letters_of(read(plain_string(start, end))))
     assert len(plan.edits) == len(scores.effects) >= 2
     for edit, effect in zip(plan.edits, scores.effects["effect"], strict=True):
-        made = edit.perturbation
+        made = edit.edit
         if made.end <= 200:  # what lies beyond the edit, as seen from the TSS, moves
             shift = len(made.alt) - (made.end - made.start)
             edited = edited_string(start - 50, end + 50, made)[: end - start + 50 + shift][-(end - start) :]
@@ -372,16 +373,16 @@ def test_edits_that_change_the_length_are_written_as_they_are(perturbation):
 def test_spliced_edits_of_an_enformer_equal_the_whole_forward(perturbation):
     genome = MemoryGenome(chr1=random_dna(2000, 8))
     table = element_table((680, 690), (900, 960), (1040, 1090), (1312, 1320))
-    settings = Settings(perturbation=perturbation, sites=2, insert=20, replicates=2, readout="track")
+    settings = Settings(perturbation=perturbation, sites=2, insert="20", replicates=2, readout="track")
     if perturbation == "saturation":
         table = table.assign(end=table["start"] + 2)
     model, locus = enformer.model_of(), locus_table(1000)
     plan = make_plan(model, table, genome, settings, locus.iloc[0])
     effects = score_loci(model, table, locus, genome, settings).effects["effect"]
-    before = enformer.at_tss(model, [plan.reference()])[0].double().numpy()
+    before = enformer.at_tss(model, [plan.window.reference()])[0].double().numpy()
     assert len(plan.edits) == len(effects) >= 4
     for number, effect in enumerate(effects):
-        edited, _ = plan.edited(number)
+        edited, _ = plan.window.edited(plan.edits[number].edit)
         after = enformer.at_tss(model, [edited])[0].double().numpy()
         assert effect == pytest.approx(np.log2((after + 1) / (before + 1)).mean(), rel=1e-4, abs=2e-6)
     assert effects.abs().max() > 1e-4

@@ -18,9 +18,10 @@ from darkregulome.io.tables import read_table
 from darkregulome.models import registry
 from darkregulome.models.letters import one_hot
 from darkregulome.scoring.embeddings.cluster import make_map
-from darkregulome.scoring.embeddings.compare import Settings, compare
+from darkregulome.scoring.embeddings.compare import compare
 from darkregulome.scoring.embeddings.embed import composition, embed_windows, tiles_of
 from darkregulome.scoring.embeddings.windows import UNCLASSED, Window, annotate, read_windows
+from darkregulome.scoring.settings import MapOfEmbeddings
 from darkregulome.stats.clusters import adjusted_rand, associate
 from darkregulome.stats.loci import Loci
 from darkregulome.stats.nulls.rotation import RotationNull
@@ -299,7 +300,7 @@ def test_windows_without_a_class_are_on_the_map_and_in_no_comparison():
     ]
     windows[7] = Window("w7", "chr1", 0, 0, "g1", "malformed", "bad")
     points[7] = np.nan
-    record, placed, enriched = compare(windows, points, points, Settings(resolution=0.3, permutations=999))
+    record, placed, enriched = compare(windows, points, points, MapOfEmbeddings(resolution=0.3, permutations=999))
     assert record["adjusted_rand"]["embedding"] == record["adjusted_rand"]["composition"] == 1
     assert record["adjusted_rand"]["n"] == sum(w.label != UNCLASSED and w.status == "ok" for w in windows)
     assert record["adjusted_rand"]["p"] == 1 / 1000

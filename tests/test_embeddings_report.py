@@ -13,8 +13,9 @@ from darkregulome.errors import InputError
 from darkregulome.io.tables import write_json, write_table
 from darkregulome.plots.embeddings import draw_map
 from darkregulome.report.embeddings import MOST_POINTS, embedding_sections, read_embeddings, scatter_section
-from darkregulome.scoring.embeddings.compare import Settings, compare
+from darkregulome.scoring.embeddings.compare import compare
 from darkregulome.scoring.embeddings.windows import Window
+from darkregulome.scoring.settings import MapOfEmbeddings
 from script_runner import run_script
 from test_report import CONFIG, HOSTILE, build_report, draw
 
@@ -30,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
     windows = [Window(f"window-{at}", f"chr{1 + at % 3}", at, at + 5, label) for at, label in enumerate(labels)]
     windows[4] = Window("window-4", "chr9", 4, 9, "TE", "off_contig", "the FASTA has no contig chr9")
     points[4] = np.nan
-    record, placed, enriched = compare(windows, points, points, Settings(resolution=0.2, permutations=199))
+    record, placed, enriched = compare(windows, points, points, MapOfEmbeddings(resolution=0.2, permutations=199))
     path = tmp_path / "embeddings" / "demo"
     write_table(placed, path / "windows.tsv.gz")
     write_table(enriched, path / "enrichment.tsv")

@@ -14,7 +14,6 @@ import pysam
 import pytest
 import torch
 
-from darkregulome.edits.dependency import dependency_map, natural_log, variant_influence
 from darkregulome.genome.sequence import reverse_complement
 from darkregulome.models import letters
 from darkregulome.models.caduceus import CaduceusConfig, CaduceusForMaskedLM
@@ -22,8 +21,10 @@ from darkregulome.models.checkpoint import load_weights, read_config
 from darkregulome.models.enformer import EnformerModel
 from darkregulome.models.hyenadna import HyenaConfig, HyenaDNAForCausalLM
 from darkregulome.models.registry import load_model
+from darkregulome.scoring.maps.dependency import dependency_map
 from darkregulome.seq2exp import mask as seq2exp
 from enformers import full_tracks, load_enformer
+from known_structures import variant_influence
 from places import GOLDEN
 from scans import selective_scan
 
@@ -261,7 +262,7 @@ def _check_dependency(case, model=None):
     _assert_close(dependency_map(model, sequence), expected, "dep_map", tolerance)
     _assert_close(variant_influence(model, sequence), expected, "variant_influence", tolerance)
     if "dep_map_gpnstar" in expected.files:
-        found = dependency_map(model, sequence, measure=natural_log)
+        found = dependency_map(model, sequence, measure=lambda log_probs: log_probs)
         _assert_close(found, expected, "dep_map_gpnstar", tolerance)
         _assert_close((found + found.T) / 2, expected, "dep_map_gpnstar_sym", tolerance)
 

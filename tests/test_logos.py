@@ -13,7 +13,8 @@ from darkregulome.genome.sequence import reverse_complement
 from darkregulome.models import registry
 from darkregulome.scoring.embeddings.windows import Window
 from darkregulome.scoring.logos import LONGEST, bounded, information, predicted, read_logos
-from darkregulome.scoring.variants.score import Settings, make_scorer
+from darkregulome.scoring.variants.score import make_scorer
+from darkregulome.scoring.variants.settings import Settled
 from fake_models import ORDER_0, EquivariantMasked, LinearOutput, MarkovCausal, MarkovMasked, OrderZeroMasked
 from script_runner import run_script
 
@@ -64,8 +65,9 @@ def test_each_base_is_predicted_in_the_middle_of_its_window(kind, size: int, gen
 
 def logo_of(model, genome: Path, region: Window, score: str, size: int):
     with Reference(genome) as reference:
-        scorer = make_scorer(model, reference, Settings(scores=(score,), window=size, max_length=1, max_n=1.0))
-        (logo,) = read_logos(model, scorer, [region], reference, size=size)
+        settings = Settled(scores=(score,), window=size, max_length=1, max_n=1.0)
+        scorer = make_scorer(model, reference, settings)
+        (logo,) = read_logos(model, scorer, [region], reference, settings)
     return logo
 
 

@@ -12,7 +12,6 @@ from darkregulome.scoring.maps.calls import (
     Controls,
     Patches,
     Scale,
-    Settings,
     Thresholds,
     block_field,
     call_map,
@@ -22,12 +21,13 @@ from darkregulome.scoring.maps.calls import (
     symmetric,
 )
 from darkregulome.scoring.maps.compare import compare_maps, pooled
-from darkregulome.scoring.maps.evaluate import jaccard
 from darkregulome.scoring.maps.make import make_maps
 from darkregulome.scoring.maps.output import on_genome
 from darkregulome.scoring.maps.sequences import Sequence
+from darkregulome.scoring.settings import CallSettings, MapSettings
 from darkregulome.stats.nulls import DiagonalNull
 from fake_models import MarkovMasked
+from known_structures import jaccard
 from script_runner import run_script
 
 BLOCKS = (((20, 26), (40, 46)), ((60, 66), (90, 96)))
@@ -65,7 +65,7 @@ def with_stems(values: np.ndarray, size: float = 1.0) -> np.ndarray:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_planted_blocks_are_called_and_no_others(seed):
-    calls = call_map(with_blocks(noise(seed)), Settings(seed=seed, permutations=20))
+    calls = call_map(with_blocks(noise(seed)), CallSettings(seed=seed, permutations=20))
     assert len(calls.blocks) == 2
     for block, (first, second) in zip(calls.blocks, BLOCKS, strict=True):
         assert jaccard(block.first, first) >= 0.6
@@ -75,7 +75,7 @@ def test_planted_blocks_are_called_and_no_others(seed):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_planted_stems_are_called_and_no_others(seed):
-    calls = call_map(with_stems(noise(seed)), Settings(seed=seed, permutations=20))
+    calls = call_map(with_stems(noise(seed)), CallSettings(seed=seed, permutations=20))
     wanted = {(first[0] + k, second[1] - 1 - k) for first, second in STEMS for k in range(first[1] - first[0])}
     found = {pair for stem in calls.stems for pair in stem.pairs}
     assert found <= wanted
@@ -85,21 +85,23 @@ def test_planted_stems_are_called_and_no_others(seed):
 
 def test_blocks_are_called_in_a_band():
     distance = np.abs(np.subtract.outer(np.arange(120), np.arange(120)))
-    calls = call_map(np.where(distance <= 50, with_blocks(noise(0)), np.nan), Settings(permutations=20))
+    calls = call_map(np.where(distance <= 50, with_blocks(noise(0)), np.nan), CallSettings(permutations=20))
     assert [jaccard(block.first, pair[0]) > 0.5 for block, pair in zip(calls.blocks, BLOCKS, strict=True)] == [True] * 2
 
 
 def test_little_is_called_where_nothing_is():
-    calls = [call_map(noise(seed, 80), Settings(seed=seed, permutations=20)) for seed in range(12)]
+    calls = [call_map(noise(seed, 80), CallSettings(seed=seed, permutations=20)) for seed in range(12)]
     assert sum(bool(found.blocks) for found in calls) <= 2
     assert sum(bool(found.stems) for found in calls) <= 2
     # Neighbouring entries that are alike make small patches, which the permuted diagonals do not know.
-    calls = [call_map(noise(seed, 80, smooth), Settings(permutations=20)) for seed in range(6) for smooth in (0.6, 1)]
+    calls = [
+        call_map(noise(seed, 80, smooth), CallSettings(permutations=20)) for seed in range(6) for smooth in (0.6, 1)
+    ]
     assert sum(bool(found.blocks) for found in calls) <= 2
 
 
 def test_controls_know_that_neighbouring_entries_are_alike():
-    settings = Settings(permutations=20)
+    settings = CallSettings(permutations=20)
     smooth = [noise(seed, 80, smooth=1) for seed in range(12)]
     null = Controls.of(lambda: smooth[:6], lambda: smooth[6:], settings)
     assert sum(len(call_map(values, settings, controls=null).blocks) for values in smooth[:6]) <= 2
@@ -111,7 +113,7 @@ def test_controls_know_that_neighbouring_entries_are_alike():
 
 
 def test_controls_of_no_map_call_nothing():
-    null = Controls.of(lambda: [], lambda: [noise(0, 40)], Settings())
+    null = Controls.of(lambda: [], lambda: [noise(0, 40)], CallSettings())
     assert null.thresholds == Thresholds(None, None)
 
 
@@ -120,9 +122,9 @@ def test_pairs_that_can_pair_are_counted():
     for (start, end), (_, last) in STEMS:
         for step in range(end - start):
             bases[start + step], bases[last - 1 - step] = "GC" if step else "GT"
-    calls = call_map(with_stems(noise(0), 3.0), Settings(permutations=20), "".join(bases))
+    calls = call_map(with_stems(noise(0), 3.0), CallSettings(permutations=20), "".join(bases))
     assert [stem.complementary for stem in calls.stems] == [1.0, 1.0]
-    calls = call_map(with_stems(noise(0), 3.0), Settings(permutations=20), "A" * 120)
+    calls = call_map(with_stems(noise(0), 3.0), CallSettings(permutations=20), "A" * 120)
     assert [stem.complementary for stem in calls.stems] == [0.0, 0.0]
 
 
@@ -296,7 +298,7 @@ def test_controls_made_in_another_way_than_the_maps_are_refused(folders, tmp_pat
     other = tmp_path / "other"
     make_maps(
         MarkovMasked("one"), [Sequence("s", "s", 0, 40, "+", "ACGTTGCA" * 5)], other,
-        {"model": "one", "parameters": {"shuffle": True, "measure": "probability"}}, measure="probability",
+        {"model": "one", "parameters": {"shuffle": True, "measure": "probability"}}, MapSettings(measure="probability"),
     )  # fmt: skip
     ran = run_script("call_dependencies", "--maps", folders / "one", "--controls", other, "--outdir", tmp_path / "out")
     assert ran.code == 2
@@ -307,7 +309,7 @@ def test_controls_made_in_another_way_than_the_maps_are_refused(folders, tmp_pat
 def test_bedpe_is_read_back_where_it_was_planted(tmp_path):
     from darkregulome.scoring.maps.output import write_calls
 
-    calls = call_map(with_blocks(noise(0)), Settings(permutations=20))
+    calls = call_map(with_blocks(noise(0)), CallSettings(permutations=20))
     row = {"sequence": "s", "chrom": "chr2", "start": 500, "end": 620, "strand": "-"}
     write_calls(tmp_path, [(row, calls)])
     lines = [line.split("\t") for line in (tmp_path / "blocks.bedpe").read_text().splitlines()]

@@ -10,13 +10,15 @@ import torch
 import zarr
 
 import toy
-from darkregulome.edits.dependency import dependency_map, log2_probability
+from darkregulome.edits.forwards import log2_probability
 from darkregulome.errors import InputError
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import dinucleotide_shuffle, reverse_complement
+from darkregulome.scoring.maps.dependency import dependency_map
 from darkregulome.scoring.maps.make import make_maps
 from darkregulome.scoring.maps.sequences import Sequence, sequences_of_bed, sequences_of_fasta
 from darkregulome.scoring.maps.store import MapFolder, from_band, to_band
+from darkregulome.scoring.settings import MapSettings
 from fake_models import EquivariantMasked, MarkovCausal, MarkovMasked
 from random_models import make_model
 from script_runner import run_script
@@ -29,7 +31,8 @@ def given(*texts: str) -> list[Sequence]:
 
 
 def maps_of(model, folder: Path, *texts: str, **options):
-    make_maps(model, given(*texts), folder, {"model": model.name}, **options)
+    settings = MapSettings(**{name: options.pop(name) for name in [*options] if name in MapSettings.model_fields})
+    make_maps(model, given(*texts), folder, {"model": model.name}, settings, **options)
     return MapFolder(folder)
 
 
@@ -87,7 +90,7 @@ def test_probabilities_instead_of_odds(tmp_path):
     (stored,) = maps_of(model, tmp_path, BASES[0], measure="probability").maps()
     np.testing.assert_array_equal(stored.values, dependency_map(model, BASES[0], measure=log2_probability))
     p = np.array([0.5, 0.25, 0.125, 0.125])
-    assert log2_probability(p) == pytest.approx([-1, -2, -3, -3])
+    assert log2_probability(np.log(p)) == pytest.approx([-1, -2, -3, -3])
 
 
 def test_equal_sequences_are_mapped_once(tmp_path):

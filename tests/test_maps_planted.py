@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from darkregulome.edits.dependency import dependency_map
 from darkregulome.errors import InputError
 from darkregulome.genome.bases import letters_of_codes
 from darkregulome.models.registry import load_model
-from darkregulome.scoring.maps.calls import Block, Settings, call_map, symmetric
-from darkregulome.scoring.maps.evaluate import contact_auc, count_matches, f1, read_dot_bracket
+from darkregulome.scoring.maps.calls import Block, call_map, symmetric
+from darkregulome.scoring.maps.dependency import dependency_map
+from darkregulome.scoring.settings import CallSettings
 from darkregulome.simulate.dependencies import PAIRS, rna_family
+from known_structures import contact_auc, count_matches, f1, read_dot_bracket
 from script_runner import run_script
 
 TRAINED_ON = 1
@@ -45,7 +46,7 @@ def test_planted_stems_and_the_pseudoknot_stand_out(members, stem_maps):
 def test_planted_stems_are_called(members, stem_maps):
     found = false = missed = 0
     for (family, bases), values in zip(members, stem_maps, strict=True):
-        called = {pair for stem in call_map(values, Settings(permutations=20), bases).stems for pair in stem.pairs}
+        called = {pair for stem in call_map(values, CallSettings(permutations=20), bases).stems for pair in stem.pairs}
         planted = {pair for kind in read_dot_bracket(family.dot_bracket) for pair in kind}
         found, false, missed = (
             found + len(called & planted),

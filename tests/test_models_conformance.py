@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 import torch
 
-from darkregulome.edits.plan import Settings, centred_window, tiles
+from darkregulome.edits.settings import Settings
+from darkregulome.edits.windows import centred_window, tiles
 from darkregulome.genome.sequence import reverse_complement
 from darkregulome.models.architecture import architecture_names
 from darkregulome.models.protocol import LanguageModel, OutputModel
-from darkregulome.scoring.elements import score_loci
+from element_runs import score_loci
 from random_models import LANGUAGE_MODELS, OUTPUT_MODELS, MemoryGenome, make_model
 
 LENGTH = 67  # odd, and no multiple of any k

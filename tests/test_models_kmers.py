@@ -11,12 +11,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import EsmTokenizer
 
-from darkregulome.edits.plan import Settings
+from darkregulome.edits.settings import Settings
 from darkregulome.errors import InputError
 from darkregulome.models import kmers
 from darkregulome.models.esm import fitting
 from darkregulome.models.registry import load_model
-from darkregulome.scoring.elements import score_loci
+from element_runs import score_loci
 from random_models import MemoryGenome, kmer_words, make_model, write_words
 
 SEQUENCES = ["ACGTTGCATTAGGCCATACCGATTACAGATTTACGGA", "ACGTTGNNTTAGGCCATACCGATTACNGATTTACGGA"]

@@ -6,14 +6,15 @@ from itertools import product
 import numpy as np
 import pytest
 
-from darkregulome.edits.dependency import dependency_map
 from darkregulome.genome.bases import BASES
 from darkregulome.models.registry import load_model
-from darkregulome.scoring.maps.calls import Settings, call_map, symmetric
-from darkregulome.scoring.maps.evaluate import count_matches, f1
+from darkregulome.scoring.maps.calls import call_map, symmetric
+from darkregulome.scoring.maps.dependency import dependency_map
+from darkregulome.scoring.settings import CallSettings
 from darkregulome.simulate import motif_pairs
 from darkregulome.simulate.motif_pairs import COUPLING, IUPAC, UNITS, Unit, motif_sequence
 from fake_models import LawOfMotifPairs
+from known_structures import count_matches, f1
 from motif_law import conditionals
 
 REPORTED_ON = (31, 32)
@@ -42,7 +43,9 @@ def learnt_maps(fresh):
 
 def called(maps, fresh):
     """Planted pairs found, false calls, pairs missed, with the settings that the script has."""
-    return np.sum([count_matches(call_map(m, Settings()).blocks, s.pairs) for m, s in zip(maps, fresh, strict=True)], 0)
+    return np.sum(
+        [count_matches(call_map(m, CallSettings()).blocks, s.pairs) for m, s in zip(maps, fresh, strict=True)], 0
+    )
 
 
 def means(maps, fresh, kind):

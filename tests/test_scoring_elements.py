@@ -9,12 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from pydantic import ValidationError
 
-from darkregulome.edits.plan import Settings, make_plan, output_window, tiles
+from darkregulome.edits.batches import BASES_PER_BATCH
+from darkregulome.edits.settings import Settings
+from darkregulome.edits.windows import output_place, tiles
 from darkregulome.errors import InputError
 from darkregulome.genome.sequence import reverse_complement
 from darkregulome.scoring import elements as engine
-from darkregulome.scoring.elements import score_loci
+from element_runs import element_run, make_plan, score_loci
 from fake_models import (
     LOG2_10,
     ORDER_0,
@@ -128,12 +131,12 @@ def test_causal_scores_equal_a_naive_loop(genome, perturbation):
     edits = make_plan(model, ELEMENTS, genome, settings).edits
     assert len(edits) == len(scores.effects) > 0
     for edit, effect in zip(edits, scores.effects["effect"], strict=True):
-        start, end = edit.perturbation.start, edit.perturbation.end
+        start, end = edit.edit.start, edit.edit.end
         first, last = (180, 200) if start >= 180 and end <= 200 else (161, 172) if start < 180 else (205, 222)
         flank = (64 - (last - first)) // 2
         reference = genome.fetch("chr1", first - flank, last + flank)
         at, to = start - (first - flank), end - (first - flank)
-        edited = reference[:at] + edit.perturbation.alt + reference[to:]
+        edited = reference[:at] + edit.edit.alt + reference[to:]
         total = 0.0
         for read in (lambda s: s, reverse_complement):
             if perturbation == "mask":  # only the bases that are left are compared
@@ -377,7 +380,7 @@ def test_one_bad_element_fails_alone(genome, make):
 
 def test_elements_not_wholly_inside_the_output_window_are_outside_context(genome):
     model = LinearOutput(stranded=False)
-    start, end, _ = output_window(200, "+", model)
+    start, end, *_ = output_place(200, "+", model)
     table = element_table((start, start + 10), (end - 10, end), (start - 1, start + 10), (end - 10, end + 1), (0, 10))
     scores = score_loci(model, table, locus_table(), genome, Settings())
     assert scores.reference["status"].tolist() == ["ok"] * 2 + ["outside_context"] * 3
@@ -427,21 +430,32 @@ def test_a_locus_that_fails_does_not_take_the_others_with_it(genome):
         (MarkovMasked, Settings(readout="llr", block=5), "--perturbation"),
         (MarkovCausal, Settings(readout="llr"), "--readout"),
         (MarkovCausal, Settings(perturbation="insertion", insert="ACX"), "--insert"),
-        (MarkovCausal, Settings(perturbation="insertion", insert=17), "--insert"),
-        (MarkovCausal, Settings(placement="left"), "--placement"),
-        (MarkovCausal, Settings(readout="dependency", target=(0, 0)), "--target"),
-        (MarkovCausal, Settings(block=0), "--block"),
-        (MarkovCausal, Settings(perturbation="inversion"), "--perturbation"),
+        (MarkovCausal, Settings(perturbation="insertion", insert="17"), "--insert"),
+        (MarkovCausal, Settings(readout="dependency", target="0,0"), "--target"),
         (MarkovCausal, Settings(window=65), "--window"),
         (LinearOutput, Settings(window=32), "--window"),
-        (MarkovCausal, Settings(window=3), "--window"),
-        (MarkovCausal, Settings(alternatives=2), "--alternatives"),
-        (MarkovCausal, Settings(sites=0), "--sites"),
     ],
 )
 def test_settings_that_do_not_fit_the_model_are_refused(genome, make, settings, option):
     with pytest.raises(InputError, match=option):
         score_loci(make(), ELEMENTS, locus_table(), genome, settings)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("placement", "left"),
+        ("block", 0),
+        ("perturbation", "inversion"),
+        ("window", 3),
+        ("alternatives", 2),
+        ("sites", 0),
+        ("replicates", 0),
+    ],
+)
+def test_settings_that_fit_no_model_are_refused(setting, value):
+    with pytest.raises(ValidationError, match=setting):
+        Settings(**{setting: value})
 
 
 # Long elements, memory, progress ------------------------------------------------------------------------------------
@@ -507,7 +521,8 @@ def test_a_window_that_never_fits_is_the_users_to_mend_and_other_errors_are_ours
 def test_progress_rises_to_the_number_of_elements(genome):
     seen = []
     table = pd.concat([ELEMENTS, ELEMENTS.assign(element=["x", "y", "z"], locus="M")], ignore_index=True)
-    score_loci(MarkovMasked(), table, None, genome, Settings(), progress=lambda *at: seen.append(at), batch_size=4)
+    job = element_run(MarkovMasked(), table, None, genome, Settings(), batch_size=4)
+    list(engine.score_chunks(job, lambda *at: seen.append(at)))
     assert [done for done, _ in seen] == sorted(done for done, _ in seen)
     assert seen[-1] == (6, 6)
 
@@ -537,13 +552,15 @@ def test_effects_do_not_depend_on_the_chunks(genome, make, monkeypatch):
 
 
 def test_chunks_hold_about_as_much_work_each_and_every_element_once(genome, monkeypatch):
-    monkeypatch.setitem(engine.TOKENS_PER_BATCH, "cpu", 64)
+    monkeypatch.setitem(BASES_PER_BATCH["language"], "cpu", 64)
     table = element_table(*((at, at + 8) for at in range(100, 300, 10)))
-    cut = list(engine.chunks(MarkovCausal(), table, Settings(sites=4)))
+    cut = list(engine.chunks(element_run(MarkovCausal(), table, None, genome, Settings(sites=4))))
     # Four edits of 64 bases are four batches of 64: sixteen elements a chunk.
     assert [len(chunk.elements) for chunk in cut] == [16, 4]
     assert pd.concat([chunk.elements for chunk in cut])["element"].tolist() == table["element"].tolist()
-    saturated = list(engine.chunks(MarkovCausal(), table, Settings(perturbation="saturation")))
+    saturated = list(
+        engine.chunks(element_run(MarkovCausal(), table, None, genome, Settings(perturbation="saturation")))
+    )
     assert len(saturated) > len(cut)
 
 
@@ -553,11 +570,11 @@ def test_finished_chunks_are_not_run_again(genome, monkeypatch):
 
     monkeypatch.setattr(engine, "ELEMENTS_PER_CHUNK", 1)
     store, first = Kept(), MarkovMasked()
-    expected = list(engine.score_chunks(first, ELEMENTS, None, genome, Settings(), store=store))
+    expected = list(engine.score_chunks(element_run(first, ELEMENTS, None, genome, Settings()), store=store))
     assert len(store) == 3
     del store[1]
     second = MarkovMasked()
-    found = list(engine.score_chunks(second, ELEMENTS, None, genome, Settings(), store=store))
+    found = list(engine.score_chunks(element_run(second, ELEMENTS, None, genome, Settings()), store=store))
     assert 0 < len(second.sequences_run) < len(first.sequences_run) / 2
     for left, right in zip(found, expected, strict=True):
         pd.testing.assert_frame_equal(left.effects, right.effects)
@@ -569,10 +586,10 @@ def test_a_failed_chunk_is_tried_again(genome):
 
     table = pd.concat([ELEMENTS, element_table((160, 175), locus="lost")])
     store = Kept()
-    list(engine.score_chunks(LinearOutput(), table, locus_table(), genome, Settings(), store=store))
+    list(engine.score_chunks(element_run(LinearOutput(), table, locus_table(), genome, Settings()), store=store))
     assert store.keys() == {0}
     both = pd.concat([locus_table(), locus_table(locus="lost")])
-    parts = list(engine.score_chunks(LinearOutput(), table, both, genome, Settings(), store=store))
+    parts = list(engine.score_chunks(element_run(LinearOutput(), table, both, genome, Settings()), store=store))
     assert not any(part.failed_loci for part in parts)
 
 
@@ -588,7 +605,9 @@ def test_memory_does_not_grow_with_the_number_of_elements(monkeypatch):
     def peak(table, keep):
         gc.collect()
         tracemalloc.start()
-        kept = [part for part in engine.score_chunks(Flat(), table, None, genome, Settings(sites=4)) if keep]
+        kept = [
+            part for part in engine.score_chunks(element_run(Flat(), table, None, genome, Settings(sites=4))) if keep
+        ]
         found = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert len(kept) == (8 if keep else 0)
@@ -616,7 +635,7 @@ def test_what_a_precision_costs_is_measured(genome, noise, good):
             return exact + noise * torch.randn(exact.shape, generator=torch.Generator().manual_seed(0))
 
     model = Rough()
-    agreement = engine.precision_agreement(model, ELEMENTS, None, genome, Settings(sites=6))
+    agreement = engine.precision_agreement(element_run(model, ELEMENTS, None, genome, Settings(sites=6)))
     assert model.precision == "bf16"
     assert agreement.good == good
     assert agreement.effects == 3 * 4 * 3
@@ -628,4 +647,4 @@ def test_what_a_precision_costs_is_measured(genome, noise, good):
 
 
 def test_fp32_is_not_compared_with_itself(genome):
-    assert engine.precision_agreement(MarkovMasked(), ELEMENTS, None, genome, Settings()) is None
+    assert engine.precision_agreement(element_run(MarkovMasked(), ELEMENTS, None, genome, Settings())) is None

@@ -16,8 +16,8 @@ from darkregulome.genome.sequence import reverse_complement
 from darkregulome.models import registry
 from darkregulome.scoring.variants.place import Judge
 from darkregulome.scoring.variants.records import Record, parse_record
-from darkregulome.scoring.variants.score import CHUNK_RECORDS, Settings, make_scorer, score_records
-from darkregulome.scoring.variants.scores import SCORES_OF_KIND
+from darkregulome.scoring.variants.score import CHUNK_RECORDS, make_scorer, score_records
+from darkregulome.scoring.variants.settings import SCORES_OF_KIND, Settled
 from fake_models import ORDER_0, EquivariantMasked, LinearOutput, MarkovCausal, MarkovMasked, OrderZeroMasked
 from places import GOLDEN, SHARED
 from script_runner import run_script
@@ -36,7 +36,7 @@ def score(tmp_path: Path, model, variants, sequence: str = SEQUENCE, loci=None, 
     path = tmp_path / f"{abs(hash(sequence))}.fa"
     path.write_text(f">chr1\n{sequence}\n")
     chosen = {"scores": SCORES_OF_KIND[model.kind], "window": model.context, "max_length": 7, **options}
-    settings = Settings(**chosen)
+    settings = Settled(**chosen)
     with Reference(path) as reference:
         scorer = make_scorer(model, reference, settings, loci)
         records = [record(*variant, number=number) for number, variant in enumerate(variants)]
@@ -290,7 +290,7 @@ def test_no_more_than_a_chunk_of_the_input_is_ever_held(tmp_path: Path):
 
     (tmp_path / "genome.fa").write_text(">chr1\nACGT\n")
     with Reference(tmp_path / "genome.fa") as reference:
-        settings = Settings(("llr",), 16)
+        settings = Settled(("llr",), 16)
         scorer = make_scorer(MarkovMasked(), reference, settings)
         stream = score_records(endless(), scorer, Judge(reference, 4), 16)
         for turn in (1, 2, 3):

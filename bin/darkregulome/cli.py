@@ -10,7 +10,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -48,16 +48,8 @@ console = Console(stderr=True, soft_wrap=True, highlight=False)
 Progress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress on stderr.", show_default=True)]
 # OpenMP ends the process, without a word, where it is asked for very many threads.
 Threads = Annotated[int, typer.Option("--threads", min=1, max=1024, help="CPU threads to use.")]
-ModelCards = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--model-cards",
-        help="model_card.json of a model: if it does not know the grammar, nothing is absent; repeat.",
-    ),
-]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:INDEX.")]
-Precision = Annotated[str, typer.Option("--precision", help="fp32, tf32 or bf16; effects need fp32 or tf32.")]
 
 # The genome and what is known of it.
 Fasta = Annotated[Path, typer.Option("--fasta", help="Reference (FASTA, plain or bgzipped).")]
@@ -79,93 +71,24 @@ Expression = Annotated[Path, typer.Option("--expression", help="Table of genes: 
 
 # Elements and their scores, and what every script that judges scores asks of its tests.
 Elements = Annotated[Path, typer.Option("--elements", help="Element table (parquet, TSV or CSV).")]
-Ris = Annotated[Path, typer.Option("--ris", help="Score table: element, model, ris[, predictability, kind, readout].")]
-# Many more than ten million draws would not fit into memory.
-Permutations = Annotated[int, typer.Option("--permutations", min=99, max=10_000_000, help="Draws of each null.")]
-Alpha = Annotated[float, typer.Option("--alpha", min=1e-9, max=0.999, help="Level of the verdicts, on q.")]
-Null = Annotated[str, typer.Option("--null", help="rotation, free or stratified.")]
 Bootstrap = Annotated[int, typer.Option("--bootstrap", min=100, help="Bootstrap samples over loci.")]
-Residualize = Annotated[
-    str, typer.Option("--residualize", help="How features are taken out: linear, quadratic, splines or boosting.")
-]
-Horizon = Annotated[int, typer.Option("--horizon", min=1, help="Bases from the TSS that count as near.")]
-TrackFloor = Annotated[
-    float,
-    typer.Option(
-        "--track-floor", min=0.0, help="Least effect of an output model that counts, log2 units of its tracks."
-    ),
-]
-# Its name is that of the parameter: --top or --top-fraction.
-TopFraction = Annotated[float, typer.Option(min=1e-6, max=0.499, help="Share of elements in a top list.")]
-
 # What every script that runs a model asks of it.
-Model = Annotated[str, typer.Option("--model", help="Name of the model in the registry.")]
 Models = Annotated[list[str], typer.Option("--models", help="Models by name, repeated or comma-separated.")]
-Weights = Annotated[Path | None, typer.Option("--weights", help="Checkpoint folder instead of the registry's.")]
 Registry = Annotated[Path | None, typer.Option("--registry", help="Another registry of models (YAML).")]
-BatchSize = Annotated[str, typer.Option("--batch-size", help="Sequences a batch, or auto.")]
-Window = Annotated[str, typer.Option("--window", help="Bases that a language model sees, or auto: the model's own.")]
-Strands = Annotated[str, typer.Option("--strands", help="both (averaged), or forward, for a language model.")]
-MaxN = Annotated[float, typer.Option("--max-n", min=0, max=1, help="Largest fraction of a window that may be N.")]
-NearestTss = Annotated[
-    Path | None,
-    typer.Option("--loci", help="Table of loci: an output model's window is placed by the nearest TSS."),
-]
 Tracks = Annotated[
     list[str] | None,
     typer.Option(
         "--tracks", help="Tracks of an output model: names of the registry's, or NAME=INDEX in the model's head."
     ),
 ]
-
-# What an edit is and how its effect is read.
-Readout = Annotated[
-    str,
-    typer.Option(
-        "--readout", help="llr, loglik, dependency, track, or auto: the model's own, or what reads the edits."
-    ),
-]
-Perturbation = Annotated[
-    str,
-    typer.Option(
-        "--perturbation",
-        help="substitution, saturation (every site, every base), shuffle, deletion, mask (N), insertion, "
-        "or auto: the model's own.",
-    ),
-]
 Sites = Annotated[
     int | None,
     typer.Option("--sites", min=1, help="Sites substituted in an element; by default the model's own number."),
-]
-Alternatives = Annotated[
-    int | None,
-    typer.Option("--alternatives", help="Bases tried at a site, 1 or 3; by default 3 for masked models, else 1."),
-]
-Replicates = Annotated[int, typer.Option("--replicates", min=1, help="Draws of each random edit.")]
-Block = Annotated[
-    int | None,
-    typer.Option("--block", min=1, help="Edit an element in blocks of so many bases, one by one; by default whole."),
-]
-Insert = Annotated[
-    str, typer.Option("--insert", help="What an insertion puts in: letters, or a number of bases to draw.")
-]
-Target = Annotated[
-    str, typer.Option("--target", help="Bases upstream and downstream of the TSS that the readout dependency reads.")
-]
-Placement = Annotated[
-    str,
-    typer.Option(
-        "--placement", help="Where a causal model's window holds the element: centre, or end, which is quicker."
-    ),
 ]
 
 # What every trainer of one model asks of its training.
 Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Steps to train: exactly repeatable.")]
 Minutes = Annotated[float | None, typer.Option("--minutes", min=0, help="Minutes to train, instead of steps.")]
-LearningRate = Annotated[float, typer.Option("--learning-rate", min=0, help="Peak learning rate.")]
-Accumulate = Annotated[
-    int, typer.Option("--accumulate", min=1, help="Parts into which a step is cut, so that less memory is enough.")
-]
 
 
 class Run(BaseModel):
@@ -197,6 +120,31 @@ class ModelOptions(BaseModel):
     )
     device: str = Field("auto", description="auto, cpu, cuda or cuda:INDEX.")
     precision: str = Field("fp32", description="fp32, tf32 or bf16; effects need fp32 or tf32.")
+
+    def entry(self) -> Any:
+        """The model's entry in the registry."""
+        from darkregulome.models.registry import find_entry
+
+        return find_entry(self.model, self.weights, self.registry)
+
+    def load(self, threads: int, tracks: Mapping[str, int] | None = None) -> Any:
+        """The model, on as many threads; `tracks` of an output model are names and indices, if not the registry's."""
+        import torch
+
+        from darkregulome.models.registry import load_model
+
+        torch.set_num_threads(threads)
+        return load_model(self.model, self.weights, self.device, self.precision, self.registry, tracks)
+
+
+class TrackModelOptions(ModelOptions):
+    """A model that may predict tracks."""
+
+    tracks: tuple[str, ...] = Field(
+        (),
+        description="Tracks of an output model: names of the registry's, or NAME=INDEX in the model's head.",
+        json_schema_extra={"commas": True},
+    )
 
 
 class Surroundings(BaseModel):
@@ -371,7 +319,7 @@ def command_line(name: str) -> str:
     return " ".join(words)
 
 
-def track_names(given: list[str] | None) -> tuple[list[str], dict[str, int] | None]:
+def track_names(given: Sequence[str] | None) -> tuple[list[str], dict[str, int] | None]:
     """Tracks by name, or name and index of others than the registry's."""
     items = [item for option in given or [] for item in option.split(",") if item]
     pairs = [item.rpartition("=") for item in items]

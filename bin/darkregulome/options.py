@@ -238,12 +238,13 @@ def settings_error(
 
 def _problem(where: str, item: dict[str, Any], field: _Field | None) -> Problem:
     given = item["input"]
+    if field is not None and field.words and item["type"] == "literal_error":
+        none = field.extra("none")
+        return not_one_of(where, given, [*field.words, none] if none else field.words)
     if field is not None and (none := field.extra("none")):
         least = field.bounds.get("ge", 1)
         number = "a positive number" if least == 1 else f"a number of at least {least}"
         return Problem(where, f"{given!r} is neither {none} nor {number}", "give one of them")
-    if field is not None and field.words and item["type"] == "literal_error":
-        return not_one_of(where, given, field.words)
     if item["type"] in _REMEDIES:
         key, sense = _REMEDIES[item["type"]]
         return Problem(where, f"is {given}", f"give {sense} {item['ctx'][key]}")

@@ -6,9 +6,21 @@ import numpy as np
 import torch
 
 from darkregulome.errors import InputError
+from darkregulome.models.protocol import LanguageModel, OutputModel
 
+BASES_PER_BATCH = {
+    "language": {"cpu": 2**13, "cuda": 2**20},
+    "output": {"cpu": 2**18, "cuda": 2**22},
+}
+"""First guesses of a batch of a language model and of an output model, in bases, by device."""
 OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "_alloc_failed")
 """What errors say that are no `torch.OutOfMemoryError`; the last are those of cuBLAS, cuFFT and cuDNN."""
+
+
+def bases_per_batch(model: LanguageModel | OutputModel) -> int:
+    """First guess of a batch, in bases: halved where memory does not suffice."""
+    guesses = BASES_PER_BATCH["output" if model.kind == "output" else "language"]
+    return guesses["cuda" if str(model.device).startswith("cuda") else "cpu"]
 
 
 class Batches:
@@ -16,8 +28,8 @@ class Batches:
 
     Parameters
     ----------
-    budget : bases a batch.
-    size : sequences a batch at most; None leaves it to the budget.
+    budget : bases per batch.
+    size : sequences per batch at most; None leaves it to the budget.
     total : jobs in all, for the report.
     """
 
@@ -28,6 +40,17 @@ class Batches:
         self.size = size
         self._total, self._done, self._report = total, 0, report
 
+    @classmethod
+    def of(
+        cls,
+        model: LanguageModel | OutputModel,
+        size: int | None,
+        total: int,
+        report: Callable[[float], None] | None = None,
+    ) -> "Batches":
+        """Batches of the first guess for a model."""
+        return cls(bases_per_batch(model), size, total, report)
+
     def run(
         self, jobs: np.ndarray, lengths: int | Sequence[int] | np.ndarray, call: Callable[[np.ndarray], None]
     ) -> None:
@@ -35,7 +58,7 @@ class Batches:
 
         Parameters
         ----------
-        lengths : bases that a job runs, one number or one a job, in rising order; a batch is as long as its last.
+        lengths : bases that a job runs, one number or one per job, in rising order; a batch is as long as its last.
         """
         lengths = np.broadcast_to(np.asarray(lengths), len(jobs))
         at = 0

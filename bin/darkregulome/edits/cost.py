@@ -7,31 +7,30 @@ Either way they hold the start of each task; not what a scheduler, an image or s
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from safetensors import SafetensorError, safe_open
 
-from darkregulome.edits.plan import MASK_STRIDE, Settings, resolve, settings_of, tiles
+from darkregulome.edits.batches import BASES_PER_BATCH
+from darkregulome.edits.forwards import MASK_STRIDE
+from darkregulome.edits.settings import Settings, Settled, resolve
+from darkregulome.edits.windows import tiles
 from darkregulome.models.architecture import ModelSize, find_architecture
-from darkregulome.scoring.elements import OUTPUT_BASES_PER_BATCH, TOKENS_PER_BATCH
-
-if TYPE_CHECKING:
-    from darkregulome.scoring.calibrate import Calibration
 
 UNKNOWN_CONTEXT = 1024
 BYTES_PER_PARAMETER = 4
 RUNTIME_BYTES = 0.6e9
 """Python, PyTorch and the tables."""
 ACTIVATIONS_PER_CHANNEL = 24
-"""Float32 numbers alive at once, a base and channel of the model's width."""
+"""Float32 numbers alive at once, per base and channel of the model's width."""
 
 NANOSECONDS = {"cpu": {"masked": 80.0, "causal": 155.0}, "cuda": {"masked": 0.15, "causal": 0.14}}
-"""Time of a language model, a base, layer and channel: a 256-channel Caduceus of 16 layers and a HyenaDNA of 8, on 2
+"""Time of a language model per base, layer and channel: a 256-channel Caduceus of 16 layers and a HyenaDNA of 8, on 2
 CPU cores (measured at 8 kb) and on one H100 (estimated)."""
 OUTPUT_FLOPS_PER_SECOND = {"cpu": 34e9, "cuda": 15e12}
 """Throughput on Enformer: 2 CPU cores (measured), one H100 (estimated)."""
@@ -69,92 +68,113 @@ class Cost:
         return {**asdict(self), "forwards": self.forwards}
 
 
-def estimate_cost(
-    name: str,
-    entry: Any,
-    size: ModelSize,
-    elements: pd.DataFrame,
-    settings: Settings | None = None,
-    *,
-    equivariant: bool = False,
-    k: int = 1,
-    device: str = "cpu",
-    price_per_hour: float | None = None,
-    calibration: "Calibration | None" = None,
-    loci_per_task: int = 1,
-) -> Cost:
-    """The cost of scoring `elements` with one model.
+@dataclass(frozen=True)
+class Calibration:
+    """Seconds of a task's start, of a locus by itself, and of a sequence (of an output model: an edit)."""
 
-    Parameters
+    start: float
+    locus: float
+    work: float
+    elements_timed: int
+
+    def seconds(self, work: int, loci: int, tasks: int) -> float:
+        """What scoring will take, summed over tasks."""
+        return tasks * self.start + loci * self.locus + work * self.work
+
+
+@dataclass(frozen=True)
+class PricedModel:
+    """A model, how it scores, and what its time is worth.
+
+    Attributes
     ----------
-    entry : the model's entry in the registry.
     size : of its network, see `read_size`.
-    settings : how the elements are to be scored; by default as the entry says.
     equivariant : a language model of which one strand is enough, see `is_equivariant`.
     k : bases that a masked model's token covers.
     device : ``"cpu"`` for 2 cores, ``"cuda"`` for one H100.
     price_per_hour : of the device.
     calibration : what the model was measured to take; without it the hours rest on stated throughputs.
-    loci_per_task : of a run; each task starts anew.
-
-    Raises
-    ------
-    InputError : the settings do not fit the kind of model.
     """
-    settings = settle(name, entry, settings)
-    window = settings.window or 0
-    references, edits = count_forwards(elements, entry.kind, settings, equivariant, k)
-    tokens = (references + edits) * window
-    if entry.kind == "output":
-        flops = _output_flops(entry.architecture, size, window, references, edits)
-        seconds = flops / OUTPUT_FLOPS_PER_SECOND[device]
-        batch = max(1, OUTPUT_BASES_PER_BATCH[device] // window) * window
-        # Half the width at full resolution, and the tower halves the length again and again.
-        activations = batch * size.channels / 2 * 4
-    else:
-        flops = 2.0 * size.parameters * tokens
-        seconds = tokens * size.layers * size.channels * NANOSECONDS[device][entry.kind] * 1e-9
-        activations = max(window, TOKENS_PER_BATCH[device]) * size.channels * ACTIVATIONS_PER_CHANNEL
-    memory = RUNTIME_BYTES + BYTES_PER_PARAMETER * (size.parameters + activations)
+
+    name: str
+    kind: str
+    architecture: str
+    size: ModelSize
+    settings: Settled
+    equivariant: bool = False
+    k: int = 1
+    device: str = "cpu"
+    price_per_hour: float | None = None
+    calibration: Calibration | None = None
+
+    def forwards(self, elements: pd.DataFrame) -> tuple[int, int]:
+        """Forwards of references and of edits."""
+        return count_forwards(elements, self.kind, self.settings, self.equivariant, self.k)
+
+    def seconds(self, references: int, edits: int, loci: int, tasks: int) -> float:
+        """What these forwards take."""
+        if self.calibration is not None:
+            output = self.kind == "output"
+            work = edits if output else references + edits
+            return self.calibration.seconds(work, references if output else loci, tasks)
+        start = tasks * START_SECONDS[self.device]
+        if self.kind == "output":
+            return start + self.flops(references, edits) / OUTPUT_FLOPS_PER_SECOND[self.device]
+        tokens = (references + edits) * self.settings.window
+        each = self.size.layers * self.size.channels * NANOSECONDS[self.device][self.kind] * 1e-9
+        return start + tokens * each
+
+    def flops(self, references: int, edits: int) -> float:
+        """Operations of these forwards."""
+        window, counted = self.settings.window, find_architecture(self.architecture).flops
+        if self.kind == "output" and counted is not None:
+            return counted(self.size, window, references, edits)
+        return 2.0 * self.size.parameters * window * (references + edits)
+
+    def memory(self) -> float:
+        """Bytes that a task takes."""
+        window = self.settings.window
+        if self.kind == "output":
+            batch = max(1, BASES_PER_BATCH["output"][self.device] // window) * window
+            # Half the width at full resolution, and the tower halves the length again and again.
+            activations = batch * self.size.channels / 2 * 4
+        else:
+            batch = max(window, BASES_PER_BATCH["language"][self.device])
+            activations = batch * self.size.channels * ACTIVATIONS_PER_CHANNEL
+        return RUNTIME_BYTES + BYTES_PER_PARAMETER * (self.size.parameters + activations)
+
+
+def estimate_cost(model: PricedModel, elements: pd.DataFrame, loci_per_task: int = 1) -> Cost:
+    """The cost of scoring `elements` with one model, each task starting again from scratch."""
+    references, edits = model.forwards(elements)
     loci = int(elements["locus"].nunique())
     tasks = -(-loci // loci_per_task)
-    if calibration is None:
-        seconds += tasks * START_SECONDS[device]
-    else:
-        work = edits if entry.kind == "output" else references + edits
-        seconds = calibration.seconds(work, references if entry.kind == "output" else loci, tasks)
-    hours = seconds / 3600
+    hours = model.seconds(references, edits, loci, tasks) / 3600
     return Cost(
-        model=name,
-        kind=entry.kind,
-        device=device,
+        model=model.name,
+        kind=model.kind,
+        device=model.device,
         loci=loci,
         tasks=tasks,
         elements=len(elements),
         reference_forwards=references,
         edit_forwards=edits,
-        tokens=tokens,
-        flops=flops,
+        tokens=(references + edits) * model.settings.window,
+        flops=model.flops(references, edits),
         hours=hours,
-        memory_gib=memory / 2**30,
-        money=None if price_per_hour is None else hours * price_per_hour,
-        calibrated=calibration is not None,
+        memory_gib=model.memory() / 2**30,
+        money=None if model.price_per_hour is None else hours * model.price_per_hour,
+        calibrated=model.calibration is not None,
     )
 
 
 def plan_tasks(
-    elements: pd.DataFrame,
-    settings: Settings,
-    price: Callable[..., Cost],
-    loci_per_task: int = 1,
-    order: Sequence[str] | None = None,
+    model: PricedModel, elements: pd.DataFrame, loci_per_task: int = 1, order: Sequence[str] | None = None
 ) -> list[dict[str, Any]]:
     """The tasks of one model and what each will cost, in the order in which they are started: rows of the table PLAN.
 
     Parameters
     ----------
-    settings : resolved.
-    price : `estimate_cost` of the model; called with elements, settings and loci_per_task.
     order : of the loci, as their table has it; by default as the elements have it. Loci without an element have no
         task.
     """
@@ -163,7 +183,7 @@ def plan_tasks(
     rows = []
     for first in range(0, len(names), loci_per_task):
         loci = names[first : first + loci_per_task]
-        cost = price(pd.concat([groups[name] for name in loci]), settings, loci_per_task=loci_per_task)
+        cost = estimate_cost(model, pd.concat([groups[name] for name in loci]), loci_per_task)
         rows.append(
             {
                 "task": loci[0] if len(loci) == 1 else f"{loci[0]}..{loci[-1]}",
@@ -171,9 +191,9 @@ def plan_tasks(
                 "device": cost.device,
                 "loci": ",".join(loci),
                 "elements": cost.elements,
-                "readout": settings.readout,
-                "perturbation": settings.perturbation,
-                "window": settings.window,
+                "readout": model.settings.readout,
+                "perturbation": model.settings.perturbation,
+                "window": model.settings.window,
                 "reference_forwards": cost.reference_forwards,
                 "edit_forwards": cost.edit_forwards,
                 "bases": cost.tokens,
@@ -186,12 +206,12 @@ def plan_tasks(
 
 
 def totals(costs: Sequence[Cost]) -> list[dict[str, Any]]:
-    """The sums over models, a record a device: models, tasks, forwards, hours, money."""
-    found = []
+    """The sums over models, one record per device: models, tasks, forwards, hours, money."""
+    sums = []
     for device in dict.fromkeys(cost.device for cost in costs):
         on = [cost for cost in costs if cost.device == device]
         priced = all(cost.money is not None for cost in on)
-        found.append(
+        sums.append(
             {
                 "device": device,
                 "models": len(on),
@@ -201,7 +221,7 @@ def totals(costs: Sequence[Cost]) -> list[dict[str, Any]]:
                 "money": sum(cost.money or 0.0 for cost in on) if priced else None,
             }
         )
-    return found
+    return sums
 
 
 @dataclass(frozen=True)
@@ -213,61 +233,59 @@ class _Unloaded:
     context: int
 
 
-def settle(name: str, entry: Any, settings: Settings | None) -> Settings:
-    """`settings`, or those of the entry, with all that was left open filled in, for a model that is not loaded."""
+def settle(name: str, entry: Any, settings: Settings) -> Settled:
+    """`settings` settled for a model that is not loaded, what they leave open being taken from its entry."""
     context = entry.context or entry.window or UNKNOWN_CONTEXT
-    given = settings or settings_of(entry, context)
-    return resolve(given, cast(Any, _Unloaded(name, entry.kind, max(context, given.window or 0))))
+    return resolve(settings.preferring(entry, context), _Unloaded(name, entry.kind, max(context, settings.window or 0)))
 
 
 def count_forwards(
-    elements: pd.DataFrame, kind: str, settings: Settings, equivariant: bool = False, k: int = 1
+    elements: pd.DataFrame, kind: str, settings: Settled, equivariant: bool = False, k: int = 1
 ) -> tuple[int, int]:
     """Forwards of references and of edits by the rules of `plan`; elements that cannot be scored cost nothing.
 
     Parameters
     ----------
-    settings : resolved.
     equivariant : one strand is run, not both.
     k : bases that a masked model's token covers.
     """
-    known = usable(elements, kind, settings)
+    able = usable(elements, kind, settings)
     strands = 1 if equivariant else 2
     if kind == "output":
-        return int(known["locus"].nunique()), int(_edits(known, kind, settings).sum())
+        return int(able["locus"].nunique()), int(_edits(able, kind, settings).sum())
     if settings.readout == "llr":
         # The masked pass of a site serves all that stands there in its place.
-        return 0, strands * int(np.minimum(_letters(known), settings.sites).sum())
-    edits = _edits(known, kind, settings)
+        return 0, strands * int(np.minimum(_letters(able), settings.sites).sum())
+    edits = _edits(able, kind, settings)
     if settings.readout == "loglik":
-        windows = [len(tiles(int(bases), settings.window or 0)) for bases in known["length"]]
+        windows = [len(tiles(int(bases), settings.window)) for bases in able["length"]]
         repeats = MASK_STRIDE * k if kind == "masked" else 1
         return repeats * strands * int(np.sum(windows)), repeats * strands * int(edits.sum())
     if kind == "masked":
         # What the edits are compared with, and once more, masked base by base, the predictability.
-        return (1 + MASK_STRIDE * k) * strands * len(known), strands * int(edits.sum())
+        return (1 + MASK_STRIDE * k) * strands * len(able), strands * int(edits.sum())
     # Of a causal model only a strand on which the region comes after the element. The window begins or ends with the
     # region, so all elements on a side of it share their reference; those in the region have their own.
     up, down = settings.target
-    side = np.select([known["distance"] <= -up, known["distance"] >= down], [-1, 1], 0)
-    shared = known["locus"][side != 0].astype(str) + np.where(side[side != 0] < 0, "\t-", "\t+")
+    side = np.select([able["distance"] <= -up, able["distance"] >= down], [-1, 1], 0)
+    shared = able["locus"][side != 0].astype(str) + np.where(side[side != 0] < 0, "\t-", "\t+")
     within = strands * (side == 0)
     return int(shared.nunique() + within.sum()), int((np.where(side == 0, strands, 1) * edits).sum())
 
 
-def usable(elements: pd.DataFrame, kind: str, settings: Settings) -> pd.DataFrame:
+def usable(elements: pd.DataFrame, kind: str, settings: Settled) -> pd.DataFrame:
     """The elements that can be scored: that hold a base, and lie in one window with what is read."""
-    known = elements[elements["n_fraction"] < 1]
+    with_bases = elements[elements["n_fraction"] < 1]
     if kind != "output" and settings.readout != "dependency":
-        return known
-    window, distance = settings.window or 0, known["distance"].to_numpy()
+        return with_bases
+    window, distance = settings.window, with_bases["distance"].to_numpy()
     if kind == "output":
-        return known[np.abs(distance) + known["length"].to_numpy() <= window // 2]
+        return with_bases[np.abs(distance) + with_bases["length"].to_numpy() <= window // 2]
     up, down = settings.target
-    return known[np.abs(distance) + known["length"].to_numpy() + np.where(distance < 0, down, up) <= window]
+    return with_bases[np.abs(distance) + with_bases["length"].to_numpy() + np.where(distance < 0, down, up) <= window]
 
 
-def count_work(elements: pd.DataFrame, kind: str, settings: Settings, equivariant: bool = False, k: int = 1) -> int:
+def count_work(elements: pd.DataFrame, kind: str, settings: Settled, equivariant: bool = False, k: int = 1) -> int:
     """What the time of scoring grows with: sequences through a language model, edits of an output model."""
     references, edits = count_forwards(elements, kind, settings, equivariant, k)
     return edits if kind == "output" else references + edits
@@ -279,18 +297,18 @@ def _letters(elements: pd.DataFrame) -> np.ndarray:
     return np.maximum(1, np.round(bases)).astype(int)
 
 
-def _edits(elements: pd.DataFrame, kind: str, settings: Settings) -> np.ndarray:
+def _edits(elements: pd.DataFrame, kind: str, settings: Settled) -> np.ndarray:
     """Edits of each element."""
     draws = settings.replicates
     if settings.by_site:
         sites = np.minimum(_letters(elements), settings.sites)
         if settings.perturbation == "insertion":
             return sites * (1 if isinstance(settings.insert, str) else draws)
-        return sites * (settings.alternatives or 1)
+        return sites * settings.alternatives
     if settings.perturbation in ("deletion", "mask"):
         draws = 1
     # A language model edits the tiles of an element one by one where it reads them one by one.
-    window = settings.window or 0
+    window = settings.window
     cut = kind != "output" and settings.readout == "loglik"
     pieces = [tiles(int(bases), window) if cut else [(0, int(bases))] for bases in elements["length"]]
     blocks = [sum(-(-(last - first) // (settings.block or last)) for first, last in piece) for piece in pieces]
@@ -333,10 +351,3 @@ def assumptions() -> dict[str, Any]:
         "task_start_seconds": START_SECONDS,
         "precision": "fp32 on a CPU, tf32 on a GPU",
     }
-
-
-def _output_flops(architecture: str, size: ModelSize, window: int, references: int, edits: int) -> float:
-    counted = find_architecture(architecture).flops
-    if counted is None:
-        return 2.0 * size.parameters * window * (references + edits)
-    return counted(size, window, references, edits)

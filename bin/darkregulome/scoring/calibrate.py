@@ -8,16 +8,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from darkregulome.edits.cost import count_work, usable
-from darkregulome.edits.plan import Settings, resolve
+from darkregulome.edits.cost import Calibration, count_work, usable
+from darkregulome.edits.settings import Settled
 from darkregulome.models.protocol import LanguageModel, OutputModel
-from darkregulome.scoring.elements import score_loci
+from darkregulome.scoring.elements import ElementRun, score_elements
 
 CONTIG, LOCUS = "calibration", "calibration"
 
@@ -28,20 +27,6 @@ from darkregulome.models.registry import load_model
 name, weights, device, precision, registry = (word or None for word in sys.argv[1:])
 load_model(name, weights, device, precision, registry)
 """
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """Seconds of a task's start, of a locus by itself, and of a sequence (of an output model: an edit)."""
-
-    start: float
-    locus: float
-    work: float
-    elements_timed: int
-
-    def seconds(self, work: int, loci: int, tasks: int) -> float:
-        """What scoring will take, summed over tasks."""
-        return tasks * self.start + loci * self.locus + work * self.work
 
 
 class RandomGenome:
@@ -63,7 +48,7 @@ class RandomGenome:
 def calibrate(
     model: LanguageModel | OutputModel,
     elements: pd.DataFrame,
-    settings: Settings,
+    settings: Settled,
     *,
     start: float = 0.0,
     seconds: float = 5.0,
@@ -78,18 +63,17 @@ def calibrate(
     seconds : length of the run to reach, unless the elements are all in it before.
     clock : what tells the time, in seconds.
     """
-    settings = resolve(settings, model)
     able = usable(elements, model.kind, settings)
     if able.empty:
         return Calibration(start, 0.0, 0.0, 0)
 
     def timed(count: int) -> tuple[float, int]:
         by_tss = model.kind == "output" or settings.readout == "dependency"
-        sample = _placed(_spread(able, count), settings.window or 0, by_tss)
-        genome = RandomGenome(int(sample["end"].max()) + (settings.window or 0))
-        loci = pd.DataFrame({"locus": [LOCUS], "chrom": [CONTIG], "tss": [settings.window or 0], "strand": ["+"]})
+        sample = _placed(_spread(able, count), settings.window, by_tss)
+        genome = RandomGenome(int(sample["end"].max()) + (settings.window))
+        loci = pd.DataFrame({"locus": [LOCUS], "chrom": [CONTIG], "tss": [settings.window], "strand": ["+"]})
         began = clock()
-        score_loci(model, sample, loci, genome, settings)
+        score_elements(ElementRun(model, sample, loci, genome, settings))
         return clock() - began, _work(sample, model, settings)
 
     timed(1)  # what is made only once, kernels for one
@@ -115,7 +99,7 @@ def measure_start(
     return time.perf_counter() - began
 
 
-def _work(elements: pd.DataFrame, model: LanguageModel | OutputModel, settings: Settings) -> int:
+def _work(elements: pd.DataFrame, model: LanguageModel | OutputModel, settings: Settled) -> int:
     given = model.kind, settings, getattr(model, "equivariant", False), getattr(model, "k", 1)
     return count_work(elements, *given)
 

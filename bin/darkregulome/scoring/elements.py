@@ -1,7 +1,7 @@
 """Scores elements: plans them in chunks, runs each plan, makes the tables.
 
 A chunk is some elements of one locus. Nothing outlives its chunk but its two tables, so memory does not grow with the
-number of elements. What an effect is, `readout` says.
+number of elements. `readout` says what an effect is.
 """
 
 from collections import Counter
@@ -12,25 +12,22 @@ from typing import Any, Protocol, cast
 import numpy as np
 import pandas as pd
 
+from darkregulome.edits.batches import bases_per_batch
 from darkregulome.edits.plan import (
-    READOUT_OF_KIND,
-    Edit,
-    Genome,
     LanguagePlan,
     Plan,
-    Settings,
+    PlannedEdit,
     Target,
     make_plan,
     needs_locus,
     reject,
-    resolve,
     targets_of,
 )
-from darkregulome.edits.readout import OUTPUT_BASES_PER_BATCH, TOKENS_PER_BATCH, Runner, bases_per_batch
+from darkregulome.edits.readout import Runner
+from darkregulome.edits.settings import Settled
+from darkregulome.edits.windows import Genome
 from darkregulome.errors import InputError
 from darkregulome.models.protocol import LanguageModel, OutputModel
-
-__all__ = ["OUTPUT_BASES_PER_BATCH", "TOKENS_PER_BATCH", "Scores", "score_chunks", "score_loci"]
 
 LETTERS_SHOWN = 50
 """Longer edits are written with empty REF and ALT (schema EFFECTS)."""
@@ -39,7 +36,7 @@ ELEMENTS_PER_CHUNK = 512
 
 PROBED_ELEMENTS, PROBED_SITES = 8, 4
 GOOD_CORRELATION, GOOD_ERROR = 0.999, 0.05
-"""What a precision must reach beside fp32 not to be warned of."""
+"""What a precision must reach next to fp32 not to be warned of."""
 
 Progress = Callable[[float, int], None]
 
@@ -69,6 +66,26 @@ class Store(Protocol):
 
 
 @dataclass(frozen=True)
+class ElementRun:
+    """Elements to score with one model.
+
+    Attributes
+    ----------
+    elements, loci : tables of the schemas ELEMENTS and LOCI; the loci are needed where the TSS is.
+    batch_size : sequences per batch; None finds it. The effects do not depend on it.
+    tracks : names of the tracks of an output model to read; by default all that it has.
+    """
+
+    model: LanguageModel | OutputModel
+    elements: pd.DataFrame
+    loci: pd.DataFrame | None
+    genome: Genome
+    settings: Settled
+    batch_size: int | None = None
+    tracks: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Chunk:
     """Some elements of one locus."""
 
@@ -77,12 +94,12 @@ class Chunk:
     elements: pd.DataFrame
 
 
-def chunks(model: LanguageModel | OutputModel, elements: pd.DataFrame, settings: Settings) -> Iterator[Chunk]:
+def chunks(job: ElementRun) -> Iterator[Chunk]:
     """The elements, locus by locus, in pieces of about `BATCHES_PER_CHUNK` batches: the same for the same elements."""
-    settings = resolve(settings, model)
-    budget = BATCHES_PER_CHUNK * bases_per_batch(model)
+    elements, settings = job.elements, job.settings
+    budget = BATCHES_PER_CHUNK * bases_per_batch(job.model)
     edits = _expected_edits((elements["end"] - elements["start"]).to_numpy(), settings)
-    cost = (edits * (settings.window or model.context)).astype(float)
+    cost = (edits * settings.window).astype(float)
     number = 0
     for locus, group in elements.assign(_cost=cost).groupby("locus", sort=False):
         done = np.cumsum(group.pop("_cost").to_numpy()) / budget
@@ -92,32 +109,18 @@ def chunks(model: LanguageModel | OutputModel, elements: pd.DataFrame, settings:
             number += 1
 
 
-def _expected_edits(lengths: np.ndarray, settings: Settings) -> np.ndarray:
+def _expected_edits(lengths: np.ndarray, settings: Settled) -> np.ndarray:
     """Edits of elements of these lengths in bases, at most: what is not A, C, G or T gives none."""
     if settings.by_site:
-        return np.minimum(lengths, settings.sites) * (settings.alternatives or 1)
+        return np.minimum(lengths, settings.sites) * settings.alternatives
     return np.ceil(lengths / (settings.block or np.inf)).clip(min=1) * settings.replicates
 
 
-def score_chunks(
-    model: LanguageModel | OutputModel,
-    elements: pd.DataFrame,
-    loci: pd.DataFrame | None,
-    genome: Genome,
-    settings: Settings,
-    *,
-    batch_size: int | None = None,
-    tracks: Sequence[str] | None = None,
-    progress: Progress | None = None,
-    store: Store | None = None,
-) -> Iterator[Scores]:
+def score_chunks(job: ElementRun, progress: Progress | None = None, store: Store | None = None) -> Iterator[Scores]:
     """Score every element, chunk by chunk, in the order of the table. A locus that fails does not take others with it.
 
     Parameters
     ----------
-    elements, loci : tables of the schemas ELEMENTS and LOCI; the loci are needed where the TSS is.
-    batch_size : sequences a batch; None finds it. The effects do not depend on it.
-    tracks : names of the tracks of an output model to read; None reads all that it has.
     progress : called with (elements done, elements in all).
     store : chunks that it has are not run again; those that are run are handed to it.
 
@@ -127,38 +130,37 @@ def score_chunks(
         Settings that do not fit the model; or, at the end, every chunk has failed: its locus is not in `loci`, its
         windows do not fit into memory.
     """
-    settings = resolve(settings, model)
-    if loci is None and needs_locus(model, settings):
-        raise InputError.at("--loci", f"{model.name} is placed by the TSS, which is not known", "give --loci")
-    runner = Runner(model, batch_size, tracks)
+    if job.loci is None and needs_locus(job.model, job.settings):
+        raise InputError.at("--loci", f"{job.model.name} is placed by the TSS, which is not known", "give --loci")
+    runner = Runner(job.model, job.batch_size, job.tracks)
     errors: list[InputError] = []
-    total, done = 0, 0
-    for chunk in chunks(model, elements, settings):
+    total, done, in_all = 0, 0, len(job.elements)
+    for chunk in chunks(job):
         total += 1
         size = len(chunk.elements)
-        report = None if progress is None else _share(progress, done, size, len(elements))
+        report = None if progress is None else _share(progress, done, size, in_all)
         scores = None if store is None else store.load(chunk.number)
         if scores is None:
             try:
-                plan = plan_chunk(model, chunk, loci, genome, settings)
-                scores = _tables(model, plan, *runner.run(plan, report))
+                plan = plan_chunk(job, chunk)
+                scores = _tables(job.model, plan, *runner.run(plan, report))
             except InputError as error:
                 errors.append(error)
-                scores = _failed(model, chunk, settings, error)
+                scores = _failed(job, chunk, error)
             # What failed is tried again by the next run.
             if store is not None and not scores.failed_loci:
                 store.save(chunk.number, scores)
         yield scores
         done += size
         if progress is not None:
-            progress(done, len(elements))
+            progress(done, in_all)
     if total and len(errors) == total:
         raise InputError(*dict.fromkeys(problem for error in errors for problem in error.problems))
 
 
-def score_loci(*arguments: Any, **options: Any) -> Scores:
+def score_elements(job: ElementRun) -> Scores:
     """The tables of `score_chunks` in one piece."""
-    parts = list(score_chunks(*arguments, **options))
+    parts = list(score_chunks(job))
     return Scores(
         _concatenate([part.effects for part in parts]),
         _concatenate([part.reference for part in parts]),
@@ -168,38 +170,29 @@ def score_loci(*arguments: Any, **options: Any) -> Scores:
     )
 
 
-def plan_chunk(
-    model: LanguageModel | OutputModel, chunk: Chunk, loci: pd.DataFrame | None, genome: Genome, settings: Settings
-) -> Plan:
+def plan_chunk(job: ElementRun, chunk: Chunk) -> Plan:
     """What will be run for a chunk."""
-    locus = _locus(loci, chunk.locus) if needs_locus(model, resolve(settings, model)) else None
-    return make_plan(model, chunk.elements, genome, settings, locus)
+    locus = _locus(job.loci, chunk.locus) if needs_locus(job.model, job.settings) else None
+    return make_plan(job.model, chunk.elements, job.genome, job.settings, locus)
 
 
-def plan_summary(
-    model: LanguageModel | OutputModel,
-    elements: pd.DataFrame,
-    loci: pd.DataFrame | None,
-    genome: Genome,
-    settings: Settings,
-) -> pd.DataFrame:
-    """What would be run, a row a chunk, in order; nothing is run.
+def plan_summary(job: ElementRun) -> pd.DataFrame:
+    """What would be run, one row per chunk, in order; nothing is run.
 
     Columns: chunk, locus, elements (that can be scored), not_scored (the others by status), edits, sequences (that
     differ), forwards, bases (of all forwards), bases_reused (of these, those that come before an edit, which a model
     that can reuse does not run again).
     """
     rows = []
-    for chunk in chunks(model, elements, settings):
+    for chunk in chunks(job):
         row: dict[str, Any] = {"chunk": chunk.number + 1, "locus": chunk.locus}
         try:
-            plan = plan_chunk(model, chunk, loci, genome, settings)
+            plan = plan_chunk(job, chunk)
         except InputError as error:
             rows.append(row | {"elements": 0, "not_scored": f"{len(chunk.elements)} failed: {error}"} | _COSTS)
             continue
         status = Counter(target.status for target in plan.targets)
-        language = isinstance(plan, LanguagePlan)
-        reuses = language and getattr(model, "reuses_prefix", False)
+        reuses = isinstance(plan, LanguagePlan) and getattr(job.model, "reuses_prefix", False)
         rows.append(
             row
             | {
@@ -241,50 +234,42 @@ class Agreement:
         return f"note: {text}." if self.good else f"warning: {text}; use fp32, or tf32 on a GPU."
 
 
-def precision_agreement(
-    model: LanguageModel | OutputModel,
-    elements: pd.DataFrame,
-    loci: pd.DataFrame | None,
-    genome: Genome,
-    settings: Settings,
-    batch_size: int | None = None,
-    tracks: Sequence[str] | None = None,
-) -> Agreement | None:
+def precision_agreement(job: ElementRun) -> Agreement | None:
     """Score a few elements in fp32 and in the model's own precision; None where too few can be scored.
 
     The elements are spread over the table; of each there are at most `PROBED_SITES` sites.
     """
-    probed = cast(Any, model)
+    model = cast(Any, job.model)
     own = getattr(model, "precision", "fp32")
     if own == "fp32":
         return None
-    probe = replace(settings, sites=min(settings.sites, PROBED_SITES), replicates=1)
-    picked = elements.iloc[np.unique(np.linspace(0, len(elements) - 1, PROBED_ELEMENTS).astype(int))]
-    found = []
+    probe = replace(job.settings, sites=min(job.settings.sites, PROBED_SITES), replicates=1)
+    rows = np.unique(np.linspace(0, len(job.elements) - 1, PROBED_ELEMENTS).astype(int))
+    effects = []
     try:
         for precision in ("fp32", own):
-            probed.precision = precision
-            scores = score_loci(model, picked, loci, genome, probe, batch_size=batch_size, tracks=tracks)
-            found.append(scores.effects["effect"].to_numpy(float))
+            model.precision = precision
+            scores = score_elements(replace(job, elements=job.elements.iloc[rows], settings=probe))
+            effects.append(scores.effects["effect"].to_numpy(float))
     except InputError:
         return None  # the run itself will say it
     finally:
-        probed.precision = own
-    exact, rough = found
-    kept = np.isfinite(exact) & np.isfinite(rough)
-    if kept.sum() < 3 or not exact[kept].std():
+        model.precision = own
+    exact, rough = effects
+    finite = np.isfinite(exact) & np.isfinite(rough)
+    if finite.sum() < 3 or not exact[finite].std():
         return None
     with np.errstate(invalid="ignore"):
-        correlation = float(np.nan_to_num(np.corrcoef(exact[kept], rough[kept])[0, 1]))
-    error = float(np.abs(exact - rough)[kept].mean() / np.abs(exact[kept]).mean())
-    return Agreement(int(kept.sum()), correlation, error)
+        correlation = float(np.nan_to_num(np.corrcoef(exact[finite], rough[finite])[0, 1]))
+    error = float(np.abs(exact - rough)[finite].mean() / np.abs(exact[finite]).mean())
+    return Agreement(int(finite.sum()), correlation, error)
 
 
-def _failed(model: LanguageModel | OutputModel, chunk: Chunk, settings: Settings, error: InputError) -> Scores:
+def _failed(job: ElementRun, chunk: Chunk, error: InputError) -> Scores:
     """The scores of a chunk that failed: none, and why."""
     reason = "; ".join(f"{problem.where}: {problem.what}" for problem in error.problems)
-    plan = LanguagePlan([reject(target, "failed", reason) for target in targets_of(chunk.elements)], settings)
-    scores = _tables(model, plan, np.zeros(0), np.full(len(plan.targets), np.nan))
+    plan = LanguagePlan([reject(target, "failed", reason) for target in targets_of(chunk.elements)], job.settings)
+    scores = _tables(job.model, plan, np.zeros(0), np.full(len(plan.targets), np.nan))
     scores.failed_loci[chunk.locus] = str(error)
     return scores
 
@@ -299,7 +284,7 @@ def _tables(model: LanguageModel | OutputModel, plan: Plan, effects: np.ndarray,
         for index, target in enumerate(plan.targets)
     ]
     scored = np.array([target.status == "ok" for target in targets], dtype=bool)
-    readout = plan.settings.readout or READOUT_OF_KIND[model.kind]
+    readout = plan.settings.readout
     reference = pd.DataFrame(
         {
             "element": pd.Series([target.element for target in targets], dtype=str),
@@ -316,19 +301,19 @@ def _tables(model: LanguageModel | OutputModel, plan: Plan, effects: np.ndarray,
 
 
 def _effect_columns(
-    model: str, readout: str, targets: list[Target], edits: list[Edit], effects: np.ndarray
+    model: str, readout: str, targets: list[Target], edits: list[PlannedEdit], effects: np.ndarray
 ) -> Iterator[tuple[str, Any]]:
-    perturbations = [edit.perturbation for edit in edits]
-    shown = [max(len(edit.ref), len(edit.alt)) <= LETTERS_SHOWN for edit in perturbations]
-    yield "element", pd.Series([targets[edit.target].element for edit in edits], dtype=str)
+    changes = [planned.edit for planned in edits]
+    short = [max(len(edit.ref), len(edit.alt)) <= LETTERS_SHOWN for edit in changes]
+    yield "element", pd.Series([targets[planned.target].element for planned in edits], dtype=str)
     yield "model", pd.Series([model] * len(edits), dtype=str)
     yield "readout", pd.Series([readout] * len(edits), dtype=str)
-    yield "start", np.array([edit.start for edit in perturbations], dtype=np.int64)
-    yield "end", np.array([edit.end for edit in perturbations], dtype=np.int64)
+    yield "start", np.array([edit.start for edit in changes], dtype=np.int64)
+    yield "end", np.array([edit.end for edit in changes], dtype=np.int64)
     for side in ("ref", "alt"):
-        letters = [getattr(edit, side) if show else "" for edit, show in zip(perturbations, shown, strict=True)]
+        letters = [getattr(edit, side) if is_short else "" for edit, is_short in zip(changes, short, strict=True)]
         yield side, pd.Series(letters, dtype=str)
-    yield "replicate", np.array([edit.replicate for edit in perturbations], dtype=np.int64)
+    yield "replicate", np.array([edit.replicate for edit in changes], dtype=np.int64)
     yield "effect", effects
 
 

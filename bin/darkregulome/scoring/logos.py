@@ -12,24 +12,26 @@ ISM (all models)
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 
 from darkregulome.edits.batches import Batches
-from darkregulome.edits.perturb import clean
-from darkregulome.edits.readout import bases_per_batch
+from darkregulome.edits.edit import clean
+from darkregulome.edits.forwards import as_numbers, masked_tokens
+from darkregulome.errors import InputError
 from darkregulome.genome.bases import BASES
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import reverse_complement
 from darkregulome.models.protocol import LanguageModel, OutputModel
-from darkregulome.scoring.embeddings.windows import Window
-from darkregulome.scoring.variants.place import Judge
-from darkregulome.scoring.variants.records import parse_record
-from darkregulome.scoring.variants.score import Scorer, score_records
+from darkregulome.scoring.embeddings.windows import Window, read_windows
+from darkregulome.scoring.variants.place import Allele
+from darkregulome.scoring.variants.records import Record
+from darkregulome.scoring.variants.score import Scorer, records_at_a_time
+from darkregulome.scoring.variants.settings import Settled
 
 LONGEST = 500
 """Longest region, in bases: longer ones cannot be read as letters."""
@@ -61,13 +63,11 @@ class Logo:
     @property
     def importance(self) -> NDArray[np.float64]:
         """Mean effect of the other three bases with its sign turned, shape (length,): high where edits do harm."""
-        known = np.isfinite(self.effects).all(axis=1)
-        found = np.full(len(self.effects), np.nan)
-        found[known] = -self.effects[known].sum(axis=1) / 3
-        return found
+        finite = np.isfinite(self.effects).all(axis=1)
+        return np.where(finite, -self.effects.sum(axis=1) / 3, np.nan)
 
     def table(self) -> pd.DataFrame:
-        """One row a base."""
+        """One row per base."""
         names = {f"p_{base}": self.probabilities[:, at] for at, base in enumerate(BASES)}
         effects = {f"effect_{base}": self.effects[:, at] for at, base in enumerate(BASES)}
         return pd.DataFrame(
@@ -96,16 +96,14 @@ def read_logos(
     scorer: Scorer,
     regions: list[Window],
     reference: Reference,
-    *,
-    size: int,
-    batch_size: int | None = None,
+    settings: Settled,
 ) -> Iterator[Logo]:
     """The logo of each region whose status is ok, one after the other.
 
     Parameters
     ----------
     scorer : gives the effects; its first score is taken.
-    size : bases that a language model sees.
+    settings : of the scorer.
     """
     for region in regions:
         if region.status != "ok":
@@ -113,8 +111,23 @@ def read_logos(
         sequence = reference.fetch(region.chrom, region.start, region.end)
         probabilities = np.full((len(sequence), 4), np.nan)
         if model.kind != "output":
-            probabilities = predicted(cast(LanguageModel, model), region, reference, size, batch_size)
-        yield Logo(region, sequence, probabilities, _effects(scorer, region, sequence, reference, size))
+            probabilities = predicted(
+                cast(LanguageModel, model), region, reference, settings.window, settings.batch_size
+            )
+        yield Logo(region, sequence, probabilities, _effects(scorer, region, sequence, settings.window))
+
+
+def read_regions(path: str | Path, reference: Reference) -> list[Window]:
+    """The regions of a BED or table, with a status where one is too long to be read as letters.
+
+    Raises
+    ------
+    InputError : none of them can be drawn.
+    """
+    regions = [bounded(region) for region in read_windows(path, reference)]
+    if not any(region.status == "ok" for region in regions):
+        raise InputError.at(path, f"has no region to draw ({regions[0].reason})", "give shorter regions of the FASTA")
+    return regions
 
 
 def bounded(region: Window) -> Window:
@@ -132,7 +145,7 @@ def predicted(
     flank = clean(reference.fetch(region.chrom, region.start - half, region.end + half + 1))
     inside = np.flatnonzero([base in BASES for base in flank[half : half + length]])
     total = np.full((length, 4), np.nan)
-    batches = Batches(bases_per_batch(model), batch_size, len(inside))
+    batches = Batches.of(model, batch_size, len(inside))
 
     def run(rows: NDArray[np.int64]) -> None:
         windows = [flank[at : at + size] for at in rows.tolist()]
@@ -150,26 +163,23 @@ def predicted(
 
 
 def _at(model: LanguageModel, windows: list[str], site: int) -> NDArray[np.float64]:
-    tokens = model.encode(windows)
-    if model.kind == "masked":
-        tokens = model.mask(tokens, torch.full((len(windows),), site, device=tokens.device))
-    return model.log_probs(tokens)[:, site].double().cpu().numpy()
+    sites = [[site]] * len(windows) if model.kind == "masked" else ()
+    return as_numbers(model.log_probs(masked_tokens(model, windows, sites))[:, site])
 
 
-def _effects(scorer: Scorer, region: Window, sequence: str, reference: Reference, size: int) -> NDArray[np.float64]:
+def _effects(scorer: Scorer, region: Window, sequence: str, size: int) -> NDArray[np.float64]:
     """Effects of all SNVs of the region, shape (length, 4)."""
-    found = np.full((len(sequence), 4), np.nan)
-    records = [
-        parse_record(at, f"{region.chrom}\t{region.start + at + 1}\t.\t{base}\t{','.join(BASES.replace(base, ''))}")
-        for at, base in enumerate(sequence)
-        if base in BASES
-    ]
-    for scored in score_records(records, scorer, Judge(reference, 1), size):
-        values = iter(scored.scores[scorer.names[0]])
-        for alleles in scored.alleles:
-            for allele in alleles:
-                found[allele.record.number, BASES.index(allele.alt)] = next(values)
-    for at, base in enumerate(sequence):
-        if base in BASES:
-            found[at, BASES.index(base)] = 0.0
-    return found
+    effects = np.full((len(sequence), 4), np.nan)
+    bases = [(at, base) for at, base in enumerate(sequence) if base in BASES]
+    for first in range(0, len(bases), at_a_time := records_at_a_time(size)):
+        snvs = [(at, base, alt) for at, base in bases[first : first + at_a_time] for alt in BASES]
+        _, scores = scorer([_snv(region, *snv) for snv in snvs])
+        for (at, _, alt), effect in zip(snvs, scores[scorer.names[0]], strict=True):
+            effects[at, BASES.index(alt)] = effect
+    return effects
+
+
+def _snv(region: Window, at: int, ref: str, alt: str) -> Allele:
+    start = region.start + at
+    changed = ("", "") if ref == alt else (ref, alt)
+    return Allele(Record(at, [], start), alt, "ok", "", region.chrom, start, *changed)

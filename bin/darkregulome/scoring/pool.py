@@ -15,7 +15,7 @@ from darkregulome.io.schemas import RIS
 
 
 def pool_effects(elements: pd.DataFrame, effects: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
-    """One row for every element and model (schema RIS).
+    """One row per element and model (schema RIS).
 
     `ris` is the mean and `ris_max` the largest of the absolute effects; effects that are NaN or infinite are left
     out, and `n_nonfinite` counts them. An element that a model has no record of, or no finite effect, is kept, with a
@@ -106,7 +106,7 @@ def _check(elements: pd.DataFrame, effects: pd.DataFrame, reference: pd.DataFram
 def write_bigwigs(
     elements: pd.DataFrame, ris: pd.DataFrame, lengths: Mapping[str, int], folder: str | Path
 ) -> list[Path]:
-    """One bigWig a model, ``<model>.bw``: RIS over the elements; where elements overlap, their mean.
+    """One bigWig per model, ``<model>.bw``: RIS over the elements; where elements overlap, their mean.
 
     Parameters
     ----------

@@ -1,22 +1,32 @@
-"""A whole run of scoring: which elements, by which weights, into which tables, and what is to be said of it."""
+"""A whole run of scoring elements: which elements and weights, into which tables, and what is reported of it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from rich.console import Console
+from rich.table import Table
 
-from darkregulome.edits.plan import Settings
 from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.io import schemas, tables
 from darkregulome.io.provenance import sha256_file
 from darkregulome.models.checkpoint import find_weights
 from darkregulome.models.registry import checkpoint_folder, find_entry
 from darkregulome.scoring.chunks import ChunkStore, code_digest, digest, identity
-from darkregulome.scoring.elements import Scores
+from darkregulome.scoring.elements import ElementRun, Scores
+from darkregulome.scoring.settings import ElementInputs
 
 Write = Callable[[pd.DataFrame], None]
+
+
+def read_inputs(inputs: ElementInputs) -> tuple[pd.DataFrame, pd.DataFrame | None, tuple[Problem, ...]]:
+    """The elements to score, the table of loci if there is one, and problems with loci that were asked for."""
+    elements = tables.read_table(inputs.elements, schemas.ELEMENTS)
+    elements, absent = select_loci(elements, inputs.elements, inputs.locus)
+    return elements, None if inputs.loci is None else tables.read_table(inputs.loci, schemas.LOCI), absent
 
 
 def select_loci(
@@ -36,14 +46,14 @@ def select_loci(
     """
     if elements.empty:
         raise InputError.at(where, "has no element", "give a table with at least one element")
-    known = set(elements["locus"])
+    names = set(elements["locus"])
     # A name may hold a comma itself.
-    wanted = [part for name in loci or [] for part in ([name] if name in known else name.split(",")) if part]
+    wanted = [part for name in loci or [] for part in ([name] if name in names else name.split(",")) if part]
     if not wanted:
         return elements, ()
-    absent = [name for name in dict.fromkeys(wanted) if name not in known]
+    absent = [name for name in dict.fromkeys(wanted) if name not in names]
     problems = [Problem(str(where), f"has no element of the locus {name!r}", "check --locus") for name in absent]
-    if known.isdisjoint(wanted):
+    if names.isdisjoint(wanted):
         raise_all(problems)
     return elements[elements["locus"].isin(wanted)], tuple(problems)
 
@@ -57,26 +67,18 @@ def checkpoint_record(model: str, weights: Path | None, registry: Path | None) -
     return {"revision": entry.revision, "weights": source.name, "sha256": sha256_file(source)}
 
 
-def chunk_store(
-    out: Path,
-    settings: Settings,
-    model: Sequence[Any],
-    tables: Sequence[pd.DataFrame | None],
-    genome: Path,
-    place: Path | None,
-) -> ChunkStore:
+def chunk_store(out: Path, job: ElementRun, model: Sequence[Any], genome: Path, place: Path | None) -> ChunkStore:
     """Where finished chunks are kept, under a name of all that the effects depend on, the code included.
 
     Parameters
     ----------
     model : what tells the loaded model from others: name, weights, device, precision, tracks.
-    tables : elements and loci.
     place : see `ChunkStore`.
     """
     parts = {
-        "settings": asdict(settings),
+        "settings": asdict(job.settings),
         "model": list(model),
-        "tables": [digest(table) for table in tables],
+        "tables": [digest(job.elements), digest(job.loci)],
         "genome": identity(genome),
         "code": code_digest(),
     }
@@ -132,11 +134,15 @@ def write_scores(chunks: Iterable[Scores], effects: Write, reference: Write) -> 
     return outcome
 
 
-def parameters_of(values: Mapping[str, Any], settings: Settings, outside: Sequence[str]) -> dict[str, Any]:
-    """What of a command line belongs into the record of its tables: what was given, and what ``auto`` came to."""
-    given = {
-        name: value
-        for name, value in values.items()
-        if isinstance(value, (str, int, float, Path, list)) and name not in outside
-    }
-    return given | {"sites": settings.sites, "window": settings.window, "readout": settings.readout}
+def print_plan(summary: pd.DataFrame, title: str) -> None:
+    """A plan on stdout, for people: one line per chunk, in the order in which they would be run."""
+    columns = list(summary.columns)
+    table = Table(title=f"What would be run with {title}, in this order")
+    for name in columns:
+        table.add_column(name.replace("_", " "), justify="left" if name in ("locus", "not_scored") else "right")
+    total = {name: summary[name].sum() for name in columns if summary[name].dtype.kind == "i" and name != "chunk"}
+    rows: list[dict[Any, Any]] = [*summary.to_dict("records"), {"locus": "in all", **total}]
+    for row in rows:
+        cells = [row.get(name, "") for name in columns]
+        table.add_row(*(str(cell) if isinstance(cell, str) else f"{int(cell):,}" for cell in cells))
+    Console(width=None if Console().is_terminal else 160).print(table)

@@ -1,7 +1,7 @@
-"""A map of embeddings beside annotation: clusters against classes, and beside a map of mere composition."""
+"""A map of embeddings against annotation (clusters against classes), and next to a map of mere composition."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,24 +10,14 @@ from numpy.typing import NDArray
 
 from darkregulome.scoring.embeddings.cluster import Map, make_map
 from darkregulome.scoring.embeddings.windows import UNCLASSED, Window
+from darkregulome.scoring.settings import MapOfEmbeddings
 from darkregulome.stats.clusters import adjusted_rand, associate
 from darkregulome.stats.loci import Loci
 from darkregulome.stats.randomness import generator
 
 
-@dataclass(frozen=True)
-class Settings:
-    """How the map is made; see `cluster.make_map`. `permutations` are draws of the null of the classes."""
-
-    neighbours: int = 15
-    min_distance: float = 0.1
-    resolution: float = 1.0
-    permutations: int = 9999
-    seed: int = 0
-
-
 def compare(
-    windows: Sequence[Window], embeddings: NDArray, composition: NDArray, settings: Settings
+    windows: Sequence[Window], embeddings: NDArray, composition: NDArray, settings: MapOfEmbeddings
 ) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
     """Map the embedded windows, cluster them, and say how clusters and classes agree.
 
@@ -38,7 +28,7 @@ def compare(
 
     Returns
     -------
-    The record for JSON; a table with a row a window (umap_1, umap_2, cluster; empty without an embedding); and the
+    The record for JSON; a table with one row per window (umap_1, umap_2, cluster; empty without an embedding); and the
     enrichment of each class in each cluster. Windows without a class are on the map and in no comparison.
     """
     usable = np.array([window.status == "ok" for window in windows])
@@ -47,7 +37,7 @@ def compare(
     mere = _map(composition[usable], settings, draw=False)
     named = labels != UNCLASSED
     record: dict[str, Any] = {
-        "parameters": asdict(settings),
+        "parameters": settings.model_dump(),
         "windows": len(windows),
         "embedded": int(usable.sum()),
         "statuses": _counts([window.status for window in windows]),
@@ -76,20 +66,25 @@ def compare(
     return record, _placed(windows, usable, found), table.rename(columns={"label": "class"})
 
 
+def headline(record: Mapping[str, Any]) -> str:
+    """The record in one sentence."""
+    agreement = record.get("adjusted_rand")
+    result = (
+        f"adjusted Rand index {agreement['embedding']:.3f} (composition alone {agreement['composition']:.3f})"
+        if agreement
+        else "no two classes to compare with"
+    )
+    counts = f"{record['embedded']} of {record['windows']} windows, {record['clusters']} clusters"
+    return f"{record['model']}: {counts}; {result}."
+
+
 def _by_position(windows: Sequence[Window]) -> NDArray[np.int64]:
     """Numbers of the windows in order along each chromosome."""
     return np.array(sorted(range(len(windows)), key=lambda at: (windows[at].chrom, windows[at].start, at)), dtype=int)
 
 
-def _map(points: NDArray, settings: Settings, draw: bool = True) -> Map:
-    return make_map(
-        points,
-        neighbours=settings.neighbours,
-        min_distance=settings.min_distance,
-        resolution=settings.resolution,
-        seed=settings.seed,
-        draw=draw,
-    )
+def _map(points: NDArray, settings: MapOfEmbeddings, draw: bool = True) -> Map:
+    return make_map(points, draw=draw, **settings.model_dump(exclude={"permutations"}))
 
 
 def _placed(windows: Sequence[Window], usable: NDArray[np.bool_], found: Map) -> pd.DataFrame:
@@ -101,7 +96,7 @@ def _placed(windows: Sequence[Window], usable: NDArray[np.bool_], found: Map) ->
 
 
 def embedding_table(windows: Sequence[Window], embeddings: NDArray, model: str) -> pd.DataFrame:
-    """One row a window: its place, class and status, and a column a channel, e0, e1, ..."""
+    """One row per window: its place, class and status, and one column per channel, e0, e1, ..."""
     frame = _described(windows)
     frame.insert(1, "model", model)
     channels = pd.DataFrame(embeddings.astype(np.float32), columns=[f"e{at}" for at in range(embeddings.shape[1])])
@@ -109,7 +104,7 @@ def embedding_table(windows: Sequence[Window], embeddings: NDArray, model: str) 
 
 
 def _described(windows: Sequence[Window]) -> pd.DataFrame:
-    """Name, place, class and status, one row a window."""
+    """Name, place, class and status, one row per window."""
     return pd.DataFrame(
         {
             "window": [window.name for window in windows],

@@ -8,7 +8,6 @@ that the window touches are averaged, each by the bases that it shares with the 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Protocol, cast, runtime_checkable
 
 import numpy as np
@@ -16,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from darkregulome.edits.batches import Batches
-from darkregulome.edits.perturb import clean
+from darkregulome.edits.edit import blocks, clean
 from darkregulome.errors import InputError
 from darkregulome.genome.bases import BASES, N_CODE, base_codes
 from darkregulome.genome.reference import Reference
@@ -24,8 +23,6 @@ from darkregulome.genome.sequence import reverse_complement
 from darkregulome.models.protocol import LanguageModel, OutputModel
 from darkregulome.scoring.embeddings.windows import Window
 
-BASES_PER_BATCH = {"cpu": 2**13, "cuda": 2**20}
-"""First guess of a batch, in bases."""
 CHUNK = 256
 """Windows held at once."""
 
@@ -55,10 +52,9 @@ class Tile:
 
 def tiles_of(number: int, window: Window, size: int, part: int) -> list[Tile]:
     """A window in parts of at most `part` bases, each in the middle of `size` bases."""
-    length = window.end - window.start
-    count = -(-length // part)
-    edges = [window.start + length * at // count for at in range(count + 1)]
-    return [Tile(number, start, end, (start + end) // 2 - size // 2) for start, end in pairwise(edges)]
+    parts = blocks(window.end - window.start, part)
+    places = [(window.start + first, window.start + last) for first, last in parts]
+    return [Tile(number, start, end, (start + end) // 2 - size // 2) for start, end in places]
 
 
 def embed_windows(
@@ -77,7 +73,7 @@ def embed_windows(
     ----------
     size : bases that the model sees.
     both_strands : average a language model over both strands.
-    batch_size : sequences a batch; None finds it.
+    batch_size : sequences per batch; None finds it.
     progress : called with the share that is done.
 
     Returns
@@ -90,17 +86,17 @@ def embed_windows(
     InputError : the model has no hidden states to offer, or no window can be embedded.
     """
     read = _reader(model, both_strands)
-    chosen = [number for number, window in enumerate(windows) if window.status == "ok"]
-    if not chosen:
+    usable = [number for number, window in enumerate(windows) if window.status == "ok"]
+    if not usable:
         reason = windows[0].reason if windows else "there is none"
         raise InputError.at("the windows", f"none can be embedded ({reason})", "give windows of the FASTA")
     # An output model's bins at the edges of its context have seen one side only.
     part = size if model.kind != "output" else max(1, size // 2)
     found: NDArray[np.float32] | None = None
     judged = list(windows)
-    batches = Batches(BASES_PER_BATCH[model.device.type], batch_size, len(chosen))
-    for first in range(0, len(chosen), CHUNK):
-        numbers = chosen[first : first + CHUNK]
+    batches = Batches.of(model, batch_size, len(usable))
+    for first in range(0, len(usable), CHUNK):
+        numbers = usable[first : first + CHUNK]
         tiles = [tile for number in numbers for tile in tiles_of(number, windows[number], size, part)]
         for number, (total, weight) in _sums(read, tiles, windows, reference, size, batches).items():
             if found is None:
@@ -110,7 +106,7 @@ def embed_windows(
             else:
                 judged[number] = replace(windows[number], status="n_masked", reason="it has no A, C, G or T")
         if progress is not None:
-            progress((first + len(numbers)) / len(chosen))
+            progress((first + len(numbers)) / len(usable))
     assert found is not None
     return judged, found
 

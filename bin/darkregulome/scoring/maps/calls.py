@@ -21,6 +21,7 @@ from itertools import islice
 import numpy as np
 from scipy import ndimage
 
+from darkregulome.scoring.settings import CallSettings
 from darkregulome.stats.nulls import DiagonalNull
 
 BLOCK = 3
@@ -47,26 +48,10 @@ MOST_VALUES, MOST_CONTROLS = 2**14, 50
 THRESHOLDS, LEAST_DEVIATIONS = 60, 3.0
 """Thresholds tried, and the least one of blocks: what is nearer than that to the usual is part of no block."""
 
+NEAR = 4
+"""Bases within which two bases, or the sides of a block, lie in one motif."""
+
 COMPLEMENTARY = frozenset(("AT", "TA", "CG", "GC", "GT", "TG"))
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How calls are made.
-
-    Attributes
-    ----------
-    fdr : largest expected share of false calls.
-    permutations : permuted and rotated maps, where a map is called against itself.
-    min_effect : smallest mean dependency of a call, in the map's unit.
-    near : bases within which two bases, or the sides of a block, lie in one motif.
-    """
-
-    fdr: float = 0.05
-    permutations: int = 50
-    min_effect: float = 0.3
-    near: int = 4
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -147,9 +132,9 @@ def symmetric(values: np.ndarray) -> np.ndarray:
     known = np.isfinite(stacked)
     count = known.sum(0)
     total = np.where(known, stacked, 0).sum(0)
-    found = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-    np.fill_diagonal(found, np.nan)
-    return found
+    means = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    np.fill_diagonal(means, np.nan)
+    return means
 
 
 @dataclass(frozen=True)
@@ -302,9 +287,12 @@ class Controls:
 
     @classmethod
     def of(
-        cls, maps: Callable[[], Iterable[np.ndarray]], controls: Callable[[], Iterable[np.ndarray]], settings: Settings
+        cls,
+        maps: Callable[[], Iterable[np.ndarray]],
+        controls: Callable[[], Iterable[np.ndarray]],
+        settings: CallSettings,
     ) -> "Controls":
-        """From maps as e[i, j] and those of shuffled sequences, each read anew as often as it is asked for.
+        """From maps as e[i, j] and those of shuffled sequences, each read again as often as it is asked for.
 
         What the controls give is brought to the size of the maps by the number of their entries.
         """
@@ -336,7 +324,7 @@ class Controls:
         return cls(scale, Thresholds(patches, stems))
 
 
-def call_map(values: np.ndarray, settings: Settings, bases: str = "", controls: Controls | None = None) -> Calls:
+def call_map(values: np.ndarray, settings: CallSettings, bases: str = "", controls: Controls | None = None) -> Calls:
     """Blocks and stems of one map, against `controls` or against the map's own permuted diagonals.
 
     Parameters
@@ -363,7 +351,7 @@ def call_map(values: np.ndarray, settings: Settings, bases: str = "", controls: 
     return Calls(motifs, pairs, helices, thresholds)
 
 
-def _own_thresholds(standardised: np.ndarray, settings: Settings) -> Thresholds:
+def _own_thresholds(standardised: np.ndarray, settings: CallSettings) -> Thresholds:
     """Thresholds by the map itself with its diagonals torn."""
     rng = np.random.default_rng(settings.seed)
     null = DiagonalNull(standardised)
@@ -388,11 +376,11 @@ def _own_thresholds(standardised: np.ndarray, settings: Settings) -> Thresholds:
 
 
 def _blocks(
-    field: np.ndarray, even: np.ndarray, high: np.ndarray, settings: Settings
+    field: np.ndarray, even: np.ndarray, high: np.ndarray, settings: CallSettings
 ) -> tuple[list[Block], list[Block]]:
     """Motifs (patches along the diagonal, merged where they touch) and pairs of intervals, of what is `high`."""
     row, column = np.indices(field.shape)
-    close = high & (column - row <= settings.near)
+    close = high & (column - row <= NEAR)
     motifs = []
     labels, count = ndimage.label(_bases_of(close))
     for number in range(1, count + 1):
@@ -410,7 +398,7 @@ def _blocks(
         narrow = min(rows.stop - rows.start, columns.stop - columns.start) < MIN_SIDE
         if narrow or inside.sum() < MIN_BLOCK or rows.stop > columns.start:
             continue
-        if columns.start - rows.stop <= settings.near:
+        if columns.start - rows.stop <= NEAR:
             continue  # of one motif
         if any(_share(motif.first, rows) > 0.5 and _share(motif.first, columns) > 0.5 for motif in motifs):
             continue  # the far corner of a motif's own triangle
@@ -448,7 +436,7 @@ def _bases_of(high: np.ndarray) -> np.ndarray:
     return marks.cumsum()[:-1] > 0
 
 
-def _stems(field: np.ndarray, even: np.ndarray, threshold: float, settings: Settings, bases: str) -> list[Stem]:
+def _stems(field: np.ndarray, even: np.ndarray, threshold: float, settings: CallSettings, bases: str) -> list[Stem]:
     """Runs above the threshold, the strongest first; a base that has a partner takes no second one."""
     high = (field >= threshold) & (np.triu(np.ones_like(field), 1) > 0)
     runs: list[list[tuple[int, int]]] = []

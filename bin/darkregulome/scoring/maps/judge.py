@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from itertools import combinations, islice
 from pathlib import Path
 from typing import Any
@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from darkregulome.errors import InputError
-from darkregulome.scoring.maps.calls import Calls, Controls, Settings, call_map
+from darkregulome.scoring.maps.calls import Calls, Controls, call_map
 from darkregulome.scoring.maps.compare import compare_maps, pooled
 from darkregulome.scoring.maps.output import write_calls
 from darkregulome.scoring.maps.store import MapFolder, StoredMap
+from darkregulome.scoring.settings import CallSettings
 
 MADE_ALIKE = ("measure", "strands", "max_distance")
 """Parameters of maps that their controls must share: each changes what an entry is, or which there are."""
@@ -33,7 +34,7 @@ Report = Callable[[str, int], None]
 def call_folder(
     maps: MapFolder,
     controls: MapFolder | None,
-    settings: Settings,
+    settings: CallSettings,
     outdir: Path,
     keep: int,
     report: Report = lambda _model, _done: None,
@@ -44,7 +45,7 @@ def call_folder(
     ----------
     controls : maps of shuffled sequences, or None to call each map against itself.
     keep : maps to return, the first ones, to be shown.
-    report : told how many maps are done.
+    report : called with how many maps are done.
 
     Returns
     -------
@@ -63,7 +64,9 @@ def call_folder(
     rows: list[tuple[Mapping[str, Any], Calls]] = []
     shown: list[Called] = []
     for number, stored in enumerate(maps.maps()):
-        calls = call_map(stored.values, replace(settings, seed=settings.seed + number), stored.bases, null)
+        calls = call_map(
+            stored.values, settings.model_copy(update={"seed": settings.seed + number}), stored.bases, null
+        )
         rows.append((stored.row, calls))
         if number < keep:
             shown.append(Called(stored, calls))

@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from darkregulome.edits.dependency import Measure, log2_odds, log2_probability, substitution_changes
+from darkregulome.edits.forwards import log2_odds, log2_probability
 from darkregulome.genome.sequence import reverse_complement
 from darkregulome.io.schemas import MAPS
 from darkregulome.io.tables import write_table
 from darkregulome.models.protocol import LanguageModel
+from darkregulome.scoring.maps.dependency import Measure, substitution_changes
 from darkregulome.scoring.maps.sequences import Sequence
 from darkregulome.scoring.maps.store import INDEX, MapWriter, RowWriter
+from darkregulome.scoring.settings import MapSettings
 
 MEASURES: dict[str, Measure] = {"odds": log2_odds, "probability": log2_probability}
 """What is compared: log2 of the odds, as in the published maps, or of the probability."""
@@ -32,11 +34,8 @@ def make_maps(
     sequences: Iterable[Sequence],
     folder: Path,
     record: Mapping[str, Any],
+    settings: MapSettings | None = None,
     *,
-    measure: str = "odds",
-    strands: str = "forward",
-    max_distance: int | None = None,
-    max_length: int | None = None,
     batch_size: int | None = None,
     report: Report = lambda _name, _share: None,
 ) -> pd.DataFrame:
@@ -49,14 +48,12 @@ def make_maps(
     Parameters
     ----------
     record : provenance, kept with the arrays.
-    measure : ``"odds"`` or ``"probability"``.
-    strands : ``"forward"``, or ``"both"`` for the mean of both in a masked model.
-    max_distance : keep only pairs within so many bases.
-    max_length : longest sequence mapped, at most the model's context.
-    report : told the name of a sequence and the share of it that is done.
+    settings : by default those of the published maps.
+    report : called with the name of a sequence and the share of it that is done.
     """
-    writer = MapWriter(folder, record, max_distance)
-    longest = min(model.context, max_length or model.context)
+    settings = settings or MapSettings.model_validate({})
+    writer = MapWriter(folder, record, settings.max_distance)
+    longest = min(model.context, settings.max_length or model.context)
     rows: list[dict[str, Any]] = []
     arrays: dict[bytes, str] = {}
     for sequence in (item.judged(SHORTEST, longest) for item in sequences):
@@ -70,8 +67,8 @@ def make_maps(
                     model,
                     sequence.bases,
                     writer.new_map(array, sequence.bases),
-                    measure=MEASURES[measure],
-                    both_strands=strands == "both" and not model.equivariant,
+                    measure=MEASURES[settings.measure],
+                    both_strands=settings.strands == "both" and not model.equivariant,
                     batch_size=batch_size,
                     report=partial(report, sequence.name),
                 )
@@ -138,9 +135,9 @@ def _reversed_rows(
     def row(position: int) -> np.ndarray:
         changes = next(stream)
         assert changes.position == length - 1 - position, "the two readings are out of step"
-        found = np.abs(changes.change).max(axis=(0, 2)).astype(np.float32)[::-1]
-        found[position] = 0
-        return found
+        values = np.abs(changes.change).max(axis=(0, 2)).astype(np.float32)[::-1]
+        values[position] = 0
+        return values
 
     return row
 

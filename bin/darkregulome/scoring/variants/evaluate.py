@@ -1,7 +1,6 @@
 """Scores of variants against labels (pathogenic or not) or measurements (a reporter assay), several side by side."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ from darkregulome.genome.bigwig import bigwig_means
 from darkregulome.genome.contigs import bare_contig
 from darkregulome.io.paths import require_file
 from darkregulome.io.tables import read_table
+from darkregulome.scoring.variants.published_ism import read_published_ism
+from darkregulome.scoring.variants.settings import Question, ScoredVariants
 from darkregulome.stats.evaluation import (
     LABEL_STATISTICS,
     MEASURE_STATISTICS,
@@ -37,40 +38,13 @@ TRANSFORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"": np.positive, "n
 KEYS = ["chrom", "pos", "ref", "alt"]
 
 
-@dataclass(frozen=True)
-class Question:
-    """What is asked of the scores.
-
-    Attributes
-    ----------
-    scores : columns to judge, each with ``:neg`` or ``:abs`` where it is to be turned over or stripped of its sign.
-    label, positive : column of labels, and the values of it that are positives.
-    measurement : column of measurements. Either this or a label.
-    by : columns whose values are judged one by one as well: chrom, consequence, element.
-    frequency : column of allele frequencies.
-    match, match_within : numeric columns in which negatives are matched to the positives, and columns that must agree.
-    draws : of the bootstrap, and of the matched controls.
-    """
-
-    scores: tuple[str, ...]
-    label: str | None = None
-    positive: tuple[str, ...] = ()
-    measurement: str | None = None
-    by: tuple[str, ...] = ()
-    frequency: str | None = None
-    match: tuple[str, ...] = ()
-    match_within: tuple[str, ...] = ()
-    draws: int = 1000
-    seed: int = 0
-
-    @property
-    def statistics(self) -> dict[str, Statistic]:
-        """The statistics that answer it."""
-        return LABEL_STATISTICS if self.label else MEASURE_STATISTICS
+def statistics_of(question: Question) -> dict[str, Statistic]:
+    """The statistics that answer a question."""
+    return LABEL_STATISTICS if question.label else MEASURE_STATISTICS
 
 
 def read_scores(path: Path) -> pd.DataFrame:
-    """A table of scored variants, or a scored VCF as one: a row an ALT, a column an INFO field, in lower case.
+    """A table of scored variants, or a scored VCF as one: one row per ALT, one column per INFO field, in lower case.
 
     Of a VCF that score_variants.py wrote, ``DR_LLR`` is the column ``llr``.
     """
@@ -96,6 +70,23 @@ def read_scores(path: Path) -> pd.DataFrame:
     except (OSError, ValueError) as error:
         raise InputError.at(path, "cannot be read as VCF", "check it: bcftools view") from error
     return pd.DataFrame(rows, columns=None if rows else KEYS)
+
+
+def read_scored(inputs: ScoredVariants, tracks: Mapping[str, Path]) -> tuple[pd.DataFrame, list[str]]:
+    """Scored variants with what is known of them, and notes.
+
+    Parameters
+    ----------
+    tracks : bigWigs by the name of their column.
+    """
+    truth, index = inputs.truth, inputs.truth_index
+    if (index is not None) != (truth is not None and truth.suffix == ".npz"):
+        raise InputError.at("--truth-index", "goes with a --truth that ends in .npz", "give both, or neither")
+    table = read_scores(inputs.scores)
+    if truth is not None:
+        annotated = read_table(truth, dtype={"chrom": str}) if index is None else read_published_ism(truth, index)
+        table = join(table, annotated, inputs.on or tuple(KEYS), truth, inputs.scores)
+    return with_bigwigs(table, tracks)
 
 
 def _column(name: str) -> str:
@@ -145,7 +136,7 @@ def _whole(values: pd.Series) -> pd.Series:
 
 
 def with_bigwigs(table: pd.DataFrame, tracks: Mapping[str, Path]) -> tuple[pd.DataFrame, list[str]]:
-    """The table with a column a bigWig, its value at each variant's first base; and notes on contigs that it lacks."""
+    """The table with one column per bigWig, its value at the first base of each variant; notes on absent contigs."""
     notes: list[str] = []
     placed = table["pos"].notna().to_numpy() if tracks else np.zeros(0, dtype=bool)
     for name, path in tracks.items():
@@ -162,7 +153,7 @@ def with_bigwigs(table: pd.DataFrame, tracks: Mapping[str, Path]) -> tuple[pd.Da
 def evaluate(
     table: pd.DataFrame, question: Question, where: object = "the scores"
 ) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Everything that is asked: the record for JSON, and a table with one row a score, stratum and statistic.
+    """Everything that is asked: the record for JSON, and a table with one row per score, stratum and statistic.
 
     Parameters
     ----------
@@ -174,27 +165,20 @@ def evaluate(
     """
     frame, truth = _prepared(table, question, where)
     rows = []
-    for score in question.scores:
+    for score in question.score:
         values = score_values(frame, score)
         rows += _judged(score, values, truth, frame, question)
     result = pd.DataFrame(rows)
+    asked = question.model_dump(include={"label", "positive", "measurement", "by", "draws", "seed"}, mode="json")
     record: dict[str, Any] = {
-        "parameters": {
-            "scores": list(question.scores),
-            "label": question.label,
-            "positive": list(question.positive),
-            "measurement": question.measurement,
-            "by": list(question.by),
-            "draws": question.draws,
-            "seed": question.seed,
-        },
+        "parameters": {"scores": list(question.score), **asked},
         "n": len(frame),
         "results": rows,
     }
     if question.label:
         record["n_positive"] = int(truth.sum())
     if question.frequency:
-        record["frequency"] = [_by_frequency(score, frame, question) for score in question.scores]
+        record["frequency"] = [_by_frequency(score, frame, question) for score in question.score]
     if question.match or question.match_within:
         record["matched"] = _matched(frame, truth.astype(bool), question)
     return record, result
@@ -215,12 +199,12 @@ def _prepared(table: pd.DataFrame, question: Question, where: object) -> tuple[p
     truth_column = question.label or question.measurement
     if truth_column is None or (question.label and question.measurement):
         raise InputError.at("--label and --measurement", "are both given, or neither", "give one of them")
-    names = [_split(score)[0] for score in question.scores]
+    names = [_split(score)[0] for score in question.score]
     others = [truth_column, *question.by, *question.match, *question.match_within]
     wanted = [*names, *others, *([question.frequency] if question.frequency else [])]
     if missing := [name for name in dict.fromkeys(wanted) if name not in table]:
         raise InputError.at(where, f"lacks the column {missing[0]!r}", f"use {', '.join(map(str, table))}")
-    if bad := [score for score in question.scores if _split(score)[1] not in TRANSFORMS]:
+    if bad := [score for score in question.score if _split(score)[1] not in TRANSFORMS]:
         raise InputError.at("--score", f"{bad[0]!r} ends in no known transform", "use NAME, NAME:neg or NAME:abs")
     frame = table[table["status"] == "ok"] if "status" in table else table
     if question.label:
@@ -258,12 +242,12 @@ def _judged(
 ) -> list[dict[str, Any]]:
     rows = [
         row
-        for name in question.statistics
+        for name in statistics_of(question)
         if (row := _one(score, name, "all", "all", values, truth, question)[0]) is not None
     ]
     for column in question.by:
         labels = frame[column].astype(str).to_numpy()
-        for name in question.statistics:
+        for name in statistics_of(question):
             parts = []
             for stratum in sorted(set(labels)):
                 inside = labels == stratum
@@ -288,7 +272,7 @@ def _one(
         # A bootstrap sample has as many positives as the data.
         strata = truth if question.label else np.zeros(len(truth))
         rng = generator(question.seed, score, name, by, stratum)
-        value, drawn = estimate(question.statistics[name], values, truth, strata, question.draws, rng)
+        value, drawn = estimate(statistics_of(question)[name], values, truth, strata, question.draws, rng)
     low, high = interval(drawn)
     row = {"score": score, "statistic": name, "by": by, "stratum": stratum, "n": len(truth), "n_positive": n_positive}
     return {**row, "missing": int((~finite).sum()), "value": value, "low": low, "high": high}, drawn
@@ -336,7 +320,7 @@ def _by_frequency(score: str, frame: pd.DataFrame, question: Question) -> dict[s
 
 
 def _matched(frame: pd.DataFrame, positive: np.ndarray, question: Question) -> dict[str, Any]:
-    """AUROC and AUPRC against negatives drawn to be like the positives, one a positive; and how alike they are."""
+    """AUROC and AUPRC against negatives drawn to be like the positives, one per positive; and how alike they are."""
     if not question.label:
         raise InputError.at("--match", "needs positives and negatives", "give --label")
     columns = [pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float) for name in question.match]
@@ -346,17 +330,17 @@ def _matched(frame: pd.DataFrame, positive: np.ndarray, question: Question) -> d
     strata = pd.Series("\t".join(row) for row in zip(*within, strict=True)) if within else pd.Series("", frame.index)
     rows = np.flatnonzero(usable)
     features, labels, positive = features[rows], strata.to_numpy()[rows], positive[rows]
-    chosen = np.flatnonzero(positive)
-    if len(chosen):
-        chosen = chosen[matchable(labels, chosen)]
-    if len(chosen) < MINIMUM:
-        raise InputError.at("--match", f"leaves {len(chosen)} positives with a control", "match in fewer columns")
+    matched = np.flatnonzero(positive)
+    if len(matched):
+        matched = matched[matchable(labels, matched)]
+    if len(matched) < MINIMUM:
+        raise InputError.at("--match", f"leaves {len(matched)} positives with a control", "match in fewer columns")
     # Positives that nothing matches are no controls of the others.
-    keep = np.flatnonzero(~positive | np.isin(np.arange(len(rows)), chosen))
-    position = np.searchsorted(keep, chosen)
+    keep = np.flatnonzero(~positive | np.isin(np.arange(len(rows)), matched))
+    position = np.searchsorted(keep, matched)
     rng = generator(question.seed, "matched")
     controls = matched_draws(features[keep], labels[keep], position, question.draws, rng)
-    record: dict[str, Any] = {"n": len(chosen), "unmatched": int(positive.sum() - len(chosen)), "balance": []}
+    record: dict[str, Any] = {"n": len(matched), "unmatched": int(positive.sum() - len(matched)), "balance": []}
     others = np.flatnonzero(~np.isin(np.arange(len(keep)), position))
     before = standardised_mean_differences(features[keep], position, others)
     after = standardised_mean_differences(features[keep], position, controls)
@@ -364,7 +348,7 @@ def _matched(frame: pd.DataFrame, positive: np.ndarray, question: Question) -> d
         record["balance"].append({"column": name, "before": float(first), "after": float(second)})
     record["results"] = []
     truth = np.repeat([1.0, 0.0], len(position))
-    for score in question.scores:
+    for score in question.score:
         values = score_values(frame, score)[rows][keep]
         for name, statistic in (("auroc", auroc), ("auprc", auprc)):
             drawn = np.array([_of_draw(statistic, values, position, draw, truth) for draw in controls])
@@ -383,7 +367,7 @@ def _of_draw(
 
 
 def headline(record: Mapping[str, Any]) -> list[str]:
-    """One line a score and statistic, over all variants."""
+    """One line per score and statistic, over all variants."""
     return [
         f"{row['score']}: {row['statistic']} {row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f}), n {row['n']}"
         for row in record["results"]

@@ -277,6 +277,22 @@ class BedSource:
         return sum(1 for _ in self.records())
 
 
+def open_source(
+    vcf: Path | None, bed: Path | None, reference: Reference, region: Region | None
+) -> VcfSource | BedSource:
+    """The records of a VCF, or every SNV of a BED.
+
+    Raises
+    ------
+    InputError : both are given, or neither.
+    """
+    if vcf is not None and bed is None:
+        return VcfSource(VcfFile(vcf), region)
+    if bed is not None and vcf is None:
+        return BedSource(bed, reference, region)
+    raise InputError.at("--vcf and --bed", "are both given, or neither", "give one of them")
+
+
 def _is_bcf(path: Path) -> bool:
     with whole_gzip(path), open_binary(path) as handle:
         return handle.read(3) == b"BCF"

@@ -75,6 +75,13 @@ def is_vcf(path: str | Path) -> bool:
     return False
 
 
+def check_place(path: str | Path, prefix: str) -> None:
+    """Refuse a path or a prefix of INFO fields that cannot be written, before anything is scored."""
+    if not prefix.isidentifier() or not prefix.isascii():
+        raise InputError.at("--prefix", f"{prefix!r} cannot begin an INFO field", "use letters, digits and _")
+    is_vcf(path)
+
+
 class VcfWriter:
     """Writes scored records as bgzipped VCF: the lines as they were, with INFO fields added.
 

@@ -24,15 +24,14 @@ _NOT_A_BASE = re.compile("[^ACGT]")
 
 
 @dataclass(frozen=True, slots=True)
-class Perturbation:
-    """One edit: ``[start, end)`` of the contig, which reads `ref`, reads `alt` instead; either may be empty."""
+class Edit:
+    """``[start, end)`` of the contig, which reads `ref`, reads `alt` instead; either may be empty."""
 
     start: int
     end: int
     ref: str
     alt: str
-    replicate: int
-    kind: str
+    replicate: int = 0
 
     @property
     def shift(self) -> int:
@@ -57,20 +56,20 @@ def clean(sequence: str) -> str:
 def sample_sites(sequence: str, sites: int, rng: np.random.Generator) -> np.ndarray:
     """Offsets of at most `sites` bases of `sequence`: evenly spaced, jittered, in order, never an N.
 
-    The bases that are A, C, G or T are cut into `sites` stretches of equal length, and one base is drawn from each.
+    The bases that are A, C, G or T are cut into `sites` runs of equal length, and one base is drawn from each.
     A sequence with no more than `sites` such bases gives them all.
     """
     letters = np.frombuffer(sequence.encode("ascii"), dtype=np.uint8)
-    known = np.flatnonzero(letters != ord("N"))
-    if len(known) <= sites:
-        return known
-    edges = np.arange(sites + 1) * len(known) // sites
-    return known[rng.integers(edges[:-1], edges[1:])]
+    bases = np.flatnonzero(letters != ord("N"))
+    if len(bases) <= sites:
+        return bases
+    edges = np.arange(sites + 1) * len(bases) // sites
+    return bases[rng.integers(edges[:-1], edges[1:])]
 
 
 def substitutions(
     sequence: str, offset: int, sites: np.ndarray, alternatives: int, rng: np.random.Generator
-) -> Iterator[Perturbation]:
+) -> Iterator[Edit]:
     """Single-base substitutions at `sites` of `sequence`, which begins at `offset` of the contig.
 
     Parameters
@@ -81,10 +80,10 @@ def substitutions(
         ref = sequence[site]
         others = _OTHERS[ref]
         for alt in others if alternatives == 3 else others[int(rng.integers(3))]:
-            yield Perturbation(offset + site, offset + site + 1, ref, alt, 0, "substitution")
+            yield Edit(offset + site, offset + site + 1, ref, alt)
 
 
-def shuffles(sequence: str, offset: int, replicates: int, rng: np.random.Generator) -> Iterator[Perturbation]:
+def shuffles(sequence: str, offset: int, replicates: int, rng: np.random.Generator) -> Iterator[Edit]:
     """Dinucleotide shuffles of `sequence`; an N stays where it is.
 
     A copy equal to the reference is drawn again, `SHUFFLE_TRIES` times in all, then left out.
@@ -93,20 +92,18 @@ def shuffles(sequence: str, offset: int, replicates: int, rng: np.random.Generat
         for _ in range(SHUFFLE_TRIES):
             alt = dinucleotide_shuffle(sequence, rng)
             if alt != sequence:
-                yield Perturbation(offset, offset + len(sequence), sequence, alt, replicate, "shuffle")
+                yield Edit(offset, offset + len(sequence), sequence, alt, replicate)
                 break
 
 
-def blocks(length: int, size: int | None) -> list[tuple[int, int]]:
-    """Cut ``[0, length)`` into near-equal blocks of at most `size` bases; into one where `size` is None."""
-    count = 1 if size is None else -(-length // size)
+def blocks(length: int, size: int) -> list[tuple[int, int]]:
+    """Cut ``[0, length)`` into near-equal blocks of at most `size` bases; into one where `size` is 0."""
+    count = -(-length // size) if size else 1
     edges = [index * length // count for index in range(count + 1)]
     return list(itertools.pairwise(edges))
 
 
-def block_substitutions(
-    sequence: str, offset: int, replicates: int, rng: np.random.Generator
-) -> Iterator[Perturbation]:
+def block_substitutions(sequence: str, offset: int, replicates: int, rng: np.random.Generator) -> Iterator[Edit]:
     """Every base of `sequence` replaced by another, drawn; an N stays."""
     for replicate in range(replicates):
         draws = rng.integers(3, size=len(sequence)).tolist()
@@ -114,18 +111,18 @@ def block_substitutions(
             _OTHERS[base][draw] if base in _OTHERS else base for base, draw in zip(sequence, draws, strict=True)
         )
         if alt != sequence:
-            yield Perturbation(offset, offset + len(sequence), sequence, alt, replicate, "substitution")
+            yield Edit(offset, offset + len(sequence), sequence, alt, replicate)
 
 
-def deletions(sequence: str, offset: int) -> Iterator[Perturbation]:
+def deletions(sequence: str, offset: int) -> Iterator[Edit]:
     """The whole of `sequence` taken out, unless it is N."""
     if sequence.strip("N"):
-        yield Perturbation(offset, offset + len(sequence), sequence, "", 0, "deletion")
+        yield Edit(offset, offset + len(sequence), sequence, "")
 
 
 def insertions(
     offset: int, sites: np.ndarray, inserted: str | int, replicates: int, rng: np.random.Generator
-) -> Iterator[Perturbation]:
+) -> Iterator[Edit]:
     """`inserted` put before the base at each of `sites`, which count from `offset`.
 
     Parameters
@@ -135,11 +132,11 @@ def insertions(
     for site in sites.tolist():
         for replicate in range(1 if isinstance(inserted, str) else replicates):
             alt = inserted if isinstance(inserted, str) else "".join(rng.choice(list(BASES), inserted))
-            yield Perturbation(offset + site, offset + site, "", alt, replicate, "insertion")
+            yield Edit(offset + site, offset + site, "", alt, replicate)
 
 
-def n_masks(sequence: str, offset: int) -> Iterator[Perturbation]:
+def n_masks(sequence: str, offset: int) -> Iterator[Edit]:
     """The whole of `sequence` as N, unless it is that already."""
     alt = "N" * len(sequence)
     if alt != sequence:
-        yield Perturbation(offset, offset + len(sequence), sequence, alt, 0, "mask")
+        yield Edit(offset, offset + len(sequence), sequence, alt)

@@ -1,7 +1,7 @@
 """Nucleotide dependencies: how a substitution at one base changes what a model predicts at the others.
 
 Source: Tomaz da Silva et al. 2025 (doi:10.1038/s41588-025-02347-3), and their notebook, which adds `EPSILON` to every
-probability. The passes are unmasked: 3 for every base of the sequence, and one for the reference.
+probability (`forwards.EPSILON`). The passes are unmasked: 3 for every base of the sequence, and one for the reference.
 """
 
 from collections.abc import Callable, Iterator
@@ -9,16 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from darkregulome.edits.batches import Batches
+from darkregulome.edits.batches import Batches, bases_per_batch
+from darkregulome.edits.forwards import as_numbers, log2_odds
 from darkregulome.models.protocol import BASES, LanguageModel
 
-EPSILON = 1e-10
-"""Added to each probability before the logarithm, as in the published maps."""
-
-TOKENS_PER_BATCH = {"cpu": 2**13, "cuda": 2**19}
-"""First guess of a batch, in bases."""
-
 Measure = Callable[[np.ndarray], np.ndarray]
+"""From log-probabilities of A, C, G, T, on the last axis, to what is compared."""
 
 
 @dataclass(frozen=True)
@@ -37,24 +33,6 @@ class Changes:
     change: np.ndarray
 
 
-def log2_odds(probabilities: np.ndarray) -> np.ndarray:
-    """log2(p / (1 - p)) of distributions over the last axis, after `EPSILON` is added and they are normalised again."""
-    p = np.asarray(probabilities, dtype=float) + EPSILON
-    rest = p.sum(-1, keepdims=True) - p  # of the unnormalised: the sum cancels in the odds
-    return np.log2(p) - np.log2(rest)
-
-
-def log2_probability(probabilities: np.ndarray) -> np.ndarray:
-    """log2 p, after `EPSILON` is added and all normalised again: its change is the paper's ratio of probabilities."""
-    p = np.asarray(probabilities, dtype=float) + EPSILON
-    return np.log2(p) - np.log2(p.sum(-1, keepdims=True))
-
-
-def natural_log(probabilities: np.ndarray) -> np.ndarray:
-    """ln p: the measure of GPN-Star's maps."""
-    return np.log(np.asarray(probabilities, dtype=float))
-
-
 def substitution_changes(
     model: LanguageModel,
     sequence: str,
@@ -71,31 +49,29 @@ def substitution_changes(
     ----------
     sequence : read on the strand that it is given on, at most the model's context long. At an N nothing is put.
     positions, targets : bases that are substituted, and bases at which the predictions are read; all by default.
-    measure : from distributions over A, C, G, T to what is compared; `log2_odds` or `natural_log`.
-    batch_size : sequences a batch; by default as many as fit. The changes do not depend on it.
-    report : told the share that is done, 0 to 1.
+    batch_size : sequences per batch; by default as many as fit. The changes do not depend on it.
+    report : called with the share that is done, 0 to 1.
     """
     sequence = sequence.upper()
     wanted = range(len(sequence)) if targets is None else targets
     columns = slice(wanted.start, wanted.stop, wanted.step)
-    chosen = range(len(sequence)) if positions is None else positions
-    budget = TOKENS_PER_BATCH[model.device.type]
-    batches = Batches(budget, batch_size, 3 * len(chosen) + 1, report)
+    edited = range(len(sequence)) if positions is None else positions
+    batches = Batches.of(model, batch_size, 3 * len(edited) + 1, report)
 
     def read(sequences: list[str]) -> np.ndarray:
-        found = np.empty((len(sequences), len(wanted), len(BASES)))
+        values = np.empty((len(sequences), len(wanted), len(BASES)))
 
         def run(rows: np.ndarray) -> None:
             log_probs = model.log_probs(model.encode([sequences[row] for row in rows]))[:, columns]
-            found[rows] = measure(log_probs.double().exp().cpu().numpy())
+            values[rows] = measure(as_numbers(log_probs))
 
         batches.run(np.arange(len(sequences)), len(sequence), run)
-        return found
+        return values
 
     reference = read([sequence])[0]
-    at_a_time = max(1, (batch_size or budget // len(sequence)) // 3)
-    for first in range(0, len(chosen), at_a_time):
-        group = chosen[first : first + at_a_time]
+    at_a_time = max(1, (batch_size or bases_per_batch(model) // len(sequence)) // 3)
+    for first in range(0, len(edited), at_a_time):
+        group = edited[first : first + at_a_time]
         pending = [(i, "".join(b for b in BASES if b != sequence[i])) for i in group if sequence[i] in BASES]
         if not pending:
             continue
@@ -130,23 +106,4 @@ def dependency_map(
         found[row_of[changes.position]] = np.abs(changes.change).max(axis=(0, 2))
         if changes.position in columns:
             found[row_of[changes.position], columns.index(changes.position)] = 0
-    return found
-
-
-def variant_influence(
-    model: LanguageModel, sequence: str, *, positions: range | None = None, batch_size: int | None = None
-) -> np.ndarray:
-    """Influence of each substitution: the largest change, with its sign, summed over all bases, over their number - 1.
-
-    Returns
-    -------
-    float32, shape (positions, 4): zero for the reference base, NaN in the row of an N.
-    """
-    rows = range(len(sequence)) if positions is None else positions
-    found = np.full((len(rows), len(BASES)), np.nan, dtype=np.float32)
-    row_of = {position: row for row, position in enumerate(rows)}
-    for changes in substitution_changes(model, sequence, positions=positions, batch_size=batch_size):
-        row = found[row_of[changes.position]]
-        row[:] = 0
-        row[[BASES.index(base) for base in changes.alternatives]] = changes.change.max(2).sum(1) / (len(sequence) - 1)
     return found

@@ -6,7 +6,9 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from darkregulome.errors import InputError
+from darkregulome.models.protocol import BASES, LanguageModel
 from darkregulome.scoring.maps.calls import MIN_LOOP, Block
+from darkregulome.scoring.maps.dependency import substitution_changes
 
 Interval = tuple[int, int]
 _CLOSING = {")": "(", "]": "[", "}": "{", ">": "<"}
@@ -27,10 +29,12 @@ def read_dot_bracket(text: str) -> tuple[list[tuple[int, int]], list[tuple[int, 
             opened[letter].append(place)
         elif letter in _CLOSING:
             if not opened[_CLOSING[letter]]:
-                raise InputError.at(f"structure, base {place + 1}", f"{letter!r} closes nothing", "mend the structure")
+                raise InputError.at(
+                    f"structure, base {place + 1}", f"{letter!r} closes nothing", "correct the structure"
+                )
             (nested if letter == ")" else knotted).append((opened[_CLOSING[letter]].pop(), place))
     if left := [bracket for bracket, places in opened.items() if places]:
-        raise InputError.at("structure", f"{left[0]!r} is never closed", "mend the structure")
+        raise InputError.at("structure", f"{left[0]!r} is never closed", "correct the structure")
     return sorted(nested), sorted(knotted)
 
 
@@ -80,11 +84,30 @@ def count_matches(
         ]
         if fits:
             left.remove(fits[0])
-    found = len(planted) - len(left)
-    return found, len(called) - found, len(left)
+    matched = len(planted) - len(left)
+    return matched, len(called) - matched, len(left)
 
 
 def f1(found: int, false: int, missed: int) -> float:
     """Harmonic mean of precision and recall; NaN where nothing was planted and nothing called."""
     total = 2 * found + false + missed
     return 2 * found / total if total else float("nan")
+
+
+def variant_influence(
+    model: LanguageModel, sequence: str, *, positions: range | None = None, batch_size: int | None = None
+) -> np.ndarray:
+    """Influence of each substitution: the largest change, with its sign, summed over all bases, over their number - 1.
+
+    Returns
+    -------
+    float32, shape (positions, 4): zero for the reference base, NaN in the row of an N.
+    """
+    rows = range(len(sequence)) if positions is None else positions
+    influence = np.full((len(rows), len(BASES)), np.nan, dtype=np.float32)
+    row_of = {position: row for row, position in enumerate(rows)}
+    for changes in substitution_changes(model, sequence, positions=positions, batch_size=batch_size):
+        row = influence[row_of[changes.position]]
+        row[:] = 0
+        row[[BASES.index(base) for base in changes.alternatives]] = changes.change.max(2).sum(1) / (len(sequence) - 1)
+    return influence
