@@ -235,7 +235,7 @@ def train(options: argparse.Namespace, inputs: Path) -> None:
 
 def apply(options: argparse.Namespace, inputs: Path, models: list[Path]) -> None:
     """Masks, elements, predictions and their overlap with known elements, of genes of each model's test contigs."""
-    chosen = [word for folder in models for word in ("--model", folder)]
+    chosen = [word for folder in models for word in ("--checkpoint", folder)]
     overlap = ("--ccres", inputs / "ccres.bed") if options.ccres else ()
     run("apply_seq2exp.py", *chosen, *common(inputs), *overlap, "--outdir", options.out / "applied")
 

@@ -14,17 +14,14 @@ app = cli.script(
 )
 
 
-@app.command()
+@cli.command(app)
 def main(
     fasta: Annotated[Path, typer.Option(help="Genome (FASTA, gzip; without --out: plain or bgzip).")],
+    run: cli.Run,
     out: Annotated[
         Path | None,
         typer.Option(help="The same, bgzipped, with its .fai and .gzi; without it, --fasta is indexed where it lies."),
     ] = None,
-    seed: cli.Seed = 1,
-    threads: cli.Threads = 1,
-    progress: cli.Progress = True,
-    version: cli.Version = False,
 ) -> None:
     from darkregulome.genome.reference import Reference, compress_fasta
 

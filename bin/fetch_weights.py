@@ -12,15 +12,16 @@ from darkregulome.errors import InputError
 
 app = cli.script(
     help="Fetch the checkpoints of models at their pinned commits into OUTDIR/MODEL, each verified: sizes, checksums, "
-    "and, unless told otherwise, that the weights fit their config.json.",
+    "and, unless --no-check-shapes is given, that the weights fit their config.json.",
     example="fetch_weights.py --models caduceus-ph-131k,hyenadna-tiny-1k --registry models.yml --outdir weights",
 )
 
 
-@app.command()
+@cli.command(app)
 def main(
     models: cli.Models,
-    outdir: Annotated[Path, typer.Option(help="Folder that gets one folder a model, for --weights MODEL=FOLDER.")],
+    outdir: Annotated[Path, typer.Option(help="Folder that gets one folder per model, for --weights MODEL=FOLDER.")],
+    run: cli.Run,
     registry: cli.Registry = None,
     cache: Annotated[Path | None, typer.Option(help="Cache of downloads; by default that of the hub's client.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Take what the cache holds; ask nobody.")] = False,
@@ -30,10 +31,6 @@ def main(
     check_shapes: Annotated[
         bool, typer.Option("--check-shapes/--no-check-shapes", help="Load each model once: its tensors must fit.")
     ] = True,
-    progress: cli.Progress = True,
-    seed: cli.Seed = 1,
-    threads: cli.Threads = 1,
-    version: cli.Version = False,
 ) -> None:
     from darkregulome.models import hub
     from darkregulome.models.registry import check_fetchable, find_entry, model_problems
@@ -50,7 +47,7 @@ def main(
             problems += error.problems
     if problems:
         raise InputError(*problems)
-    _set_progress(progress)
+    _set_progress(run.progress)
     for name, entry in entries.items():
         folder = outdir / name
         if hub.is_fetched(entry, folder):

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from darkregulome import cli
-from darkregulome.cli import console
+from darkregulome.elements.settings import LocusInputs
 from darkregulome.errors import InputError
 
 app = cli.script(
@@ -16,21 +16,15 @@ app = cli.script(
 )
 
 
-@app.command()
+@cli.command(app)
 def main(
-    loci: cli.LocusList,
-    gtf: cli.Gtf,
-    fasta: cli.Fasta,
+    inputs: LocusInputs,
     out: Annotated[Path, typer.Option(help="Table of loci to write.")],
-    flank: cli.Flank = 100_000,
+    run: cli.Run,
     failed: Annotated[
         Path | None,
         typer.Option(help="Write loci that cannot be placed here, with the reason, and go on with the others."),
     ] = None,
-    seed: cli.Seed = 1,
-    threads: cli.Threads = 1,
-    progress: cli.Progress = True,
-    version: cli.Version = False,
 ) -> None:
     from darkregulome.elements.loci import failed_table, place_loci, read_locus_rows
     from darkregulome.genome.annotation import read_gtf
@@ -39,17 +33,15 @@ def main(
     from darkregulome.io.tables import write_table
 
     cli.different_files(out=out, failed=failed)
-    rows = read_locus_rows(loci)
-    with Reference(fasta) as reference:
-        annotation = read_gtf(gtf, reference.contigs, exons=False)
-        table, failures = place_loci(rows, annotation.genes, reference.contigs, flank)
+    rows = read_locus_rows(inputs.loci)
+    with Reference(inputs.fasta) as reference:
+        annotation = read_gtf(inputs.gtf, reference.contigs, exons=False)
+        table, failures = place_loci(rows, annotation.genes, reference.contigs, inputs.flank)
         notes = reference.notes + annotation.notes
     if failures and (failed is None or table.empty):
         raise InputError(*(failure.problem for failure in failures))
-    for note in notes:
-        console.print(f"note: {note}", markup=False)
-    for failure in failures:
-        console.print(f"warning: left out: {failure.problem}", markup=False)
+    cli.note(notes)
+    cli.warn(f"left out: {failure.problem}" for failure in failures)
     write_table(table, out, LOCI)
     if failed is not None:
         write_table(failed_table(failures, "prepare_loci"), failed)

@@ -210,11 +210,11 @@ def test_variants_are_checked_against_the_reference(genome, tmp_path):
 
 def test_failed_loci_are_notes_where_they_are_allowed_unless_none_is_left(genome, tmp_path):
     some = toy.write_text(tmp_path / "l.csv", "gene\nALPHA\nNOSUCH\n")
-    checked = check_run(given(genome, loci=some, failed_loci_allowed=True))
+    checked = check_run(given(genome, loci=some, allow_failed_loci=True))
     assert checked.loci == ["ALPHA"]
     assert any("left out" in note and "NOSUCH" in note for note in checked.notes)
     none = toy.write_text(tmp_path / "n.csv", "gene\nNOSUCH\n")
-    assert "NOSUCH" in only_problem(given(genome, loci=none, failed_loci_allowed=True))
+    assert "NOSUCH" in only_problem(given(genome, loci=none, allow_failed_loci=True))
 
 
 def test_unknown_model_is_told(genome):

@@ -352,15 +352,7 @@ def paths(values: list[str] | None) -> list[Path]:
 
 def named_folders(option: str, values: list[str] | None) -> dict[str, Path]:
     """Folders of an option that is NAME=FOLDER, and is repeated, or holds several by comma."""
-    folders: dict[str, Path] = {}
-    for item in (part for value in values or [] for part in value.split(",")):
-        name, _, folder = item.partition("=")
-        if not (name and folder):
-            raise InputError.at(option, f"has {item!r}", "give NAME=FOLDER")
-        if name in folders:
-            raise InputError.at(option, f"names {name!r} twice", "give each name once")
-        folders[name] = Path(folder)
-    return folders
+    return {name: Path(folder) for name, folder in options.named_values(option, values, "NAME=FOLDER").items()}
 
 
 def positive(option: str, value: str) -> int | None:

@@ -22,6 +22,7 @@ signature. A field that two objects have is one option, which fills both. ``json
 * ``"option"``: False for a field without an option, or the option's name where it differs from the field's;
 * ``"none"``: the word that means None, such as auto;
 * ``"commas"``: True where one value may hold several by comma;
+* ``"pairs"``: such as NAME=FILE, where each value is such a pair, or several by comma, for a ``dict``;
 * ``"old_names"``: a list of earlier names, which work for one release and print a note.
 
 `Take`, in the annotation of a parameter, takes some fields only or sets other defaults. A field may also carry a
@@ -94,7 +95,7 @@ class _Field:
     @property
     def repeated(self) -> bool:
         """Whether the option may be given several times."""
-        return _is_repeated(self.info.annotation)
+        return bool(self.extra("pairs")) or _is_repeated(self.info.annotation)
 
     @property
     def bounds(self) -> dict[str, Any]:
@@ -112,7 +113,7 @@ class _Field:
     def kind(self) -> Any:
         """The type of one value on the command line."""
         kinds = [kind for kind, _ in self._alternatives() if kind is not type(None)]
-        if self.extra("commas") or self.extra("none") or len(kinds) > 1:
+        if self.extra("commas") or self.extra("pairs") or self.extra("none") or len(kinds) > 1:
             return str
         return type(words[0]) if (words := _literals(kinds[0])) else kinds[0]
 
@@ -132,7 +133,9 @@ class _Field:
         if self.extra("none") is not None and given == self.extra("none"):
             return None
         if self.extra("commas") and given is not None:
-            return tuple(part for item in given for part in item.split(",") if part)
+            return tuple(part.strip() for item in given for part in item.split(",") if part.strip())
+        if self.extra("pairs"):
+            return named_values(self.option, given, self.extra("pairs"))
         return given
 
     def _declared(self) -> Any:
@@ -251,6 +254,19 @@ def _problem(where: str, item: dict[str, Any], field: _Field | None) -> Problem:
     return Problem(where, f"is {given!r} ({item['msg'].removeprefix('Value error, ').lower()})", "see --help")
 
 
+def named_values(option: str, values: Sequence[str] | None, pair: str = "NAME=VALUE") -> dict[str, str]:
+    """Values by name, of an option that is a `pair`, and is repeated, or holds several by comma."""
+    named: dict[str, str] = {}
+    for item in (part for value in values or () for part in value.split(",")):
+        name, _, value = item.partition("=")
+        if not (name and value):
+            raise InputError.at(option, f"has {item!r}", f"give {pair}")
+        if name in named:
+            raise InputError.at(option, f"names {name!r} twice", "give each name once")
+        named[name] = value
+    return named
+
+
 def not_one_of(where: str, value: Any, words: Sequence[str]) -> Problem:
     """The problem of a word that is none of those that an option takes."""
     return Problem(where, f"{value!r} is not known", f"use {either(words)}")
@@ -294,7 +310,8 @@ def command(
         callback, fields = _flat(main, version)
         earlier = {_dashed(old): field.option for field in fields for old in (field.extra("old_names") or ())}
         earlier |= old_names or {}
-        both = set(earlier) & {*map(_dashed, inspect.signature(callback).parameters)}
+        names = {field.name: field.option for field in fields}
+        both = set(earlier) & {names.get(name, _dashed(name)) for name in inspect.signature(callback).parameters}
         assert not both, f"{main.__name__} has {', '.join(sorted(both))} as an old and as a new name"
         app.command(cls=type("Command", (_Command,), {"old_names": earlier}), **settings)(callback)
         return main

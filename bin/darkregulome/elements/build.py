@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from darkregulome.elements.class_map import ClassMap
+from darkregulome.elements.settings import ElementSettings
 from darkregulome.errors import InputError, Problems
 from darkregulome.genome import sequence as seq
 from darkregulome.genome.annotation import LNCRNA_BIOTYPES, TE_CLASSES, Annotation, read_gtf, read_repeats
@@ -20,31 +21,6 @@ PRIORITY = ("cCRE", "lncRNA_exon", "conserved", "TE", "other")
 NOT_DARK = "coding"
 _LABELS = ["strand", "class", "subclass", "family"]
 _EMPTY_LABELS = {"strand": ".", "family": "."}
-
-
-@dataclass(frozen=True)
-class ElementSettings:
-    """How annotation is cut into elements.
-
-    Attributes
-    ----------
-    min_length, max_length : bases; shorter pieces are dropped, longer ones split into nearly equal parts.
-    promoter_exclusion : bases to either side of each locus's TSS that belong to no element.
-    """
-
-    min_length: int = 50
-    max_length: int = 1000
-    promoter_exclusion: int = 0
-
-    def __post_init__(self) -> None:
-        if self.min_length < 1 or self.max_length < 2 * self.min_length:
-            raise InputError.at(
-                f"--min-length {self.min_length} --max-length {self.max_length}",
-                "cannot both be kept when a long interval is split",
-                "give a maximum of at least twice the minimum, and a minimum of at least 1",
-            )
-        if self.promoter_exclusion < 0:
-            raise InputError.at("--promoter-exclusion", "is negative", "give 0 or more bases")
 
 
 @dataclass

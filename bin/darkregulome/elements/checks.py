@@ -1,15 +1,15 @@
 """Everything that a run was given, checked before any model loads; all problems at once."""
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
 import pysam
 
-from darkregulome.elements.build import ElementSettings, build_elements, read_sources
-from darkregulome.elements.class_map import ClassMap, default_class_map, read_class_map
+from darkregulome.elements.build import build_elements, read_sources
+from darkregulome.elements.class_map import ClassMap, read_class_map
 from darkregulome.elements.loci import place_loci, read_locus_rows
+from darkregulome.elements.settings import ElementSettings, RunInputs
 from darkregulome.errors import InputError, Problem, Problems, raise_all
 from darkregulome.genome.alleles import is_bases, other_bases
 from darkregulome.genome.annotation import read_gtf
@@ -24,35 +24,6 @@ from darkregulome.io.schemas import LOCI
 from darkregulome.io.tables import read_table
 
 
-@dataclass(frozen=True)
-class RunInputs:
-    """What a run was given; None where it was not.
-
-    Attributes
-    ----------
-    failed_loci_allowed : loci that cannot be placed become notes, as long as one is left.
-    weights : model name to checkpoint folder.
-    """
-
-    fasta: Path
-    gtf: Path
-    loci: Path
-    flank: int = 100_000
-    failed_loci_allowed: bool = False
-    regulatory: Path | None = None
-    repeats: Path | None = None
-    conserved: Path | None = None
-    class_map: Path | None = None
-    conservation: Path | None = None
-    eqtl: Path | None = None
-    variants: Path | None = None
-    models: Sequence[str] = ()
-    weights: Mapping[str, Path] = field(default_factory=dict)
-    registry: Path | None = None
-    device: str = "auto"
-    elements: ElementSettings = field(default_factory=ElementSettings)
-
-
 @dataclass
 class Checked:
     """What a sound run holds, and what will be done on the user's behalf."""
@@ -63,7 +34,7 @@ class Checked:
     notes: list[str] = field(default_factory=list)
 
 
-def check_run(inputs: RunInputs) -> Checked:
+def check_run(inputs: RunInputs, elements: ElementSettings = ElementSettings()) -> Checked:
     """Check everything.
 
     Raises
@@ -87,7 +58,7 @@ def check_run(inputs: RunInputs) -> Checked:
         findings.raise_all()
         raise AssertionError("unreachable: a reference that cannot be opened is a problem")
     with reference:
-        _check_placed(inputs, words, reference, findings, checked)
+        _check_placed(inputs, elements, words, reference, findings, checked)
     findings.raise_all()
     checked.notes = list(dict.fromkeys(reference.notes + checked.notes))
     return checked
@@ -181,7 +152,12 @@ def check_variants(path: Path, reference: Reference, loci: pd.DataFrame) -> list
 
 
 def _check_placed(
-    inputs: RunInputs, words: ClassMap | None, reference: Reference, findings: Problems, checked: Checked
+    inputs: RunInputs,
+    settings: ElementSettings,
+    words: ClassMap | None,
+    reference: Reference,
+    findings: Problems,
+    checked: Checked,
 ) -> None:
     """Checks of what needs the reference: loci, annotation, tracks, variants."""
     contigs = reference.contigs
@@ -191,7 +167,7 @@ def _check_placed(
     if rows is not None and annotation is not None:
         loci, failed = place_loci(rows, annotation.genes, contigs, inputs.flank)
         problems = [failure.problem for failure in failed]
-        if inputs.failed_loci_allowed and len(loci):
+        if inputs.allow_failed_loci and len(loci):
             checked.notes += [f"left out: {problem}" for problem in problems]
         else:
             findings.all += problems
@@ -199,7 +175,7 @@ def _check_placed(
     beds = (inputs.regulatory, inputs.repeats, inputs.conserved)
     sources = findings.attempt(read_sources, loci, reference, inputs.gtf, *beds, words or ClassMap())
     if sources is not None and len(loci):
-        elements = findings.attempt(build_elements, loci, sources, reference, inputs.elements)
+        elements = findings.attempt(build_elements, loci, sources, reference, settings)
         if elements is not None:
             checked.n_elements = len(elements.table)
             checked.notes += elements.notes
@@ -251,9 +227,7 @@ def _check_sorted(path: Path, sites: pd.DataFrame) -> None:
 
 
 def _class_map(inputs: RunInputs) -> ClassMap | None:
-    if inputs.class_map is not None:
-        return read_class_map(inputs.class_map)
-    return default_class_map() if inputs.regulatory is not None else None
+    return read_class_map(inputs.class_map) if inputs.class_map or inputs.regulatory else None
 
 
 def _model_problems(name: str, inputs: RunInputs) -> list[Problem]:

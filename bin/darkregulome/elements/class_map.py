@@ -44,14 +44,16 @@ def default_class_map() -> ClassMap:
     return read_class_map(path)
 
 
-def read_class_map(path: str | Path) -> ClassMap:
-    """Read a class map: CSV with the columns pattern, class, subclass; ``#`` starts a comment line.
+def read_class_map(path: str | Path | None) -> ClassMap:
+    """Read a class map, or the shipped one: CSV with the columns pattern, class, subclass; ``#`` starts a comment line.
 
     Raises
     ------
     InputError
         A column is absent, or a class is not one of `io.schemas.CLASSES`; every bad line is named.
     """
+    if path is None:
+        return default_class_map()
     lines = list(numbered_lines(path))
     header = [name.strip() for name in lines[0][1].split(",")] if lines else []
     if header[:3] != REQUIRED:

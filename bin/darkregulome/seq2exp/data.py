@@ -1,6 +1,6 @@
 """Windows around TSSs: one-hot sequence, signals and expression, read from FASTA, bigWigs and a table."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -212,21 +212,3 @@ def covered_bases(intervals: Mapping[str, np.ndarray], chrom: str, start: int, e
     for index in np.flatnonzero((starts < end) & (ends > start)).tolist():
         covered[max(0, starts[index] - start) : ends[index] - start] = True
     return covered
-
-
-def parse_signals(given: Sequence[str]) -> dict[str, Path]:
-    """``NAME=FILE`` options as a mapping."""
-    problems, parsed = [], {}
-    for item in given:
-        name, equals, path = item.partition("=")
-        if not (name and equals and path):
-            problems.append(Problem("--signal", f"{item!r} is not NAME=FILE", "give the signal's name and its bigWig"))
-        elif name in parsed:
-            problems.append(Problem("--signal", f"{name!r} is given twice", "give each signal once"))
-        else:
-            parsed[name] = Path(path)
-    problems += [
-        Problem(str(path), "does not exist", "check the path") for path in parsed.values() if not path.is_file()
-    ]
-    raise_all(problems)
-    return parsed

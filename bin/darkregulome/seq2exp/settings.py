@@ -1,6 +1,7 @@
 """What the Seq2Exp scripts are asked: genes and their signals, and which folds and seeds are trained."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -14,10 +15,48 @@ class ExpressionInputs(BaseModel):
 
     fasta: Path = Field(description="Reference (FASTA, plain or bgzipped).")
     expression: Path = Field(description="Table of genes: gene, chrom, tss, strand, expression.")
-    signal: tuple[str, ...] = Field(
-        (), description="NAME=FILE: bigWig of a signal of the model; repeat it for each signal."
+    signal: dict[str, Path] = Field(
+        {},
+        description="NAME=FILE: bigWig of a signal of the model; repeat it for each signal.",
+        json_schema_extra={"pairs": "NAME=FILE"},
     )
     peaks: Path | None = Field(None, description="BED of peaks, for a model whose mask is given.")
+
+
+class MaskOptions(BaseModel):
+    """Of which genes masks are made, and what makes an element of them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    genes: Literal["all", "test"] = Field(
+        "test", description="test: each model speaks only of genes on the contigs that it was tested on; or all."
+    )
+    threshold: float = Field(0.5, ge=0, le=1, description="Bases with at least this mask make elements.")
+    min_length: int = Field(20, ge=1, description="Shorter elements are dropped.")
+    batch: int = Field(8, ge=1, description="Genes at once.")
+
+
+class OverlapOptions(BaseModel):
+    """With what the masks are compared."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ccres: Path | None = Field(
+        None, description="BED of known elements: does the mask agree with them? Writes overlap.json."
+    )
+    elements: Path | None = Field(None, description="elements.parquet of the genes' loci, for --residuals.")
+    residuals: Path | None = Field(
+        None,
+        description="residuals.parquet of diagnose.py: does the mask agree more with residual than with raw RIS?",
+    )
+    permutations: int = Field(1999, ge=99, description="Draws of the null of the agreement.")
+    seed: int = Field(0, ge=0, description="Seed of every random draw.")
+
+    @model_validator(mode="after")
+    def _go_together(self) -> "OverlapOptions":
+        if (self.residuals is None) != (self.elements is None):
+            raise InputError.at("--residuals", "and --elements go together", "give both, or neither")
+        return self
 
 
 class TrainedModels(BaseModel):

@@ -21,7 +21,7 @@ process APPLY_SEQ2EXP {
 
     script:
     def args = task.ext.args ?: ''
-    def folders = [models].flatten().collect { folder -> "--model ${folder}" }.join(' ')
+    def folders = [models].flatten().collect { folder -> "--checkpoint ${folder}" }.join(' ')
     def signal_options = [names, [signals].flatten()].transpose().collect { name, file -> "--signal '${name}'=${file}" }.join(' ')
     """
     apply_seq2exp.py \\

@@ -1,0 +1,26 @@
+"""How files of scores of other tools are read."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ScoreFormat(BaseModel):
+    """How the files of scores are read; None where the files themselves tell."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: str = Field("auto", description="auto, table, bed, bigwig, npz, gpn, variants or baskerville.")
+    intervals: Path | None = Field(None, description="npz: BED of the sequences, in their order.")
+    variants: Path | None = Field(None, description="gpn: the variants, where the parquet has scores alone.")
+    score_column: str | None = Field(
+        None, description="Column of the score, where it is not called ris (BED: its number)."
+    )
+    dataset: str | None = Field(None, description="Array of an npz, dataset of an HDF5 file.")
+    target: int | None = Field(
+        None,
+        ge=0,
+        description="One of the model's targets, by its index; by default the mean over all.",
+        json_schema_extra={"option": "target_index", "old_names": ["target"]},
+    )
+    kind: str | None = Field(None, description="Kind of the model: masked, causal or output.")
