@@ -69,7 +69,7 @@ def test_attributions_of_the_observed_base_and_hypothetical_ones_with_the_sequen
     assert ris_of(convert([Source(projected, "m", intervals=bed)])) == pytest.approx(expected, rel=1e-5)
     whole = save(tmp_path, attr=hypothetical, one_hot=sequence)
     assert ris_of(convert([Source(whole, "m", intervals=bed)])) == pytest.approx(expected)
-    with pytest.raises(InputError, match="the observed base cannot be told"):
+    with pytest.raises(InputError, match="which base is observed cannot be seen"):
         convert([Source(save(tmp_path, attr=hypothetical), "m", intervals=bed)])
 
 

@@ -47,6 +47,12 @@ def raise_all(problems: Iterable[Problem]) -> None:
         raise InputError(*problems)
 
 
+def listed(names: Iterable[object], most: int = 3) -> str:
+    """Names separated by commas, for a message: the first few of many."""
+    words = [str(name) for name in names]
+    return ", ".join(words[:most]) + (", ..." if len(words) > most else "")
+
+
 class Problems:
     """Gathers the problems of several checks, so that a user is told of all of them at once."""
 

@@ -28,7 +28,7 @@ from darkregulome.io.npz import numbers, open_npz
 ONE_HOT = ("one_hot", "X", "sequences")
 KNOWN = ("attributions", "attr", "X_attr", "ism", "arr_0")
 _ZERO = 1e-4
-"""A channel this small beside the largest of its array counts as zero (half precision has three digits)."""
+"""A channel this small next to the largest of its array counts as zero (half precision has three digits)."""
 LAYOUTS = "see the layouts of npz in docs/usage.md"
 
 
@@ -100,7 +100,7 @@ def _of_channels(array: Floats, arrays: Mapping[str, NDArray], name: str, path: 
     if one_hot is None or one_hot.shape != array.shape[:3]:
         raise InputError.at(
             path,
-            f"has {name} with all four channels of a base, so the observed base cannot be told",
+            f"has {name} with all four channels of a base, so which base is observed cannot be seen",
             "multiply it by the one-hot sequence, or put that into the file as one_hot",
         )
     return np.abs((array * (one_hot != 0)[..., None]).sum(axis=1)).mean(axis=-1), 1
@@ -113,7 +113,7 @@ def substitution_effects(changes: Floats, path: Path) -> Floats:
         raise InputError.at(
             path,
             "has bases where all four substitutions change the prediction, so they are not measured from the reference",
-            "give alternative less reference, or y0 beside y_hat",
+            "give alternative less reference, or y0 with y_hat",
         )
     return (size.sum(axis=1) / 3.0).mean(axis=-1)
 

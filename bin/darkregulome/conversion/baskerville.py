@@ -45,28 +45,30 @@ def read_baskerville(path: Path, dataset: str | None = None, target: int | None 
                 return _variants(scores, dataset, target, path)
             if {"chr", "start", "end"} <= set(scores):
                 return _saturation(scores, dataset, target, path)
-            shown = ", ".join(list(scores)[:8])
+            names = ", ".join(list(scores)[:8])
     except OSError as error:
         raise InputError.at(path, "cannot be read as HDF5", "copy it again") from error
-    raise InputError.at(path, f"has the datasets {shown}", LAYOUTS)
+    raise InputError.at(path, f"has the datasets {names}", LAYOUTS)
 
 
 def _statistic(scores: h5py.File, dataset: str | None, dimensions: tuple[int, ...], path: Path) -> str:
-    found: list[str] = []
+    statistics: list[str] = []
 
     def visit(name: str, item: object) -> None:
         is_array = isinstance(item, h5py.Dataset) and item.ndim in dimensions
         if is_array and not name.startswith("alt/") and name.rsplit("/", 1)[-1] not in _NOT_STATISTICS:
-            found.append(name)
+            statistics.append(name)
 
     scores.visititems(visit)
-    if dataset is not None and (dataset in found or f"ref/{dataset}" in found):
-        return dataset if dataset in found else f"ref/{dataset}"
-    if dataset is None and len(found) == 1:
-        return found[0]
-    what = "no statistic" if not found else f"the statistics {', '.join(found)}"
+    if dataset is not None and (dataset in statistics or f"ref/{dataset}" in statistics):
+        return dataset if dataset in statistics else f"ref/{dataset}"
+    if dataset is None and len(statistics) == 1:
+        return statistics[0]
+    what = "no statistic" if not statistics else f"the statistics {', '.join(statistics)}"
     raise InputError.at(
-        path, f"has {what}{f', and no {dataset}' if dataset else ''}", "name one by --dataset" if found else LAYOUTS
+        path,
+        f"has {what}{f', and no {dataset}' if dataset else ''}",
+        "name one by --dataset" if statistics else LAYOUTS,
     )
 
 

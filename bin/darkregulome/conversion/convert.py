@@ -80,7 +80,7 @@ def format_of(source: Source) -> str:
     Raises
     ------
     InputError
-        The format cannot be told.
+        The format cannot be recognised.
     """
     if source.format != "auto":
         if source.format not in FORMATS:
@@ -142,8 +142,8 @@ def convert(sources: Sequence[Source], elements: Path | None = None, around: Aro
                 raise InputError.at(source.path, f"has scores of {model!r}, as another file does", "give NAME=FILE")
             scores[model] = (source, one)
     where = elements or sources[0].path
-    given = read_own_elements(elements) if elements is not None else _shared_intervals(scores)
-    own = complete_elements(given, where, around)
+    intervals = read_own_elements(elements) if elements is not None else _shared_intervals(scores)
+    own = complete_elements(intervals, where, around)
     contigs = Contigs(dict.fromkeys(own.table["chrom"].unique(), 0), where)
     rows = [_ris(model, source, one.named_as(contigs), own) for model, (source, one) in scores.items()]
     ris = pd.concat(rows, ignore_index=True)
@@ -156,7 +156,7 @@ def convert(sources: Sequence[Source], elements: Path | None = None, around: Aro
 
 def _shared_intervals(scores: Mapping[str, tuple[Source, Scores]]) -> pd.DataFrame:
     """The intervals of every file, which must be the same."""
-    found: pd.DataFrame | None = None
+    shared: pd.DataFrame | None = None
     for source, one in scores.values():
         intervals = one.intervals()
         if intervals is None:
@@ -166,44 +166,44 @@ def _shared_intervals(scores: Mapping[str, tuple[Source, Scores]]) -> pd.DataFra
                 "give the elements to pool over by --elements (BED or table)",
             )
         intervals = intervals.drop_duplicates(KEYS, ignore_index=True)
-        if found is None:
-            found = intervals
-        elif set(found[KEYS].itertuples(index=False)) != set(intervals[KEYS].itertuples(index=False)):
+        if shared is None:
+            shared = intervals
+        elif set(shared[KEYS].itertuples(index=False)) != set(intervals[KEYS].itertuples(index=False)):
             raise InputError.at(
                 source.path, "has other intervals than the first file", "give --elements for all of them"
             )
-    assert found is not None
-    return found
+    assert shared is not None
+    return shared
 
 
 def _ris(model: str, source: Source, scores: Scores, own: OwnElements) -> pd.DataFrame:
     """Rows of RIS of one model, and its notes."""
     table = scores.over(own.table)
-    found = np.isfinite(table["ris"].to_numpy(dtype=float))
-    if not found.any():
+    has_score = np.isfinite(table["ris"].to_numpy(dtype=float))
+    if not has_score.any():
         raise InputError.at(source.path, f"has no score of {model} on any element", "check that the assemblies agree")
     has_predictability = "predictability" in table and table["predictability"].notna().any()
     kind, readout = _stated(scores, source)
     if kind is None:
         kind = "masked" if has_predictability else "output"
         own.notes.append(f"The kind of {model} is not stated; taken as {kind!r} (--kind states it).")
-    if lost := int((~found).sum()):
-        own.notes.append(f"{lost} of {len(found)} elements have no score of {model}.")
-    table = table.assign(model=model, kind=kind, readout=readout, status=np.where(found, "ok", "no_effects"))
+    if lost := int((~has_score).sum()):
+        own.notes.append(f"{lost} of {len(has_score)} elements have no score of {model}.")
+    table = table.assign(model=model, kind=kind, readout=readout, status=np.where(has_score, "ok", "no_effects"))
     return table[[name for name in RIS.columns if name in table.columns]]
 
 
 def _without_predictability(ris: pd.DataFrame) -> list[str]:
     """What the reader of a diagnosis must know where predictability is not known.
 
-    An output model has none of its own: it is told of only where no other model lends it any.
+    An output model has none of its own: it is named only where no other model lends it any.
     """
     if "predictability" not in ris:
         lacking = sorted(ris["model"].unique())
     else:
-        known = ris.groupby("model")["predictability"].apply(lambda values: values.notna().any())
+        has_any = ris.groupby("model")["predictability"].apply(lambda values: values.notna().any())
         kinds = ris.groupby("model")["kind"].first()
-        lacking = [str(model) for model in known.index if not known[model] and kinds[model] != "output"]
+        lacking = [str(model) for model in has_any.index if not has_any[model] and kinds[model] != "output"]
     return [
         f"WARNING: no predictability of {model} is known: five features stand for it, and a claim that survives may "
         "still be sequence predictability that they miss."

@@ -26,7 +26,7 @@ class Scores(Protocol):
         """The same with contigs called as in `contigs` (``chr1`` for ``1``)."""
 
     def over(self, elements: pd.DataFrame) -> pd.DataFrame:
-        """One row an element, in order: element, ris, n_perturbations and, where known, predictability."""
+        """One row per element, in order: element, ris, n_perturbations and, where known, predictability."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class IntervalScores:
                 raise InputError.at(
                     "the scores",
                     f"have {int(twice.sum())} elements more than once, such as {keyed.index[twice][0]!r}",
-                    "give one row an element, or a column model",
+                    "give one row per element, or a column model",
                 )
             return _aligned(keyed, elements["element"], elements, extra)
         if not set(KEYS) <= set(own.columns):
@@ -81,11 +81,11 @@ class IntervalScores:
 
 def _aligned(keyed: pd.DataFrame, wanted: pd.Series, elements: pd.DataFrame, extra: list[str]) -> pd.DataFrame:
     columns = ["ris", *extra, *(name for name in ("n_perturbations",) if name in keyed.columns)]
-    found = keyed[columns].apply(pd.to_numeric, errors="coerce").reindex(wanted).reset_index(drop=True)
-    found.insert(0, "element", elements["element"].to_numpy())
-    if "n_perturbations" not in found:
-        found["n_perturbations"] = found["ris"].notna().astype(int)
-    return found.assign(n_perturbations=found["n_perturbations"].fillna(0).astype(int))
+    aligned = keyed[columns].apply(pd.to_numeric, errors="coerce").reindex(wanted).reset_index(drop=True)
+    aligned.insert(0, "element", elements["element"].to_numpy())
+    if "n_perturbations" not in aligned:
+        aligned["n_perturbations"] = aligned["ris"].notna().astype(int)
+    return aligned.assign(n_perturbations=aligned["n_perturbations"].fillna(0).astype(int))
 
 
 @dataclass(frozen=True)
@@ -117,9 +117,9 @@ class WindowScores:
         rows, theirs = pairs["index"].to_numpy(), pairs["index_other"].to_numpy()
         offset = self.windows["start"].to_numpy()[theirs]
         left, right = pairs["overlap_start"].to_numpy() - offset, pairs["overlap_end"].to_numpy() - offset
-        known = np.isfinite(self.values)
-        sums = _running(np.where(known, self.values, 0.0))
-        counts = _running(known.astype(float))
+        finite = np.isfinite(self.values)
+        sums = _running(np.where(finite, self.values, 0.0))
+        counts = _running(finite.astype(float))
         total = np.bincount(rows, weights=sums[theirs, right] - sums[theirs, left], minlength=len(elements))
         size = np.bincount(rows, weights=counts[theirs, right] - counts[theirs, left], minlength=len(elements))
         ris = np.divide(total, size, out=np.full(len(elements), np.nan), where=size > 0)
@@ -134,7 +134,7 @@ class SiteScores:
     Attributes
     ----------
     table : chrom, position (0-based), effect (its size), and, where the effects are log-likelihood ratios of all three
-        alternatives of a site, loglik (of the reference base, nats; NaN elsewhere; one row a site carries it).
+        alternatives of a site, loglik (of the reference base, nats; NaN elsewhere; one row per site carries it).
     """
 
     table: pd.DataFrame

@@ -9,7 +9,7 @@ import pandas as pd
 
 from darkregulome.elements.class_map import ClassMap
 from darkregulome.elements.settings import ElementSettings
-from darkregulome.errors import InputError, Problems
+from darkregulome.errors import InputError, Problems, listed
 from darkregulome.genome import sequence as seq
 from darkregulome.genome.annotation import LNCRNA_BIOTYPES, TE_CLASSES, Annotation, read_gtf, read_repeats
 from darkregulome.genome.bed import Windows, best_column, read_bed
@@ -88,10 +88,10 @@ def read_sources(
         if classified is not None:
             parts.append(classified[0])
             notes += bed.notes + classified[1]
-    if repeats is not None and (found := problems.attempt(read_repeats, repeats, contigs, windows)) is not None:
-        notes += found.notes
-        repeat_table = found.table[KEYS]
-        parts.append(_transposable(found.table))
+    if repeats is not None and (rmsk := problems.attempt(read_repeats, repeats, contigs, windows)) is not None:
+        notes += rmsk.notes
+        repeat_table = rmsk.table[KEYS]
+        parts.append(_transposable(rmsk.table))
     if conserved is not None and (bed := problems.attempt(read_bed, conserved, contigs, windows)) is not None:
         notes += bed.notes
         parts.append(_labelled(merge(bed.table), "conserved", "conserved"))
@@ -165,14 +165,15 @@ def _lncrna_exons(annotation: Annotation) -> pd.DataFrame:
 def _regulatory(
     table: pd.DataFrame, path: str | Path, class_map: ClassMap, class_column: int | None
 ) -> tuple[pd.DataFrame, list[str]]:
-    """Classify a regulatory BED by the word in its class column (the fourth, unless another has the known words)."""
+    """Classify a regulatory BED by the word in its class column: the fourth, unless the map's words are in another."""
     column = _class_column(table, path, class_map, class_column)
     notes = [] if column == "column4" else [f"{path}: class words are read from column {column.removeprefix('column')}"]
     words = {word: class_map.lookup(word) for word in table[column].unique()}
-    if unknown := sorted(word for word, found in words.items() if found is None):
+    if unknown := sorted(word for word, place in words.items() if place is None):
         count = int(table[column].isin(unknown).sum())
-        shown = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
-        notes.append(f"{path}: {count} records have a word that the class map lacks ({shown}); they are class other")
+        notes.append(
+            f"{path}: {count} records have a word that the class map lacks ({listed(unknown, 5)}); they are class other"
+        )
     labelled = table[KEYS].copy()
     labelled["class"] = [(words[word] or (0, "other", word))[1] for word in table[column]]
     labelled["subclass"] = [(words[word] or (0, "other", word))[2] for word in table[column]]

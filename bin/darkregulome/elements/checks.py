@@ -51,7 +51,7 @@ def check_run(inputs: RunInputs, elements: ElementSettings = ElementSettings()) 
     words = findings.attempt(_class_map, inputs)
     reference = findings.attempt(Reference, inputs.fasta)
     if reference is None:
-        # Without contigs nothing can be placed, but damaged files can be told.
+        # Without contigs nothing can be placed, but damaged files can be reported.
         for path in (inputs.gtf, inputs.loci, inputs.regulatory, inputs.repeats, inputs.conserved, inputs.eqtl):
             if path is not None:
                 findings.attempt(compression, path)
@@ -191,7 +191,7 @@ def _check_placed(
 def _check_sites(
     path: Path, sites: pd.DataFrame, reference: Reference, windows: Windows, first_line: int | None
 ) -> None:
-    """Positions on their contigs, and reference alleles inside the windows; the first few misfits are told."""
+    """Positions on their contigs, and reference alleles inside the windows; the first few misfits are reported."""
     problems: list[Problem] = []
     mismatches = checked = 0
     for row, (name, pos, ref) in enumerate(sites[["chrom", "pos", "ref"]].itertuples(index=False, name=None)):

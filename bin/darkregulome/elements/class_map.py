@@ -71,5 +71,5 @@ def read_class_map(path: str | Path | None) -> ClassMap:
             rows.append((fields[0], fields[1], fields[2]))
     raise_all(problems)
     if not rows:
-        raise InputError.at(path, "has a header and no pattern", "give a pattern, a class and a subclass a line")
+        raise InputError.at(path, "has a header and no pattern", "give a pattern, a class and a subclass per line")
     return ClassMap(tuple(rows))

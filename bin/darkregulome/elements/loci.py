@@ -45,7 +45,7 @@ class FailedLocus:
 
 
 def read_locus_rows(path: str | Path) -> list[LocusRow]:
-    """Read loci: CSV or TSV with ``gene`` or ``locus`` and, optionally, ``chrom, tss, strand``; or one gene a line.
+    """Read loci: CSV or TSV with ``gene`` or ``locus`` and, optionally, ``chrom, tss, strand``; or one gene per line.
 
     ``tss`` (or ``tss0``) is the 0-based position of the TSS's base. Lines that start with ``#`` are comments.
 
@@ -208,9 +208,9 @@ def _tss_of_gene(row: LocusRow, index: GeneIndex, contigs: Contigs) -> tuple[str
             )
     places = set(zip(genes["chrom"], five_prime_ends(genes).tolist(), genes["strand"], strict=True))
     if len(places) > 1:
-        shown = ", ".join(f"{gene.gene_id} ({gene.chrom}:{gene.start}-{gene.end})" for gene in genes.itertuples())
+        candidates = ", ".join(f"{gene.gene_id} ({gene.chrom}:{gene.start}-{gene.end})" for gene in genes.itertuples())
         raise InputError.at(
-            row.where, f"the gene name {row.gene!r} is that of {len(genes)} genes: {shown}", "give the gene's id"
+            row.where, f"the gene name {row.gene!r} is that of {len(genes)} genes: {candidates}", "give the gene's id"
         )
     chrom, tss, strand = places.pop()
     if strand not in ("+", "-"):

@@ -13,7 +13,7 @@ import pandas as pd
 from darkregulome.elements.build import describe, signed_distance
 from darkregulome.elements.class_map import ClassMap
 from darkregulome.elements.loci import five_prime_ends, place_loci, read_locus_rows
-from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.errors import InputError, Problem, listed, raise_all
 from darkregulome.genome.annotation import read_gtf, read_repeats
 from darkregulome.genome.bed import Windows, check_interval_table, place
 from darkregulome.genome.contigs import Contigs
@@ -59,7 +59,7 @@ class OwnElements:
     notes: list[str]
 
 
-def complete_elements(given: pd.DataFrame, where: object, around: Around | None = None) -> OwnElements:
+def complete_elements(intervals: pd.DataFrame, where: object, around: Around | None = None) -> OwnElements:
     """Elements with every column that the diagnosis needs, from a table with at least chrom, start, end.
 
     Columns of ELEMENTS that the table has are kept; the others are worked out. Where neither a TSS nor the columns
@@ -73,7 +73,7 @@ def complete_elements(given: pd.DataFrame, where: object, around: Around | None 
     """
     around = around or Around()
     notes: list[str] = []
-    table = _intervals(given, where)
+    table = _intervals(intervals, where)
     if around.fasta is not None:
         with Reference(around.fasta) as reference:
             table = _in_reference_names(table, where, reference.contigs)
@@ -97,9 +97,9 @@ def complete_elements(given: pd.DataFrame, where: object, around: Around | None 
     return OwnElements(check_table(table, ELEMENTS, where), loci, notes)
 
 
-def _intervals(given: pd.DataFrame, where: object) -> pd.DataFrame:
+def _intervals(table: pd.DataFrame, where: object) -> pd.DataFrame:
     """Names and intervals, checked."""
-    table = check_interval_table(given.reset_index(drop=True), where)
+    table = check_interval_table(table.reset_index(drop=True), where)
     if "element" not in table.columns:
         table = table.drop_duplicates(KEYS, ignore_index=True)
         table["element"] = interval_names(table)
@@ -163,19 +163,22 @@ def _with_class(table: pd.DataFrame, class_map: ClassMap, notes: list[str]) -> p
         notes.append("The intervals have no class: all are 'other', and claims about classes are not tested.")
         return table.assign(**{"class": "other", "subclass": "none"})
     words = table["class"].fillna("other").astype(str)
-    found = {word: (word, word) if word in CLASSES else _mapped(word, class_map) for word in words.unique()}
-    if unknown := sorted(word for word, (kind, _) in found.items() if kind == "other" and word != "other"):
-        shown = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
-        notes.append(f"The class map lacks {len(unknown)} class words ({shown}); their elements are class other.")
+    labels = {word: (word, word) if word in CLASSES else _mapped(word, class_map) for word in words.unique()}
+    if unknown := sorted(word for word, (kind, _) in labels.items() if kind == "other" and word != "other"):
+        notes.append(
+            f"The class map lacks {len(unknown)} class words ({listed(unknown, 5)}); their elements are class other."
+        )
     own = (
-        table["subclass"] if "subclass" in table.columns else words.map({word: sub for word, (_, sub) in found.items()})
+        table["subclass"]
+        if "subclass" in table.columns
+        else words.map({word: sub for word, (_, sub) in labels.items()})
     )
-    return table.assign(**{"class": words.map({word: kind for word, (kind, _) in found.items()}), "subclass": own})
+    return table.assign(**{"class": words.map({word: kind for word, (kind, _) in labels.items()}), "subclass": own})
 
 
 def _mapped(word: str, class_map: ClassMap) -> tuple[str, str]:
-    known = class_map.lookup(word)
-    return (known[1], known[2]) if known is not None else ("other", word)
+    match = class_map.lookup(word)
+    return match[1:] if match is not None else ("other", word)
 
 
 # -- loci ------------------------------------------------------------------------------------------------------------
@@ -204,7 +207,7 @@ def _with_loci(
 
 
 def _tss_table(around: Around, contigs: Contigs, notes: list[str]) -> pd.DataFrame | None:
-    """One row a TSS that an element may belong to, as LOCI; None where neither loci nor genes are given."""
+    """One row per TSS that an element may belong to, as LOCI; None where neither loci nor genes are given."""
     if around.loci is not None:
         return _tss_of_loci(around, contigs, notes)
     if around.gtf is None:

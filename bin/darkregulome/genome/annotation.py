@@ -53,7 +53,7 @@ class Annotation:
 
     Attributes
     ----------
-    genes : gene_id, gene_name, biotype, chrom, start, end, strand; one row a gene (and contig and strand).
+    genes : gene_id, gene_name, biotype, chrom, start, end, strand; one row per gene (and contig and strand).
     exons : chrom, start, end, strand, gene_id, gene_name, biotype (the gene's), coding (True where the exon's
         transcript is protein coding, so that the exon is CDS or UTR).
     notes : sentences on contig names mapped or left out.
@@ -83,7 +83,7 @@ def read_repeats(path: str | Path, contigs: Contigs, windows: Windows | None = N
         elif columns:
             records.add(parsed(path, number, columns))
     names = [*KEYS, "strand", "name", "repeat_class", "repeat_family"]
-    table = pd.DataFrame([(*row[1:4], *row.rest) for row in records.kept], columns=names)
+    table = pd.DataFrame([(*row[1:4], *row.rest) for row in records.in_windows], columns=names)
     classes = table["repeat_class"].str.rstrip("?")
     same = table["repeat_family"].isin(["", "."]) | (table["repeat_family"] == table["repeat_class"])
     table["family"] = classes.where(same, classes + "/" + table["repeat_family"].str.rstrip("?"))
@@ -184,7 +184,7 @@ def _repeats_from_bed(bed: Intervals, path: str | Path) -> Intervals:
 
 def _gtf_rows(records: RecordsOfFile) -> pd.DataFrame:
     rows = []
-    for _, chrom, start, end, (feature, strand, text) in records.kept:
+    for _, chrom, start, end, (feature, strand, text) in records.in_windows:
         tags = {key: quoted or plain for key, quoted, plain in _ATTRIBUTE.findall(text)}
         gene_id = tags.get("gene_id") or tags.get("gene_name") or tags.get("gene")
         if not gene_id:
@@ -198,7 +198,7 @@ def _gtf_rows(records: RecordsOfFile) -> pd.DataFrame:
                 tags.get("transcript_type") or tags.get("transcript_biotype") or "",
             )
         )
-    if records.kept and not rows:
+    if records.in_windows and not rows:
         raise InputError.at(
             records.path, "has no gene_id in any line (a GFF3 has none)", 'give a GTF, with attributes as gene_id "ID";'
         )

@@ -1,7 +1,7 @@
 """The one reader of intervals: BED of any number of columns, and tables with chrom, start and end.
 
 A BED is read line by line, so that a genome-wide file costs no memory and a message can name the line; where windows
-are asked for, only what lies in them is kept. Contigs keep the file's names unless the caller gives `Contigs`.
+are asked for, only what lies in them is taken. Contigs keep the file's names unless the caller gives `Contigs`.
 """
 
 import bisect
@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.errors import InputError, Problem, listed, raise_all
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.intervals import KEYS, merge
 from darkregulome.genome.textfile import numbered_lines
@@ -154,9 +154,9 @@ def read_bed(path: str | Path, contigs: Contigs, windows: Windows | None = None)
     records = RecordsOfFile(path, contigs, windows)
     for row in parsed_lines(path):
         records.add(row)
-    width = max((len(row.rest) for row in records.kept), default=0)
+    width = max((len(row.rest) for row in records.in_windows), default=0)
     columns = [f"column{at}" for at in range(4, 4 + max(width, 3))]
-    rows = [(*row[1:4], *row.rest, *["."] * (len(columns) - len(row.rest))) for row in records.kept]
+    rows = [(*row[1:4], *row.rest, *["."] * (len(columns) - len(row.rest))) for row in records.in_windows]
     table = pd.DataFrame(rows, columns=[*KEYS, *columns])
     table["name"] = table["column4"]
     table["strand"] = table["column6"].where(table["column6"].isin(["+", "-"]), ".")
@@ -176,13 +176,13 @@ class RecordsOfFile:
 
     Attributes
     ----------
-    kept : records on contigs of the reference that touch a window (all, where there are no windows).
+    in_windows : records on contigs of the reference that touch a window (all, where there are no windows).
     n_records : records so far, wherever they lie.
     """
 
     def __init__(self, path: str | Path, contigs: Contigs, windows: Windows | None = None):
         self.path, self.contigs, self.windows = path, contigs, windows
-        self.kept: list[Interval] = []
+        self.in_windows: list[Interval] = []
         self.n_records = 0
         self._problems: list[Problem] = []
         self._counts: dict[str, int] = {}
@@ -202,7 +202,7 @@ class RecordsOfFile:
             remedy = f"use an annotation of the assembly of {self.contigs.where}"
             self.add_problem(Problem(f"{self.path}:{row.line}", what, remedy))
         elif self.windows is None or self.windows.touches(chrom, row.start, row.end):
-            self.kept.append(row._replace(chrom=chrom))
+            self.in_windows.append(row._replace(chrom=chrom))
 
     def add_problem(self, problem: Problem) -> None:
         """Note a fault; at the `MAX_PROBLEMS`-th all of them are raised."""
@@ -230,7 +230,7 @@ class RecordsOfFile:
             count = sum(self._counts[name] for name in unknown)
             notes.append(
                 f"{self.path}: {count} records on {len(unknown)} contigs that {self.contigs.where} does not have "
-                f"({', '.join(unknown[:3])}{', ...' if len(unknown) > 3 else ''}) are left out"
+                f"({listed(unknown)}) are left out"
             )
         return Intervals(table.reset_index(drop=True), self.n_records, [note for note in notes if note])
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pyBigWig
 from numpy.typing import NDArray
 
-from darkregulome.errors import InputError
+from darkregulome.errors import InputError, listed
 from darkregulome.genome.contigs import Contigs
 from darkregulome.io.paths import require_file
 
@@ -29,7 +29,7 @@ class BigWig:
     Attributes
     ----------
     contigs : names and lengths, the file's own.
-    ends_well : whether it ends with its magic number, as every writer but a killed one lets it.
+    ends_well : whether it ends with its magic number, as it does unless its writer was killed.
 
     Raises
     ------
@@ -60,9 +60,8 @@ class BigWig:
         """Refuse a file that has none of the contigs that `where` has."""
         names = list(dict.fromkeys(names))
         if not any(self.contigs.resolve(name) for name in names):
-            shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
             raise InputError.at(
-                self.path, f"has none of the contigs of {where} ({shown})", "give a bigWig of the same assembly"
+                self.path, f"has none of the contigs of {where} ({listed(names)})", "give a bigWig of the same assembly"
             )
 
     def values(self, chrom: str, start: int, end: int) -> NDArray[np.float32]:
@@ -72,9 +71,9 @@ class BigWig:
         low, high = max(start, 0), min(end, self.contigs.lengths.get(name or "", 0))
         if name is not None and low < high:
             try:
-                found = self._file.values(name, low, high, numpy=True)
+                read = self._file.values(name, low, high, numpy=True)
                 # A file that has no value at all gives no array of NaN, but an empty one.
-                values[low - start : high - start] = found if len(found) else np.nan
+                values[low - start : high - start] = read if len(read) else np.nan
             except RuntimeError as error:
                 raise self._damaged() from error
         return values

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 
-from darkregulome.errors import InputError
+from darkregulome.errors import InputError, listed
 
 # The mitochondrion's names in UCSC, Ensembl and older files.
 _MITOCHONDRION = ("chrM", "MT", "M", "chrMT")
@@ -32,25 +32,23 @@ class Contigs:
 
     def require(self, name: str, where: object) -> str:
         """As `resolve`, but a contig that the reference lacks is an `InputError` at `where`."""
-        found = self.resolve(name)
-        if found is None:
-            close = get_close_matches(name, self.lengths, n=3)
-            known = close or list(self.lengths)[:5]
+        own_name = self.resolve(name)
+        if own_name is None:
+            examples = get_close_matches(name, self.lengths, n=3) or list(self.lengths)[:5]
             raise InputError.at(
                 where,
                 f"names the contig {name!r}, which {self.where} does not have",
-                f"use its names, such as {', '.join(known)}",
+                f"use its names, such as {', '.join(examples)}",
             )
-        return found
+        return own_name
 
     def mapping_note(self, names: Iterable[str], source: object) -> str | None:
         """One sentence on the contig names of `source` that were mapped to the reference's, or None."""
         mapped = {name: self.resolve(name) for name in names}
-        pairs = sorted(f"{name} -> {found}" for name, found in mapped.items() if found not in (None, name))
+        pairs = sorted(f"{name} -> {own_name}" for name, own_name in mapped.items() if own_name not in (None, name))
         if not pairs:
             return None
-        shown = ", ".join(pairs[:3]) + (", ..." if len(pairs) > 3 else "")
-        return f"{source}: contig names mapped to those of {self.where}: {shown}"
+        return f"{source}: contig names mapped to those of {self.where}: {listed(pairs)}"
 
 
 def contig_aliases(name: str) -> tuple[str, ...]:

@@ -69,7 +69,7 @@ def index_paths(fasta: Path, compressed: bool) -> tuple[Path, Path | None]:
 def check_index(fasta: Path, fai: Path, gzi: Path | None, where: Path) -> None:
     """Refuse a FASTA that holds a contig twice, whether its index names both or left one out, and another's index.
 
-    What cannot be read as an index or as its FASTA is passed: it is told where it is opened or read.
+    What cannot be read as an index or as its FASTA is passed: it is reported where it is opened or read.
 
     Raises
     ------

@@ -185,7 +185,7 @@ def _check_compression(path: Path) -> str:
 
 
 def _make_missing_index(path: Path, compressed: bool) -> bool:
-    """Write .fai (and .gzi) beside a FASTA that lacks them, whole or not at all; True if anything was written."""
+    """Write .fai (and .gzi) next to a FASTA that lacks them, whole or not at all; True if anything was written."""
     index, block_index = index_paths(path, compressed)
     if index.is_file() and (block_index is None or block_index.is_file()):
         return False

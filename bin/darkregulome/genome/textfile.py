@@ -1,4 +1,4 @@
-"""The one place that opens text: plain or gzipped, its lines with their numbers, damage told in one sentence."""
+"""The one place that opens text: plain or gzipped, its lines with their numbers, damage reported in one sentence."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""Outputs appear whole or not at all: written beside their place, then renamed.
+"""Outputs appear whole or not at all: written next to their place, then renamed.
 
 What is being written is locked. A process that was killed leaves its part behind, without the lock; the next one that
 writes the same output removes it.
@@ -41,7 +41,7 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; on success it takes the place of `path`, whole."""
+    """Yield a temporary folder next to `path`; on success it takes the place of `path`, whole."""
     path = Path(path)
     if path.exists() and not path.is_dir():
         raise InputError.at(path, "is a file", "give the name of a folder to write")

@@ -34,7 +34,7 @@ def read_yaml(path: str | Path, remedy: str) -> dict[str, Any]:
 def _read_object(path: Path, language: str, parse: Callable[[str], Any], remedy: str) -> dict[str, Any]:
     require_file(path, remedy)
     try:
-        found = parse(path.read_text(encoding="utf-8"))
+        content = parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError.at(path, f"cannot be read ({error.strerror})", "check its permissions") from error
     except UnicodeDecodeError as error:
@@ -45,7 +45,7 @@ def _read_object(path: Path, language: str, parse: Callable[[str], Any], remedy:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise InputError.at(path, f"is not {language} ({first})", remedy) from error
-    if not isinstance(found, dict):
-        kind = "nothing" if found is None else f"a {language} {type(found).__name__}"
+    if not isinstance(content, dict):
+        kind = "nothing" if content is None else f"a {language} {type(content).__name__}"
         raise InputError.at(path, f"holds {kind}, not an object", remedy)
-    return found
+    return content

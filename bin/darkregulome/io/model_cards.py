@@ -47,9 +47,9 @@ def models_without_grammar(cards: Sequence[Path]) -> tuple[str, ...]:
 
 def notes_of_strangers(unlearnt: Iterable[str], scored: Iterable[str]) -> list[str]:
     """A sentence for each model that does not know the grammar and has no scores: a card may have another name."""
-    known = set(scored)
+    models = set(scored)
     return [
         f"A model card says that {name} does not know the grammar, and there are no scores of a model of that name."
         for name in unlearnt
-        if name not in known
+        if name not in models
     ]

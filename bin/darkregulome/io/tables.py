@@ -113,7 +113,7 @@ def reading(path: Path) -> Iterator[None]:
     except (pa.ArrowException, pd.errors.ParserError, UnicodeDecodeError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        usual = "write it again" if path.suffix == ".parquet" else "check that it is text, one row a line"
+        usual = "write it again" if path.suffix == ".parquet" else "check that it is text, one row per line"
         raise InputError.at(path, f"cannot be read ({_first_line(error)})", made_again(path) or usual) from error
 
 
@@ -252,7 +252,7 @@ def parquet_schema(path: Path) -> pa.Schema:
 
 
 def column_names(path: Path) -> list[str]:
-    """The columns of a table, of which nothing else is read."""
+    """The columns of a table; nothing else of it is read."""
     return list(parquet_schema(path).names if table_format(path) == "parquet" else read_table(path, nrows=0).columns)
 
 
@@ -291,24 +291,24 @@ def _problems(errors: pandera.errors.SchemaErrors, schema: TableSchema, where: o
 
 
 def _complaint(column: str, check: str, cases: pd.DataFrame, schema: TableSchema) -> str:
-    found = list(dict.fromkeys(str(value) or "nothing" for value in cases["failure_case"]))
+    values = list(dict.fromkeys(str(value) or "nothing" for value in cases["failure_case"]))
     if check == "column_in_dataframe":
-        return f"lacks the column{'s' * (len(found) > 1)} {', '.join(repr(name) for name in found)}"
+        return f"lacks the column{'s' * (len(values) > 1)} {', '.join(repr(name) for name in values)}"
     # The header is line 1 of a text table, so row 0 is line 2.
     rows = ", ".join(str(int(row) + 2) for row in cases["index"].dropna().head(3))
     lines = f" (line {rows})" if rows else ""
     if check == "not_nullable":
         return f"column {column!r} is empty{lines}"
-    shown = ", ".join(found[:3]) + lines
+    examples = ", ".join(values[:3]) + lines
     if check == _KEY_CHECK:
-        return f"has more than one row of the same {' and '.join(schema.schema.unique or [])}: {shown}"
+        return f"has more than one row of the same {' and '.join(schema.schema.unique or [])}: {examples}"
     if str(check).startswith("coerce_dtype"):
         needed = _NEEDED.get(str(schema.schema.columns[column].dtype), "text")
-        return f"column {column!r} should hold {needed}, and has {shown}"
+        return f"column {column!r} should hold {needed}, and has {examples}"
     allowed = [one.statistics for one in schema.schema.columns[column].checks if one.error == check]
     if allowed and "allowed_values" in allowed[0]:
-        return f"column {column!r} has {shown}, which is none of {', '.join(allowed[0]['allowed_values'])}"
-    return f"column {column!r} fails {check}: {shown}"
+        return f"column {column!r} has {examples}, which is none of {', '.join(allowed[0]['allowed_values'])}"
+    return f"column {column!r} fails {check}: {examples}"
 
 
 def _first_line(error: BaseException) -> str:
