@@ -26,9 +26,9 @@ BEGIN, END = "<!-- scores: written by make mutate -->", "<!-- end of scores -->"
 
 ROOMS = {
     "stats": ("test_stats_*.py",),
-    "claims": ("test_stats_*.py", "test_claims*.py", "test_diagnosis_genes.py", "test_diagnosis_cross_check.py"),
+    "claims": ("test_claims_*.py", "test_stats_claims.py", "test_stats_gene_claims.py"),
     "elements": ("test_elements_*.py", "test_scripts_prepare.py", "test_check_inputs.py"),
-    "genome": ("test_genome*.py", "test_elements_*.py", "test_fuzz_parsers.py"),
+    "genome": ("test_genome_*.py", "test_genomes.py", "test_elements_*.py", "test_fuzz_parsers.py"),
     "edits": ("test_edits_*.py", "test_scoring_elements.py", "test_variants_scores.py", "test_maps_make.py"),
 }
 """Tests by the room of bin/darkregulome that they are about."""
