@@ -25,11 +25,17 @@ def common(version: cli.Version = False) -> None:
     pass
 
 
-@cli.command(app, old_names=OLD_NAMES, epilog=cli.shown("simulate.py genome --outdir genome --seed 1"))
+@cli.command(
+    app,
+    old_names={**OLD_NAMES, "--null": "--plant-nothing"},
+    epilog=cli.shown("simulate.py genome --outdir genome --seed 1"),
+)
 def genome(
     outdir: Outdir,
     seed: cli.Seed = 0,
-    null: Annotated[bool, typer.Option("--null", help="Plant nothing: then nothing may be found.")] = False,
+    plant_nothing: Annotated[
+        bool, typer.Option("--plant-nothing", help="Plant nothing: then nothing may be found.")
+    ] = False,
     loci: Annotated[int, typer.Option(min=1, help="Genes.")] = 10,
     flank: Annotated[int, typer.Option(help="Bases of a locus on either side of its TSS.")] = 24_000,
     loci_per_contig: Annotated[int, typer.Option(min=1, help="Genes on one contig.")] = 2,
@@ -41,7 +47,7 @@ def genome(
     from darkregulome.simulate.genome import simulate
     from darkregulome.simulate.writing import write_genome
 
-    made = simulate(seed=seed, loci=loci, flank=flank, null=null, loci_per_contig=loci_per_contig)
+    made = simulate(seed=seed, loci=loci, flank=flank, null=plant_nothing, loci_per_contig=loci_per_contig)
     write_genome(made, outdir, formats.value)
 
 

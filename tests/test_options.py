@@ -52,7 +52,6 @@ OF_EACH_SCRIPT = {
     "kind": "of model, or of simulation",
     "genes": "which, or how many",
     "label": "of classes, or of truth",
-    "null": "of a test, or a simulation without effects",
 }
 """Options whose help differs between scripts, each with what the difference is."""
 

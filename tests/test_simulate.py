@@ -541,7 +541,9 @@ def test_an_ideal_language_model_sees_a_horizon_of_tes_where_nothing_is_planted_
 
 def test_the_script_writes_a_genome_and_replaces_it(tmp_path):
     for seed in (1, 2):
-        done = run_script("simulate", "genome", "--null", outdir=tmp_path / "genome", loci=1, flank=12_000, seed=seed)
+        done = run_script(
+            "simulate", "genome", "--plant-nothing", outdir=tmp_path / "genome", loci=1, flank=12_000, seed=seed
+        )
         assert done.code == 0, done.err
     record = json.loads((tmp_path / "genome" / "truth.json").read_text())
     assert (record["seed"], record["planted"]) == (2, False)

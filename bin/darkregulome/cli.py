@@ -45,50 +45,19 @@ _OUTPUTS = ("out", "outdir", "reference_out", "plan_out", "failed", "chunks_dir"
 
 console = Console(stderr=True, soft_wrap=True, highlight=False)
 
-Progress = Annotated[bool, typer.Option("--progress/--no-progress", help="Show progress on stderr.", show_default=True)]
-# OpenMP ends the process, without a word, where it is asked for very many threads.
-Threads = Annotated[int, typer.Option("--threads", min=1, max=1024, help="CPU threads to use.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:INDEX.")]
 
 # The genome and what is known of it.
 Fasta = Annotated[Path, typer.Option("--fasta", help="Reference (FASTA, plain or bgzipped).")]
-Gtf = Annotated[Path, typer.Option("--gtf", help="Genes (GTF, gzip allowed).")]
-LocusList = Annotated[
-    Path,
-    typer.Option("--loci", help="CSV, TSV or list: locus, gene[, chrom, tss, strand], or a gene a line."),
-]
-Flank = Annotated[int, typer.Option("--flank", min=1, help="Bases to either side of the TSS.")]
-Regulatory = Annotated[Path | None, typer.Option("--regulatory", help="Regulatory annotation (BED with a class word).")]
-Repeats = Annotated[Path | None, typer.Option("--repeats", help="RepeatMasker: UCSC rmsk table, .out, or BED.")]
-Conserved = Annotated[Path | None, typer.Option("--conserved", help="Conserved elements (BED).")]
 ClassMap = Annotated[
     Path | None, typer.Option("--class-map", help="CSV pattern,class,subclass; by default the shipped one.")
 ]
-MinLength = Annotated[int, typer.Option("--min-length", help="Shorter elements are dropped.")]
-MaxLength = Annotated[int, typer.Option("--max-length", help="Longer elements are split into nearly equal parts.")]
-Expression = Annotated[Path, typer.Option("--expression", help="Table of genes: gene, chrom, tss, strand, expression.")]
 
 # Elements and their scores, and what every script that judges scores asks of its tests.
 Elements = Annotated[Path, typer.Option("--elements", help="Element table (parquet, TSV or CSV).")]
-Bootstrap = Annotated[int, typer.Option("--bootstrap", min=100, help="Bootstrap samples over loci.")]
 # What every script that runs a model asks of it.
 Models = Annotated[list[str], typer.Option("--models", help="Models by name, repeated or comma-separated.")]
 Registry = Annotated[Path | None, typer.Option("--registry", help="Another registry of models (YAML).")]
-Tracks = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--tracks", help="Tracks of an output model: names of the registry's, or NAME=INDEX in the model's head."
-    ),
-]
-Sites = Annotated[
-    int | None,
-    typer.Option("--sites", min=1, help="Sites substituted in an element; by default the model's own number."),
-]
-
-# What every trainer of one model asks of its training.
-Steps = Annotated[int | None, typer.Option("--steps", min=1, help="Steps to train: exactly repeatable.")]
-Minutes = Annotated[float | None, typer.Option("--minutes", min=0, help="Minutes to train, instead of steps.")]
 
 
 class Run(BaseModel):
