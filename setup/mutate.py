@@ -26,12 +26,17 @@ BEGIN, END = "<!-- scores: written by make mutate -->", "<!-- end of scores -->"
 
 ROOMS = {
     "stats": ("test_stats_*.py",),
-    "claims": ("test_claims_*.py", "test_stats_claims.py", "test_stats_gene_claims.py"),
+    "claims": (
+        "test_claims_asked.py",
+        "test_claims_statistics.py",
+        "test_stats_claims.py",
+        "test_stats_gene_claims.py",
+    ),
     "elements": ("test_elements_*.py", "test_scripts_prepare.py", "test_check_inputs.py"),
     "genome": ("test_genome_*.py", "test_genomes.py", "test_elements_*.py", "test_fuzz_parsers.py"),
     "edits": ("test_edits_*.py", "test_scoring_elements.py", "test_variants_scores.py", "test_maps_make.py"),
 }
-"""Tests by the room of bin/darkregulome that they are about."""
+"""Tests by the room of bin/darkregulome that they are about; those that start other processes see no mutant there."""
 
 SURVIVED = (0, 5, 33)
 """Exit codes where all tests passed, no test ran, and no test reaches the function; all others are of a mutant that
