@@ -38,7 +38,7 @@ def main(
     from darkregulome.plots.dependencies import draw_agreement
     from darkregulome.report.content import write_sections
     from darkregulome.report.dependencies import dependency_sections
-    from darkregulome.scoring.maps.judge import call_folder, compare_folders
+    from darkregulome.scoring.maps.folders import call_folder, compare_folders
 
     folders = _by_model(maps, "--maps")
     shuffled = _by_model(controls or [], "--controls")

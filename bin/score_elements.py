@@ -59,8 +59,8 @@ def main(
         record = provenance("score_elements.py", asked, model=model.model, checkpoint=checkpoint)
         what = [model.model, checkpoint, loaded.device.type, model.precision, names, indexed]
         store = chunk_store(out, job, what, inputs.fasta, chunks_dir)
-        if store.found:
-            cli.note([f"{store.found} finished chunks of an interrupted run are taken as they are."])
+        if store.finished:
+            cli.note([f"{store.finished} finished chunks of an interrupted run are taken as they are."])
         elif (agreement := precision_agreement(job)) is not None:
             cli.console.print(agreement.sentence(model.precision), markup=False)
         with (

@@ -30,7 +30,7 @@ def main(
     from darkregulome.genome.reference import Reference
     from darkregulome.io import schemas, tables
     from darkregulome.io.provenance import provenance
-    from darkregulome.scoring.variants.place import Judge
+    from darkregulome.scoring.variants.place import AlleleChecker
     from darkregulome.scoring.variants.records import open_source, parse_region, parse_shard
     from darkregulome.scoring.variants.score import make_scorer, score_records
     from darkregulome.scoring.variants.write import check_place, open_writer
@@ -60,8 +60,8 @@ def main(
             open_writer(out, source.header, scorer.names, record, prefix) as writer,
             cli.progress_bar(run.progress, model.model, "records") as report,
         ):
-            judge = Judge(genome, settled.max_length)
-            for scored in score_records(source.records(), scorer, judge, settled.window, first, last, report):
+            checker = AlleleChecker(genome, settled.max_length)
+            for scored in score_records(source.records(), scorer, checker, settled.window, first, last, report):
                 writer.write(scored)
                 statuses.update(allele.status for alleles in scored.alleles for allele in alleles)
         cli.note([*genome.notes, *writer.notes])

@@ -14,7 +14,7 @@ import torch
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import reverse_complement
 from darkregulome.models import registry
-from darkregulome.scoring.variants.place import Judge
+from darkregulome.scoring.variants.place import AlleleChecker
 from darkregulome.scoring.variants.records import Record, parse_record
 from darkregulome.scoring.variants.score import CHUNK_RECORDS, make_scorer, score_records
 from darkregulome.scoring.variants.settings import SCORES_OF_KIND, Settled
@@ -40,7 +40,7 @@ def score(tmp_path: Path, model, variants, sequence: str = SEQUENCE, loci=None, 
     with Reference(path) as reference:
         scorer = make_scorer(model, reference, settings, loci)
         records = [record(*variant, number=number) for number, variant in enumerate(variants)]
-        chunks = list(score_records(records, scorer, Judge(reference, settings.max_length), settings.window))
+        chunks = list(score_records(records, scorer, AlleleChecker(reference, settings.max_length), settings.window))
     alleles = [allele for chunk in chunks for group in chunk.alleles for allele in group]
     scores = {name: np.concatenate([chunk.scores[name] for chunk in chunks]) for name in scorer.names}
     return pd.DataFrame({"alt": [a.alt for a in alleles], "status": [a.status for a in alleles], **scores})
@@ -292,7 +292,7 @@ def test_no_more_than_a_chunk_of_the_input_is_ever_held(tmp_path: Path):
     with Reference(tmp_path / "genome.fa") as reference:
         settings = Settled(("llr",), 16)
         scorer = make_scorer(MarkovMasked(), reference, settings)
-        stream = score_records(endless(), scorer, Judge(reference, 4), 16)
+        stream = score_records(endless(), scorer, AlleleChecker(reference, 4), 16)
         for turn in (1, 2, 3):
             next(stream)
             assert drawn == turn * CHUNK_RECORDS

@@ -1,7 +1,8 @@
 """What a model takes on this device, measured: the engine scores a sample of the elements on random sequence.
 
 Real windows, batches and edits, so whatever the engine saves is in the figure. The sample grows until a run is long
-enough to be timed; the smallest run and the largest tell what a locus costs by itself from what grows with the edits.
+enough to be timed; the smallest run and the largest separate what a locus costs by itself from what grows with the
+edits.
 """
 
 import subprocess
@@ -100,8 +101,8 @@ def measure_start(
 
 
 def _work(elements: pd.DataFrame, model: LanguageModel | OutputModel, settings: Settled) -> int:
-    given = model.kind, settings, getattr(model, "equivariant", False), getattr(model, "k", 1)
-    return count_work(elements, *given)
+    model_parts = model.kind, settings, getattr(model, "equivariant", False), getattr(model, "k", 1)
+    return count_work(elements, *model_parts)
 
 
 def _spread(elements: pd.DataFrame, count: int) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from darkregulome.scoring.elements import Scores
 
 
 class ChunkStore:
-    """A hidden folder beside an output, named by what the chunks depend on.
+    """A hidden folder next to an output, named by what the chunks depend on.
 
     Each chunk is two tables. The second one is written last, and both whole or not at all, so a chunk is there or is
     not; one that cannot be read is not.
@@ -25,14 +25,14 @@ class ChunkStore:
     ----------
     out : the output that the chunks are for.
     parts : whatever the effects depend on; another value is another folder.
-    place : where the folder is made, instead of beside the output: the next attempt may have another place for that.
+    place : where the folder is made, instead of next to the output: the next attempt may have another place for that.
     """
 
     def __init__(self, out: str | Path, parts: Mapping[str, Any], place: str | Path | None = None):
         self.out, self.place = Path(out), None if place is None else Path(place)
         key = hashlib.sha256(to_json(parts).encode()).hexdigest()[:16]
         self.folder = (self.place or self.out.parent) / f".{self.out.name}.{key}.chunks"
-        self.found = len(list(self.folder.glob("*.reference.parquet")))
+        self.finished = len(list(self.folder.glob("*.reference.parquet")))
         """Chunks that an earlier run has left."""
 
     def load(self, number: int) -> Scores | None:
@@ -60,7 +60,7 @@ class ChunkStore:
         tables.write_table(scores.reference, reference, schemas.REFERENCE, counts)
 
     def remove(self) -> None:
-        """Delete the chunks, and what runs with other parameters have left beside this output.
+        """Delete the chunks, and what runs with other parameters have left next to this output.
 
         In a place that outputs share, other runs may be at work on an output of this name: they keep theirs.
         """
@@ -89,7 +89,7 @@ def digest(frame: pd.DataFrame | None) -> str:
 def code_digest() -> str:
     """SHA-256 of the package's own code: chunks of another version are not taken for this one's."""
     package = Path(__file__).resolve().parents[1]
-    found = hashlib.sha256()
+    sha = hashlib.sha256()
     for path in sorted(package.rglob("*.py")):
-        found.update(path.read_bytes())
-    return found.hexdigest()
+        sha.update(path.read_bytes())
+    return sha.hexdigest()

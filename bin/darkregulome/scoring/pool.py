@@ -35,16 +35,16 @@ def pool_effects(elements: pd.DataFrame, effects: pd.DataFrame, reference: pd.Da
     models = reference.groupby("model", sort=False)[["kind", "readout"]].first()
     rows = pd.MultiIndex.from_product([models.index, elements["element"]], names=["model", "element"])
     table = models.reindex(rows.get_level_values("model")).set_index(rows)
-    known = reference.set_index(["model", "element"])
+    by_name = reference.set_index(["model", "element"])
     pooled = _pool(effects)
     for column in ("ris", "ris_max"):
         table[column] = pooled[column].reindex(rows)
     for column in ("n_perturbations", "n_nonfinite"):
         table[column] = pooled[column].reindex(rows).fillna(0).astype(np.int64)
-    table["predictability"] = known["predictability"].reindex(rows).astype(float)
+    table["predictability"] = by_name["predictability"].reindex(rows).astype(float)
     empty = elements.set_index("element")["n_fraction"].reindex(rows.get_level_values("element")) >= 1
     absent = np.where(empty.to_numpy(), "n_masked", "no_effects")
-    status = known["status"].reindex(rows)
+    status = by_name["status"].reindex(rows)
     status = status.where(status.notna(), absent)
     status = status.mask((status == "ok") & (table["n_perturbations"] == 0), "no_effects")
     table["status"] = status
@@ -75,10 +75,10 @@ def _pool(effects: pd.DataFrame) -> pd.DataFrame:
 
 
 def _check(elements: pd.DataFrame, effects: pd.DataFrame, reference: pd.DataFrame) -> None:
-    known = set(elements["element"])
+    names = set(elements["element"])
     problems = []
     for option, frame in (("--effects", effects), ("--reference", reference)):
-        strange = [name for name in frame["element"].unique() if name not in known]
+        strange = [name for name in frame["element"].unique() if name not in names]
         if strange:
             problems.append(
                 Problem(

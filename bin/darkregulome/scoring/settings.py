@@ -1,4 +1,4 @@
-"""What the scripts that score are asked for, beside how (`edits/settings.py`): which elements, windows, files."""
+"""What the scripts that score are asked for: which elements, windows, files (how, is in `edits/settings.py`)."""
 
 from collections.abc import Sequence
 from pathlib import Path

@@ -109,7 +109,7 @@ def _leiden(graph, resolution: float, seed: int) -> NDArray[np.int64]:
     above = graph.row < graph.col
     edges = list(zip(graph.row[above].tolist(), graph.col[above].tolist(), strict=True))
     network = igraph.Graph(n=graph.shape[0], edges=edges, directed=False)
-    found = leidenalg.find_partition(
+    partition = leidenalg.find_partition(
         network,
         leidenalg.RBConfigurationVertexPartition,
         weights=graph.data[above].tolist(),
@@ -117,7 +117,7 @@ def _leiden(graph, resolution: float, seed: int) -> NDArray[np.int64]:
         seed=seed,
         n_iterations=-1,
     )
-    return _by_size(np.array(found.membership, dtype=np.int64))
+    return _by_size(np.array(partition.membership, dtype=np.int64))
 
 
 def _by_size(clusters: NDArray[np.int64]) -> NDArray[np.int64]:

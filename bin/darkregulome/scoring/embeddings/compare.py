@@ -33,7 +33,7 @@ def compare(
     """
     usable = np.array([window.status == "ok" for window in windows])
     labels = np.array([window.label for window in windows])[usable]
-    found = _map(embeddings[usable], settings)
+    mapped = _map(embeddings[usable], settings)
     mere = _map(composition[usable], settings, draw=False)
     named = labels != UNCLASSED
     record: dict[str, Any] = {
@@ -42,13 +42,13 @@ def compare(
         "embedded": int(usable.sum()),
         "statuses": _counts([window.status for window in windows]),
         "classes": _counts(labels.tolist()),
-        "clusters": int(found.clusters.max() + 1),
+        "clusters": int(mapped.clusters.max() + 1),
     }
     table = pd.DataFrame()
     if len(set(labels[named])) > 1:
         order = _by_position([window for window in windows if window.status == "ok"])
         order = order[named[order]]
-        ours, classes = found.clusters[order], labels[order]
+        ours, classes = mapped.clusters[order], labels[order]
         chromosomes = np.array([window.chrom for window in windows])[usable][order]
         rng = generator(settings.seed, "adjusted_rand")
         agreement = associate(ours, classes, Loci.of(chromosomes), settings.permutations, rng)
@@ -63,7 +63,7 @@ def compare(
             "composition_clusters": int(mere.clusters.max() + 1),
         }
         table = pd.DataFrame([asdict(row) for row in agreement.pairs])
-    return record, _placed(windows, usable, found), table.rename(columns={"label": "class"})
+    return record, _placed(windows, usable, mapped), table.rename(columns={"label": "class"})
 
 
 def headline(record: Mapping[str, Any]) -> str:
@@ -87,11 +87,11 @@ def _map(points: NDArray, settings: MapOfEmbeddings, draw: bool = True) -> Map:
     return make_map(points, draw=draw, **settings.model_dump(exclude={"permutations"}))
 
 
-def _placed(windows: Sequence[Window], usable: NDArray[np.bool_], found: Map) -> pd.DataFrame:
+def _placed(windows: Sequence[Window], usable: NDArray[np.bool_], mapped: Map) -> pd.DataFrame:
     places = np.full((len(windows), 2), np.nan)
-    places[usable] = found.places
+    places[usable] = mapped.places
     clusters = pd.array([pd.NA] * len(windows), dtype="Int64")
-    clusters[usable] = found.clusters
+    clusters[usable] = mapped.clusters
     return _described(windows).assign(umap_1=places[:, 0], umap_2=places[:, 1], cluster=clusters)
 
 

@@ -92,23 +92,23 @@ def embed_windows(
         raise InputError.at("the windows", f"none can be embedded ({reason})", "give windows of the FASTA")
     # An output model's bins at the edges of its context have seen one side only.
     part = size if model.kind != "output" else max(1, size // 2)
-    found: NDArray[np.float32] | None = None
+    means: NDArray[np.float32] | None = None
     judged = list(windows)
     batches = Batches.of(model, batch_size, len(usable))
     for first in range(0, len(usable), CHUNK):
         numbers = usable[first : first + CHUNK]
         tiles = [tile for number in numbers for tile in tiles_of(number, windows[number], size, part)]
         for number, (total, weight) in _sums(read, tiles, windows, reference, size, batches).items():
-            if found is None:
-                found = np.full((len(windows), len(total)), np.nan, dtype=np.float32)
+            if means is None:
+                means = np.full((len(windows), len(total)), np.nan, dtype=np.float32)
             if weight:
-                found[number] = total / weight
+                means[number] = total / weight
             else:
                 judged[number] = replace(windows[number], status="n_masked", reason="it has no A, C, G or T")
         if progress is not None:
             progress((first + len(numbers)) / len(usable))
-    assert found is not None
-    return judged, found
+    assert means is not None
+    return judged, means
 
 
 _Read = Callable[[list[str], list[NDArray[np.float64]]], NDArray[np.float64]]
@@ -197,7 +197,7 @@ def composition(windows: Sequence[Window], reference: Reference, k: int = 3) -> 
 
 
 def _kmers(k: int) -> list[str]:
-    found = [""]
+    kmers = [""]
     for _ in range(k):
-        found = [kmer + base for kmer in found for base in BASES]
-    return found
+        kmers = [kmer + base for kmer in kmers for base in BASES]
+    return kmers

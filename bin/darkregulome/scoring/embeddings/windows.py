@@ -124,5 +124,5 @@ def annotate(windows: list[Window], path: str | Path, reference: Reference) -> l
     covered = (pairs["overlap_end"] - pairs["overlap_start"]).groupby([pairs["number"], pairs["name_of"]]).sum()
     # Of two that cover as much the first by name, so that the order of the file does not matter.
     best = covered.reset_index(name="bases").sort_values(["number", "bases", "name_of"], ascending=[True, False, True])
-    found = best.drop_duplicates("number").set_index("number")["name_of"].to_dict()
-    return [replace(window, label=str(found.get(number, UNCLASSED))) for number, window in enumerate(windows)]
+    labels = best.drop_duplicates("number").set_index("number")["name_of"].to_dict()
+    return [replace(window, label=str(labels.get(number, UNCLASSED))) for number, window in enumerate(windows)]

@@ -129,9 +129,9 @@ class Calls:
 def symmetric(values: np.ndarray) -> np.ndarray:
     """Mean of e[i, j] and e[j, i], of the one that there is where the other is NaN; the diagonal is NaN."""
     stacked = np.stack([values, values.T]).astype(float)
-    known = np.isfinite(stacked)
-    count = known.sum(0)
-    total = np.where(known, stacked, 0).sum(0)
+    finite = np.isfinite(stacked)
+    count = finite.sum(0)
+    total = np.where(finite, stacked, 0).sum(0)
     means = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
     np.fill_diagonal(means, np.nan)
     return means
@@ -176,9 +176,9 @@ class Scale:
         """
         row, column = np.indices(values.shape)
         distance = np.minimum(np.abs(row - column), len(self.middle) - 1)
-        found = np.nan_to_num((values - self.middle[distance]) / self.spread[distance])
-        usual = np.maximum(np.median(found, axis=0), 0)
-        return np.where(np.isfinite(values), found - usual[:, None] - usual[None, :], 0)
+        standardised = np.nan_to_num((values - self.middle[distance]) / self.spread[distance])
+        usual = np.maximum(np.median(standardised, axis=0), 0)
+        return np.where(np.isfinite(values), standardised - usual[:, None] - usual[None, :], 0)
 
 
 def _known(values: np.ndarray) -> np.ndarray:
@@ -200,8 +200,8 @@ def stem_field(standardised: np.ndarray) -> np.ndarray:
     line_alone = standardised - np.maximum(block_field(standardised), 0)
     apart = np.where(np.abs(row - column) > MIN_LOOP, line_alone, -np.inf)
     line = np.fliplr(np.eye(MIN_STEM))
-    found = ndimage.grey_opening(apart, footprint=line, mode="constant", cval=-np.inf)
-    return np.where(np.isfinite(found), found, 0.0)
+    opened = ndimage.grey_opening(apart, footprint=line, mode="constant", cval=-np.inf)
+    return np.where(np.isfinite(opened), opened, 0.0)
 
 
 def large_patches(field: np.ndarray, patches: Patches) -> np.ndarray:
@@ -226,11 +226,11 @@ def choose_patches(steps: Iterable[tuple[float, np.ndarray, np.ndarray]], share:
     share : maps that were read, over those of the null.
     """
     best, most = None, 0
-    for threshold, found, chance in steps:
-        if threshold < LEAST_DEVIATIONS or share * chance.sum() > found.sum() > 0:
+    for threshold, patch_sizes, chance in steps:
+        if threshold < LEAST_DEVIATIONS or share * chance.sum() > patch_sizes.sum() > 0:
             break  # lower thresholds give ever more of the map to both
-        for least in np.unique(found).tolist():
-            called = found[found >= least]
+        for least in np.unique(patch_sizes).tolist():
+            called = patch_sizes[patch_sizes >= least]
             if share * (chance >= least).sum() <= fdr * len(called):
                 if called.sum() >= most:
                     best, most = Patches(threshold, int(least)), int(called.sum())
@@ -448,7 +448,7 @@ def _stems(field: np.ndarray, even: np.ndarray, threshold: float, settings: Call
             run.append((run[-1][0] + 1, run[-1][1] - 1))
         runs.append(run)
     taken: set[int] = set()
-    found: list[Stem] = []
+    stems: list[Stem] = []
     for run in sorted(runs, key=lambda pairs: -sum(field[pair] for pair in pairs)):
         free = _longest_free(run, taken)
         effect = _mean(np.array([even[pair] for pair in free]))
@@ -459,8 +459,8 @@ def _stems(field: np.ndarray, even: np.ndarray, threshold: float, settings: Call
         fits = [bases[a] + bases[b] in COMPLEMENTARY for a, b in free] if bases else []
         share = float(np.mean(fits)) if fits else float("nan")
         score = float(min(field[pair] for pair in free))
-        found.append(Stem((i, last_i + 1), (last_j, j + 1), effect, score, share))
-    return sorted(found, key=lambda stem: stem.first)
+        stems.append(Stem((i, last_i + 1), (last_j, j + 1), effect, score, share))
+    return sorted(stems, key=lambda stem: stem.first)
 
 
 def _longest_free(run: list[tuple[int, int]], taken: set[int]) -> list[tuple[int, int]]:

@@ -56,17 +56,17 @@ def compare_maps(
 
 def pooled(agreements: Iterable[Agreement], draws: Iterable[np.ndarray]) -> dict[str, Any]:
     """Mean over sequences, against the means of their null draws."""
-    kept = [(item, null) for item, null in zip(agreements, draws, strict=True) if item.n >= 3]
-    if not kept:
+    compared = [(item, null) for item, null in zip(agreements, draws, strict=True) if item.n >= 3]
+    if not compared:
         return asdict(Agreement("all", 0, *[float("nan")] * 4))
-    spearman = float(np.mean([item.spearman for item, _ in kept]))
-    null = np.mean([null for _, null in kept], axis=0)
+    spearman = float(np.mean([item.spearman for item, _ in compared]))
+    null = np.mean([null for _, null in compared], axis=0)
     return asdict(
         Agreement(
             "all",
-            sum(item.n for item, _ in kept),
+            sum(item.n for item, _ in compared),
             spearman,
-            float(np.mean([item.pearson for item, _ in kept])),
+            float(np.mean([item.pearson for item, _ in compared])),
             float(null.mean()) if len(null) else float("nan"),
             empirical_p(spearman, null, two_sided=False) if len(null) else float("nan"),
         )

@@ -99,11 +99,11 @@ def dependency_map(
     rows = range(len(sequence)) if positions is None else positions
     columns = range(len(sequence)) if targets is None else targets
     row_of = {position: row for row, position in enumerate(rows)}
-    found = np.full((len(rows), len(columns)), np.nan, dtype=np.float32)
+    values = np.full((len(rows), len(columns)), np.nan, dtype=np.float32)
     for changes in substitution_changes(
         model, sequence, positions=positions, targets=targets, measure=measure, batch_size=batch_size
     ):
-        found[row_of[changes.position]] = np.abs(changes.change).max(axis=(0, 2))
+        values[row_of[changes.position]] = np.abs(changes.change).max(axis=(0, 2))
         if changes.position in columns:
-            found[row_of[changes.position], columns.index(changes.position)] = 0
-    return found
+            values[row_of[changes.position], columns.index(changes.position)] = 0
+    return values

@@ -94,11 +94,11 @@ def _intervals_of_bed(path: str | Path) -> list[_Interval]:
 
 def _sequence_of(interval: _Interval, reference: Reference) -> Sequence:
     name, chrom, start, end, strand = interval
-    known = reference.contigs.resolve(chrom)
-    if known is None or end > reference.length(known):
+    contig = reference.contigs.resolve(chrom)
+    if contig is None or end > reference.length(contig):
         return Sequence(name, chrom, start, end, strand, "", "off_contig")
-    bases = reference.fetch(known, start, end)
-    return Sequence(name, known, start, end, strand, bases if strand == "+" else reverse_complement(bases))
+    bases = reference.fetch(contig, start, end)
+    return Sequence(name, contig, start, end, strand, bases if strand == "+" else reverse_complement(bases))
 
 
 def sequences_of_fasta(path: str | Path) -> Iterator[Sequence]:

@@ -18,9 +18,9 @@ from darkregulome.io.schemas import MAPS
 from darkregulome.io.tables import read_table
 
 ARRAYS, INDEX = "maps.zarr", "maps.tsv"
-MEND = "copy or make the maps again"
+REMEDY = "copy or make the maps again"
 CHUNK = 1 << 20
-"""Bytes of a chunk, about: so many rows are held before they are written."""
+"""Bytes of a chunk, about: that many rows are held before they are written."""
 
 
 class MapWriter:
@@ -89,13 +89,13 @@ def to_band(row: np.ndarray, position: int, reach: int) -> np.ndarray:
 def from_band(band: np.ndarray) -> np.ndarray:
     """The whole map, (length, length), of a band (length, 2 * reach + 1); NaN farther out."""
     length, reach = len(band), band.shape[1] // 2
-    found = np.full((length, length), np.nan, np.float32)
+    values = np.full((length, length), np.nan, np.float32)
     for column in range(band.shape[1]):
         offset = column - reach
         if abs(offset) < length:
             rows = np.arange(max(0, -offset), min(length, length - offset))
-            found[rows, rows + offset] = band[rows, column]
-    return found
+            values[rows, rows + offset] = band[rows, column]
+    return values
 
 
 @dataclass(frozen=True)
@@ -145,13 +145,13 @@ class MapFolder:
         try:
             self._group = zarr.open_group(str(self.folder / ARRAYS), mode="r")
         except (OSError, ValueError, KeyError) as error:
-            raise InputError.at(self.folder / ARRAYS, f"cannot be read ({error})", MEND) from error
+            raise InputError.at(self.folder / ARRAYS, f"cannot be read ({error})", REMEDY) from error
         attributes: Any = self._group.attrs.asdict()
         self.model: str = attributes.get("model", self.folder.name)
         self.parameters: dict[str, Any] = attributes.get("parameters", {})
         self.banded = attributes.get("max_distance") is not None
-        kept = self.index[self.index["status"] == "ok"].to_dict("records")
-        self._rows = {_key(row): {str(name): value for name, value in row.items()} for row in kept}
+        mapped = self.index[self.index["status"] == "ok"].to_dict("records")
+        self._rows = {_key(row): {str(name): value for name, value in row.items()} for row in mapped}
 
     def maps(self) -> Iterator[StoredMap]:
         """Every map of the status ``ok``, one at a time."""
@@ -170,8 +170,8 @@ class MapFolder:
             values, bases = np.asarray(array), str(array.attrs["bases"])
         # RuntimeError: a damaged chunk.
         except (OSError, ValueError, KeyError, RuntimeError) as error:
-            raise InputError.at(self.folder / ARRAYS / name, f"cannot be read ({error})", MEND) from error
+            raise InputError.at(self.folder / ARRAYS / name, f"cannot be read ({error})", REMEDY) from error
         # A chunk whose file is gone reads as NaN, and every row has its own base at least.
         if np.isnan(values).all(axis=1).any():
-            raise InputError.at(self.folder / ARRAYS / name, "lacks some of its rows", MEND)
+            raise InputError.at(self.folder / ARRAYS / name, "lacks some of its rows", REMEDY)
         return StoredMap(row, from_band(values) if self.banded else values, bases)

@@ -209,32 +209,32 @@ def _prepared(table: pd.DataFrame, question: Question, where: object) -> tuple[p
     frame = table[table["status"] == "ok"] if "status" in table else table
     if question.label:
         labels = frame[question.label]
-        known = labels.notna().to_numpy()
+        usable = labels.notna().to_numpy()
         truth = labels.astype(str).isin(question.positive).to_numpy(dtype=float)
-        if not known.any():
+        if not usable.any():
             raise InputError.at(
                 where,
                 f"has in the column {question.label!r} a label for no variant that has a score",
                 "give the labels of these variants",
             )
-        if not 0 < truth[known].sum() < known.sum():
+        if not 0 < truth[usable].sum() < usable.sum():
             raise InputError.at(
                 where,
                 f"has in the column {question.label!r} {int(truth.sum())} positives ({', '.join(question.positive)}) "
-                f"of {int(known.sum())}",
+                f"of {int(usable.sum())}",
                 f"name --positive among {', '.join(sorted(set(labels.dropna().astype(str)))[:5])}",
             )
     else:
         truth = pd.to_numeric(frame[truth_column], errors="coerce").to_numpy(dtype=float)
-        known = np.isfinite(truth)
-        if not known.any():
+        usable = np.isfinite(truth)
+        if not usable.any():
             raise InputError.at(
                 where, f"holds no numbers in the column {truth_column!r}", "give a column of measurements"
             )
-    numbers = frame[known][list(dict.fromkeys(names))].apply(pd.to_numeric, errors="coerce")
+    numbers = frame[usable][list(dict.fromkeys(names))].apply(pd.to_numeric, errors="coerce")
     if empty := [name for name in numbers if not np.isfinite(numbers[name]).any()]:
         raise InputError.at(where, f"holds no numbers in the column {empty[0]!r}", "give a column of scores as --score")
-    return frame[known].reset_index(drop=True), truth[known]
+    return frame[usable].reset_index(drop=True), truth[usable]
 
 
 def _judged(
@@ -291,8 +291,8 @@ def _by_frequency(score: str, frame: pd.DataFrame, question: Question) -> dict[s
     """Mean score by bin of minor allele frequency, and its rank correlation with it: do rarer alleles score higher?"""
     frequency = pd.to_numeric(frame[question.frequency], errors="coerce").to_numpy(dtype=float)
     values = score_values(frame, score)
-    known = np.isfinite(frequency) & np.isfinite(values) & (frequency >= 0) & (frequency <= 1)
-    minor, values = np.minimum(frequency, 1 - frequency)[known], values[known]
+    usable = np.isfinite(frequency) & np.isfinite(values) & (frequency >= 0) & (frequency <= 1)
+    minor, values = np.minimum(frequency, 1 - frequency)[usable], values[usable]
     rng = generator(question.seed, score, "frequency")
     rho, drawn = float("nan"), np.zeros(0)
     if len(values) >= MINIMUM:

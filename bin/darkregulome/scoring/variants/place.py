@@ -10,7 +10,7 @@ from darkregulome.genome.reference import Reference
 from darkregulome.scoring.variants.records import Record
 
 REMEMBERED = 1_000_000
-"""How many different variants are remembered to tell a duplicate by: in a sorted file duplicates lie side by side."""
+"""How many different variants are remembered to recognise duplicates: in a sorted file they lie side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Allele:
         return not self.ref_bases and not self.alt_bases
 
 
-class Judge:
-    """Says of each allele whether it can be scored. Remembers what it has seen, to tell duplicates.
+class AlleleChecker:
+    """Says of each allele whether it can be scored. Remembers what it has seen, to recognise duplicates.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ from darkregulome.edits.windows import (
 from darkregulome.errors import InputError
 from darkregulome.genome.reference import Reference
 from darkregulome.models.protocol import LanguageModel, OutputModel
-from darkregulome.scoring.variants.place import Allele, Judge
+from darkregulome.scoring.variants.place import Allele, AlleleChecker
 from darkregulome.scoring.variants.records import Record
 from darkregulome.scoring.variants.scores import AllelePair, score_pairs
 from darkregulome.scoring.variants.settings import Settled
@@ -59,7 +59,7 @@ def records_at_a_time(window: int) -> int:
 def score_records(
     records: Iterable[Record],
     scorer: Scorer,
-    judge: Judge,
+    checker: AlleleChecker,
     window: int,
     skip: int = 0,
     stop: int | None = None,
@@ -76,12 +76,12 @@ def score_records(
     size = records_at_a_time(window)
     stream = iter(records)
     for record in itertools.islice(stream, skip):
-        list(judge.alleles(record))
+        list(checker.alleles(record))
     if stop is not None:
         stream = itertools.islice(stream, stop - skip)
     done = 0
     while chunk := list(itertools.islice(stream, size)):
-        per_record = [list(judge.alleles(record)) for record in chunk]
+        per_record = [list(checker.alleles(record)) for record in chunk]
         flat, scores = scorer([allele for alleles in per_record for allele in alleles])
         judged = iter(flat)
         yield Scored(chunk, [list(itertools.islice(judged, len(alleles))) for alleles in per_record], scores)

@@ -74,25 +74,25 @@ def _distribution(by_class: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]
     every = np.concatenate(list(by_class.values()))
     low, high = np.quantile(every, RANGE)
     edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
-    found = {}
+    summaries = {}
     for kind, values in by_class.items():
         # What lies outside is in the quantiles, and would flatten the picture.
         counts, _ = np.histogram(values, edges)
-        found[kind] = {
+        summaries[kind] = {
             "n": len(values),
             "mean": float(values.mean()),
             "quantiles": [float(value) for value in np.quantile(values, QUANTILES)],
             "density": (counts / len(values) / np.diff(edges)).tolist(),
         }
-    return {"edges": edges.tolist(), "classes": found}
+    return {"edges": edges.tolist(), "classes": summaries}
 
 
 def _of_vcf(path: Path) -> tuple[str, Alleles]:
     file = VcfFile(path)
-    found = next((match for line in file.meta if (match := _PROVENANCE.match(line))), None)
-    if found is None:
+    provenance = next((match for line in file.meta if (match := _PROVENANCE.match(line))), None)
+    if provenance is None:
         raise InputError.at(path, "was not scored by score_variants.py", "give a file that it wrote")
-    prefix, model = f"{found['prefix']}_", _model(parse_provenance(found["json"], path), path)
+    prefix, model = f"{provenance['prefix']}_", _model(parse_provenance(provenance["json"], path), path)
 
     def alleles() -> Alleles:
         for record in file.records():
@@ -132,7 +132,7 @@ def _of_table(path: Path) -> tuple[str, Alleles]:
 
 
 def _numbers(column: pd.Series) -> NDArray[np.float64]:
-    """What a column holds as numbers; words, which any table may have beside its scores, are none."""
+    """What a column holds as numbers; words, which any table may have next to its scores, are none."""
     return pd.to_numeric(column, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
 
 

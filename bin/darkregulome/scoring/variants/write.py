@@ -137,10 +137,10 @@ class VcfWriter:
             return [_NOT_A_NAME.sub("_", columns[0]) or ".", "0", ".", "N", ".", ".", ".", ";".join(added)] + ["."] * (
                 self._width - len(COLUMNS)
             )
-        kept = [
+        others = [
             item for item in columns[INFO_COLUMN].split(";") if item not in ("", ".") and not item.startswith(self._own)
         ]
-        return [*columns[:INFO_COLUMN], ";".join([*kept, *added]), *columns[INFO_COLUMN + 1 :], *missing]
+        return [*columns[:INFO_COLUMN], ";".join([*others, *added]), *columns[INFO_COLUMN + 1 :], *missing]
 
     def _header(self, lines: Sequence[str], provenance: Mapping[str, Any]) -> Iterator[str]:
         mine = (f"##INFO=<ID={self.prefix}_", f"##{self.prefix}_provenance=")

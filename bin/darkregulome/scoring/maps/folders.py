@@ -62,14 +62,14 @@ def call_folder(
             lambda: (item.values for item in maps.maps()), lambda: (item.values for item in controls.maps()), settings
         )
     rows: list[tuple[Mapping[str, Any], Calls]] = []
-    shown: list[Called] = []
+    first_called: list[Called] = []
     for number, stored in enumerate(maps.maps()):
         calls = call_map(
             stored.values, settings.model_copy(update={"seed": settings.seed + number}), stored.bases, null
         )
         rows.append((stored.row, calls))
         if number < keep:
-            shown.append(Called(stored, calls))
+            first_called.append(Called(stored, calls))
         report(maps.model, number + 1)
     write_calls(outdir, rows)
     entry = {
@@ -82,7 +82,7 @@ def call_folder(
         "null": "diagonals permuted" if controls is None else "shuffled sequences",
         "parameters": maps.parameters,
     }
-    return entry, shown
+    return entry, first_called
 
 
 def _check_controls(maps: MapFolder, controls: MapFolder) -> None:
@@ -101,7 +101,7 @@ def _check_controls(maps: MapFolder, controls: MapFolder) -> None:
 
 def compare_folders(folders: Sequence[MapFolder], permutations: int, seed: int) -> list[dict[str, Any]]:
     """Every pair of models on the sequences that both have mapped."""
-    found = []
+    comparisons = []
     for first, second in combinations(folders, 2):
         rng = np.random.default_rng(seed)
         agreements, draws = [], []
@@ -112,11 +112,11 @@ def compare_folders(folders: Sequence[MapFolder], permutations: int, seed: int) 
                 agreement, null = compare_maps(name, stored.values, other.values, permutations, rng)
                 agreements.append(agreement)
                 draws.append(null)
-        found.append(
+        comparisons.append(
             {
                 "models": [first.model, second.model],
                 "pooled": pooled(agreements, draws),
                 "sequences": [asdict(item) for item in agreements],
             }
         )
-    return found
+    return comparisons
