@@ -206,14 +206,6 @@ def _whole_model(
     return Subject(one.name, (one,), one.setting, data_of(one, settings, data))
 
 
-def _no_details(subject: Subject, sides: Sides, settings: Settings) -> Mapping[str, Any]:
-    return {}
-
-
-def _no_summary(findings: Findings) -> dict[str, Any]:
-    return {}
-
-
 @dataclass(frozen=True)
 class Claim:
     """One claim.
@@ -253,8 +245,8 @@ class Claim:
     say: Callable[[ClaimEntry, Settings], tuple[str, str]]
     needs: Needs = "one model"
     subjects: Subjects = field(default_factory=each_model)
-    describe: Callable[[Subject, Sides, Settings], Mapping[str, Any]] = _no_details
-    summary: Callable[[Findings], dict[str, Any]] = _no_summary
+    describe: Callable[[Subject, Sides, Settings], Mapping[str, Any]] = lambda subject, sides, settings: {}
+    summary: Callable[[Findings], dict[str, Any]] = lambda findings: {}
     in_readout_units: bool = True
     simulated: Mapping[str, Verdict] = field(default_factory=dict)
     plant: Plant | None = None

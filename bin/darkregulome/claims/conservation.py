@@ -71,12 +71,12 @@ class Conservation(External):
 
 def hold(elements: pd.DataFrame, means: NDArray, notes: tuple[str, ...] = ()) -> Conservation:
     """The data of the check, of elements whose mean conservation (shape (n,)) is a number."""
-    known = np.isfinite(means)
-    if not known.any():
+    covered = np.isfinite(means)
+    if not covered.any():
         raise InputError.at("conservation", "has no value in any element", "give a bigWig that covers the loci")
     table = elements[["element", "locus", "chrom", "start", "end", "class", "distance"]].assign(conservation=means)
     values = pd.Series(means, index=elements["element"])
-    return Conservation(elements=elements[known], notes=notes, means=values, table=table)
+    return Conservation(elements=elements[covered], notes=notes, means=values, table=table)
 
 
 def _read(elements: pd.DataFrame, files: Files) -> Conservation:

@@ -164,11 +164,11 @@ class Matched:
 
 def _match(one: Prepared, settings: Settings, data: Eqtls) -> Matched:
     names = one.scores.table["element"]
-    chosen = names.map(data.holds).to_numpy(dtype=bool)
-    matches, balance = match_elements(one, chosen)
+    with_eqtl = names.map(data.holds).to_numpy(dtype=bool)
+    matches, balance = match_elements(one, with_eqtl)
     blocks: NDArray = names.map(data.block_of).to_numpy()[matches.chosen]
     codes = np.unique(blocks, return_inverse=True)[1]
-    return Matched(matches, int(chosen.sum()), balance, codes, data.gene_matched)
+    return Matched(matches, int(with_eqtl.sum()), balance, codes, data.gene_matched)
 
 
 def _test(subject: Subject, settings: Settings) -> Sides:

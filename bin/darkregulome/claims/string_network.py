@@ -46,7 +46,7 @@ def read_network(
     names = read_names(info, genes) if info is not None else None
     parts: list[pd.DataFrame] = []
     notes: list[str] = []
-    seen, found = 0, set[str]()
+    seen, genes_read = 0, set[str]()
     for chunk in _chunks(links, "links"):
         first, second, score = _columns(chunk, evidence, links)
         seen += len(chunk)
@@ -54,10 +54,10 @@ def read_network(
         table = pd.DataFrame(
             {"gene1": _keys(chunk[first], names), "gene2": _keys(chunk[second], names), "score": scores}
         )
-        known = table["gene1"].isin(genes), table["gene2"].isin(genes)
-        found |= set(table.loc[known[0], "gene1"]) | set(table.loc[known[1], "gene2"])
-        parts.append(table[known[0] & known[1]])
-    if not found:
+        of_loci = table["gene1"].isin(genes), table["gene2"].isin(genes)
+        genes_read |= set(table.loc[of_loci[0], "gene1"]) | set(table.loc[of_loci[1], "gene2"])
+        parts.append(table[of_loci[0] & of_loci[1]])
+    if not genes_read:
         remedy = (
             "give protein.info or protein.aliases by --network-info"
             if names is None
@@ -70,17 +70,17 @@ def read_network(
     ordered = np.sort(table[["gene1", "gene2"]].to_numpy(dtype=str), axis=1)
     table = table.assign(gene1=ordered[:, 0], gene2=ordered[:, 1])
     table = table[table["gene1"] != table["gene2"]].groupby(["gene1", "gene2"])[["score"]].max().reset_index()
-    kept = table[table["score"] >= min_score].reset_index(drop=True)
+    strong = table[table["score"] >= min_score].reset_index(drop=True)
     notes.append(
-        f"{len(kept)} links of {evidence} {min_score} or more between {len(found)} genes of the loci "
+        f"{len(strong)} links of {evidence} {min_score} or more between {len(genes_read)} genes of the loci "
         f"({len(table)} of any score)."
     )
-    return Network(kept, notes)
+    return Network(strong, notes)
 
 
 def read_names(info: Path, genes: set[str]) -> dict[str, str]:
     """Protein id to gene key, for the proteins of `genes`: by preferred name, or by any alias."""
-    found: dict[str, str] = {}
+    gene_of_protein: dict[str, str] = {}
     for chunk in _chunks(info, "names"):
         id_column = next((name for name in _ID if name in chunk.columns), None)
         name_column = next((name for name in _NAMED if name in chunk.columns), None)
@@ -93,8 +93,8 @@ def read_names(info: Path, genes: set[str]) -> dict[str, str]:
         keys = gene_keys(chunk[name_column])
         rows = keys.isin(genes)
         for protein, key in zip(chunk.loc[rows, id_column], keys[rows], strict=True):
-            found.setdefault(str(protein), str(key))
-    return found
+            gene_of_protein.setdefault(str(protein), str(key))
+    return gene_of_protein
 
 
 def read_pairs(path: Path) -> pd.DataFrame:
@@ -135,7 +135,7 @@ def _keys(proteins: pd.Series, names: dict[str, str] | None) -> pd.Series:
     """Gene keys of proteins, by their ids; without names, the proteins are taken as genes."""
     if names is not None:
         mapped = proteins.astype(str).map(names)
-        # A network export names genes beside ids: these need no map.
+        # A network export names genes in addition to ids: these need no map.
         return mapped if mapped.notna().any() else gene_keys(proteins)
     return gene_keys(proteins)
 

@@ -59,8 +59,8 @@ def calibration_input(asked: CalibrationPlan, seed: int) -> Plan:
         if name not in scored:
             raise InputError.at("--model", f"{name!r} is not in the score table", f"choose from {', '.join(scored)}")
         one = scored[name]
-        known = one.table.set_index("element")["predictability"].dropna()
-        design = make_design(table[table["element"].isin(one.table["element"])], known if len(known) else None)
+        own = one.table.set_index("element")["predictability"].dropna()
+        design = make_design(table[table["element"].isin(one.table["element"])], own if len(own) else None)
         models = {f"as {name}": replace(estimate_score_model(one), skew=asked.skew)}
     conditions = [
         Condition(every[truth], label, score_model) for truth in wanted for label, score_model in models.items()
@@ -73,11 +73,11 @@ def calibration_input(asked: CalibrationPlan, seed: int) -> Plan:
     return Plan(design, conditions, counted, {"claims": counted, "model": name, "score_models": described, **size})
 
 
-def _words(option: str, text: str, known: Collection[str]) -> list[str]:
-    words = list(known) if text == "all" else [word.strip() for word in text.split(",") if word.strip()]
-    unknown = [word for word in words if word not in known]
+def _words(option: str, text: str, choices: Collection[str]) -> list[str]:
+    words = list(choices) if text == "all" else [word.strip() for word in text.split(",") if word.strip()]
+    unknown = [word for word in words if word not in choices]
     if unknown or not words:
-        raise InputError.at(option, f"names {', '.join(map(repr, unknown)) or 'nothing'}", f"use {', '.join(known)}")
+        raise InputError.at(option, f"names {', '.join(map(repr, unknown)) or 'nothing'}", f"use {', '.join(choices)}")
     return words
 
 

@@ -76,8 +76,9 @@ def decompose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings) -> 
     pairs = pd.DataFrame(pair_rows)
     if len(pairs):
         for side in ("raw", "residual"):
-            chosen = pairs["scores"] == side
-            pairs.loc[chosen, "overlap_q"] = benjamini_hochberg(pairs.loc[chosen, "overlap_p"].to_numpy())
+            of_side = pairs["scores"] == side
+            q_values = benjamini_hochberg(pairs.loc[of_side, "overlap_p"].to_numpy())
+            pairs.loc[of_side, "overlap_q"] = q_values
     layers = element_layers(prepared, settings)
     judged = judge(claims_of("decomposition"), prepared, settings)
     record = judged.record(settings, [*left_out, *not_tested]) | {
@@ -148,7 +149,7 @@ def _rank_biased_null(first: Floats, second: Floats, k: int, setting: Setting) -
     one, two = descending_ranks(first), descending_ranks(second)
     observed = rank_biased_overlap_of_ranks(one, two, persistence)
     n_draws = min(RBO_DRAWS, setting.null.permutations)
-    # Ranks are rotated as the scores are, and need no sorting anew.
+    # Ranks are rotated as the scores are, and need not be sorted again.
     rotated = (setting.null.rotate(two, draw) for draw in range(n_draws))
     drawn = np.array([rank_biased_overlap_of_ranks(one, ranks, persistence) for ranks in rotated])
     return {
@@ -198,10 +199,10 @@ def element_layers(prepared: list[Prepared], settings: Settings) -> pd.DataFrame
     return frame.rename_axis("element").reset_index().sort_values(order, kind="stable").reset_index(drop=True)
 
 
-def _consensus(name: str, chosen: list[Prepared], settings: Settings) -> pd.DataFrame:
+def _consensus(name: str, models: list[Prepared], settings: Settings) -> pd.DataFrame:
     columns = {}
     for side in ("raw", "residual", "studentised"):
-        parts = [pd.Series(getattr(one, side), index=one.scores.table["element"]) for one in chosen]
+        parts = [pd.Series(getattr(one, side), index=one.scores.table["element"]) for one in models]
         columns[f"{name}_{side}"] = pd.concat(parts, axis=1, join="inner").mean(axis=1)
     frame = pd.DataFrame(columns)
     k = max(1, round(settings.top_fraction * len(frame)))

@@ -1,7 +1,7 @@
 """How sure the layer of an element is: the share of bootstrap samples of loci that put it there.
 
 In every sample the slopes of the features, the scale of the residuals and the bounds of the top lists are worked out
-anew from the loci drawn; then every element is placed, drawn or not. So the confidence tells an element well inside a
+again from the loci drawn; then every element is placed, drawn or not. So the confidence tells an element well inside a
 layer from one at its edge, and a layer that hangs on a few loci from one that does not. It knows nothing of the noise
 of a single score.
 """

@@ -139,11 +139,11 @@ def make_design(elements: pd.DataFrame, own: pd.Series | None = None) -> Design:
         table = table[table["element"].isin(own.index)]
     order = ["locus", "chrom", "start", "end", "element"]
     table = table.sort_values(order, kind="stable").reset_index(drop=True).assign(ris=0.0, predictability=np.nan)
-    known = None if own is None else table["element"].map(own).to_numpy(dtype=float)
+    of_element = None if own is None else table["element"].map(own).to_numpy(dtype=float)
     language = ModelScores(LANGUAGE, "masked", "llr", table, "own", {})
     output = ModelScores(OUTPUT, "output", None, table, f"mean of {LANGUAGE}", {})
     output.share_elements(language)
-    return Design(language=language, output=output, own=known)
+    return Design(language=language, output=output, own=of_element)
 
 
 def plant(
@@ -180,8 +180,8 @@ def planted_signal(scores: ModelScores, truth: Truth, settings: Settings) -> Flo
 def _drawn_predictability(design: Design, score_model: ScoreModel, rng: np.random.Generator) -> Floats:
     """Nats per base: repeats and AT-rich elements are predicted best, and neighbours are predicted alike."""
     table = design.language.table
-    known = 1.5 * table["repeat_fraction"].to_numpy(dtype=float) - 5.0 * (table["gc"].fillna(0.42).to_numpy() - 0.42)
-    return -1.3 + 0.1 * (known + 0.5 * correlated_noise(score_model.autocorrelation, design.language.loci, rng))
+    mean = 1.5 * table["repeat_fraction"].to_numpy(dtype=float) - 5.0 * (table["gc"].fillna(0.42).to_numpy() - 0.42)
+    return -1.3 + 0.1 * (mean + 0.5 * correlated_noise(score_model.autocorrelation, design.language.loci, rng))
 
 
 def example_elements(loci: int, per_locus: int, seed: int = 0, flank: int = 100_000) -> pd.DataFrame:

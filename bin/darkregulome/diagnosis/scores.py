@@ -22,7 +22,7 @@ class ModelScores:
     Attributes
     ----------
     name, kind, readout : of the model; `readout` is None where the table does not say.
-    table : one row an element: the columns of the element table, ``ris`` and ``predictability``.
+    table : one row per element: the columns of the element table, ``ris`` and ``predictability``.
     predictability_source : ``"own"``, ``"mean of ..."`` or ``"none"``.
     statuses : elements without a score, by reason.
     notes : what a reader must know, one sentence each.
@@ -130,9 +130,9 @@ def join_scores(elements: pd.DataFrame, ris: pd.DataFrame) -> list[ModelScores]:
     return models
 
 
-def is_in(names: pd.Series, known: pd.Series) -> Bools:
-    """Which `names` are among the `known`: ``names.isin(known)``, which is ten times as slow on columns of strings."""
-    every = set(known.to_numpy(dtype=object))
+def is_in(names: pd.Series, others: pd.Series) -> Bools:
+    """Which `names` are among the `others`: ``names.isin(others)`` is ten times as slow on columns of strings."""
+    every = set(others.to_numpy(dtype=object))
     return np.fromiter((name in every for name in names.to_numpy(dtype=object)), dtype=bool, count=len(names))
 
 

@@ -24,7 +24,7 @@ def read_simulated_power(paths: Sequence[Path], settings: Settings) -> tuple[Sim
         A file is no calibration, plants another effect than power is stated for, or has other settings; all at once.
     """
     problems: list[Problem] = []
-    found: list[SimulatedPower] = []
+    powers: list[SimulatedPower] = []
     for path in paths:
         try:
             record = read_json(path, REMEDY)
@@ -40,13 +40,13 @@ def read_simulated_power(paths: Sequence[Path], settings: Settings) -> tuple[Sim
             problems += error.problems
             continue
         except (ValueError, LookupError, TypeError, AttributeError) as error:
-            said = str(error).splitlines()[0] if str(error) else type(error).__name__
-            problems.append(Problem(str(path), f"is no calibration ({said})", REMEDY))
+            message = str(error).splitlines()[0] if str(error) else type(error).__name__
+            problems.append(Problem(str(path), f"is no calibration ({message})", REMEDY))
             continue
         problems += [Problem(str(path), fault, "calibrate with the settings of the diagnosis") for fault in differing]
-        found.append(measured)
+        powers.append(measured)
     raise_all(problems)
-    return tuple(found)
+    return tuple(powers)
 
 
 def _differing(parameters: dict[str, Any], settings: Settings) -> list[str]:

@@ -80,9 +80,9 @@ def associate(clusters: NDArray, labels: NDArray, loci: Loci, draws: int, rng: n
     pairs_of = np.zeros(draws + 1)
     rows = []
     for label, total in zip(*np.unique(labels, return_counts=True), strict=True):
-        found = null.draw((labels == label).astype(float), inside)
+        drawn_counts = null.draw((labels == label).astype(float), inside)
         # Rounded: they are counts, and the transform leaves noise that would hide equal ones.
-        counts = np.rint(np.vstack([found.observed, found.draws])).astype(np.int64)
+        counts = np.rint(np.vstack([drawn_counts.observed, drawn_counts.draws])).astype(np.int64)
         pairs_of += (counts * (counts - 1) // 2).sum(axis=1)
         p = (1 + (counts[1:] >= counts[0]).sum(axis=0)) / (1 + draws)
         rows += [
@@ -106,7 +106,7 @@ def _rand_of_pairs(both: NDArray, sizes: NDArray, totals: NDArray) -> NDArray[np
 
 def _enrichment(rows: list[tuple[int, str, int, int, int, float]], n: int) -> list[Enrichment]:
     q = false_discovery_control([row[-1] for row in rows])
-    found = [
+    pairs = [
         Enrichment(
             *(cluster, label, size, of, both),
             fold=both * n / (size * of),
@@ -117,7 +117,7 @@ def _enrichment(rows: list[tuple[int, str, int, int, int, float]], n: int) -> li
         )
         for (cluster, label, size, of, both, p), adjusted in zip(rows, q, strict=True)
     ]
-    return sorted(found, key=lambda row: (row.cluster, row.p, row.p_hypergeometric, row.label))
+    return sorted(pairs, key=lambda row: (row.cluster, row.p, row.p_hypergeometric, row.label))
 
 
 def _odds_ratio(n: int, size: int, of: int, both: int) -> float:

@@ -1,7 +1,7 @@
 """How well scores agree with labels or measurements, and how sure that is.
 
 Every statistic takes multiplicities: how often a bootstrap sample holds each item, shape (draws, n). All draws are
-computed at once from one sort, which is the same as resampling the rows and ranking anew (ties have mid-ranks).
+computed at once from one sort, which is the same as resampling the rows and ranking again (ties have mid-ranks).
 """
 
 from collections.abc import Callable

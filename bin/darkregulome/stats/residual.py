@@ -206,8 +206,8 @@ def _held_out(scores: Floats, features: Floats, loci: Loci, folds: Folds) -> Flo
         beta = slopes(grams.sum(axis=0) - left_out * grams[fold], moments.sum(axis=0) - left_out * moments[fold])
         means = (sums.sum(axis=0) - left_out * sums[fold]) / (sizes.sum() - left_out * sizes[fold])
         betas[fold] = np.r_[means[0] - means[1:] @ beta, beta]
-    chosen = betas[folds.codes]
-    return np.asarray(chosen[:, 0] + np.einsum("ij,ij->i", features, chosen[:, 1:]), dtype=np.float64)
+    own = betas[folds.codes]
+    return np.asarray(own[:, 0] + np.einsum("ij,ij->i", features, own[:, 1:]), dtype=np.float64)
 
 
 SHARES = ("predictability", "annotation", "shared", "unexplained")

@@ -18,10 +18,10 @@ def benjamini_hochberg(p_values: NDArray) -> Floats:
     """Adjusted p-values (q) of one family; a missing p stays missing and does not count."""
     p_values = np.asarray(p_values, dtype=float)
     q_values = np.full(len(p_values), np.nan)
-    known = np.flatnonzero(np.isfinite(p_values))
-    if len(known) == 0:
+    finite = np.flatnonzero(np.isfinite(p_values))
+    if len(finite) == 0:
         return q_values
-    order = known[np.argsort(p_values[known], kind="stable")]
+    order = finite[np.argsort(p_values[finite], kind="stable")]
     scaled = p_values[order] * len(order) / np.arange(1, len(order) + 1)
     q_values[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
     return q_values
@@ -104,12 +104,12 @@ def decide(evidence: Evidence, alpha: float) -> Verdict:
     """
     of_any_size = evidence.residual_q if evidence.residual_q_any is None else evidence.residual_q_any
     if counts(evidence):
-        found = evidence.residual_q < alpha
-        if found:
+        detected = evidence.residual_q < alpha
+        if detected:
             return "survives"
     else:
         # It was seen, and it does not count: no lack of power.
-        found = of_any_size < alpha
-    if not found and not evidence.power >= MINIMUM_POWER:
+        detected = of_any_size < alpha
+    if not detected and not evidence.power >= MINIMUM_POWER:
         return "underpowered"
     return "collapses" if evidence.raw_q < alpha else "absent"

@@ -61,9 +61,9 @@ class DiagonalNull:
 
     def _moved(self, sources: np.ndarray) -> np.ndarray:
         """The map with each entry from another one of its diagonal."""
-        found = self._values.copy()
+        moved_map = self._values.copy()
         moved = self._values[self._rows[sources], self._columns[sources]]
-        found[self._rows, self._columns] = moved
+        moved_map[self._rows, self._columns] = moved
         if self._symmetric:
-            found[self._columns, self._rows] = moved
-        return found
+            moved_map[self._columns, self._rows] = moved
+        return moved_map

@@ -8,7 +8,7 @@ _TOLERANCE = 1e-9
 
 
 def empirical_p(observed: float, draws: NDArray, center: float = 0.0, two_sided: bool = True) -> float:
-    """``(1 + exceedances) / (1 + permutations)``, two-sided about `center` unless told otherwise."""
+    """``(1 + exceedances) / (1 + permutations)``, two-sided about `center` unless `two_sided` is false."""
     draws = np.asarray(draws, dtype=float)
     if two_sided:
         observed, draws = abs(observed - center), np.abs(draws - center)

@@ -1,4 +1,4 @@
-"""Shuffles within the locus, free or stratified: shown beside the rotation, which they undercut."""
+"""Shuffles within the locus, free or stratified: shown next to the rotation, whose p-values they undercut."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from darkregulome.stats.nulls.rotation import NullDraws, as_columns
 
 
 class ShuffleNull:
-    """Shuffles within strata, shown beside the rotation: anti-conservative where neighbours resemble each other.
+    """Shuffles within strata, shown next to the rotation: anti-conservative where neighbours resemble each other.
 
     Parameters
     ----------
