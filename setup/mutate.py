@@ -33,7 +33,7 @@ ROOMS = {
         "test_stats_gene_claims.py",
     ),
     "elements": ("test_elements_*.py", "test_check_inputs.py"),
-    "genome": ("test_genome_*.py", "test_genomes.py", "test_elements_*.py", "test_fuzz_parsers.py"),
+    "genome": ("test_genome_*.py", "test_genomes.py"),
     "edits": ("test_edits_*.py", "test_scoring_elements.py", "test_variants_scores.py", "test_maps_make.py"),
 }
 """Tests by the room of bin/darkregulome that they are about; those that start other processes see no mutant there."""

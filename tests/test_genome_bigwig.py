@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyBigWig
 import pytest
 
 from darkregulome.errors import InputError
-from darkregulome.genome.bigwig import BigWig
+from darkregulome.genome.bigwig import BigWig, bigwig_means
 
 LENGTH = 5_000
 
@@ -86,3 +87,24 @@ def test_a_file_without_any_value_has_none_anywhere(tmp_path):
     with BigWig(tmp_path / "empty.bw") as track:
         assert np.isnan(track.values("1", 10, 20)).all()
         assert len(track.values("1", 10, 20)) == 10
+
+
+def test_means_are_over_the_bases_that_have_a_value(tmp_path):
+    path = tmp_path / "means.bw"
+    with pyBigWig.open(str(path), "w") as handle:
+        handle.addHeader([("chr1", 100), ("chr2", 100)])
+        handle.addEntries(["chr1"] * 3, [10, 20, 30], ends=[20, 25, 40], values=[1.0, -3.0, 5.0])
+    rows = [("1", 0, 10), ("chr1", 15, 25), ("chr1", 35, 200), ("chr9", 0, 5), ("chr9", 5, 9), ("chr3", 0, 1)]
+    places = pd.DataFrame(rows, columns=["chrom", "start", "end"])
+    means, counts, notes = bigwig_means(places, path)
+    nan = np.nan
+    np.testing.assert_allclose(means, [nan, -1.0, 5.0, nan, nan, nan])
+    assert counts.tolist() == [0, 10, 5, 0, 0, 0]
+    assert notes == [
+        "The bigWig lacks chr3: 1 elements without a value.",
+        "The bigWig lacks chr9: 2 elements without a value.",
+    ]
+    np.testing.assert_allclose(bigwig_means(places, path, absolute=True)[0], [nan, 2.0, 5.0, nan, nan, nan])
+    assert [len(part) for part in bigwig_means(places.head(0), path)] == [0, 0, 0]
+    with pytest.raises(InputError, match="none of the contigs of the elements"):
+        bigwig_means(places.tail(2), path)
