@@ -265,3 +265,10 @@ def test_exchanges_of_pairs_are_flips_of_their_sign():
     drawn = exchanged_contrasts(block, 3000, np.random.default_rng(18))
     signs = np.random.default_rng(19).choice([-1, 1], (3000, 30))
     assert ks_2samp(drawn, signs @ (block[:, 0] - block[:, 1]) / 30).pvalue > 0.001
+
+
+def test_of_no_elements_nothing_is_matched():
+    none = np.zeros(0, dtype=int)
+    assert matchable(np.zeros(0), none).tolist() == []
+    matches = match_controls(none.astype(bool), np.zeros(0, dtype=str), none, np.zeros((0, 1)))
+    assert (len(matches.chosen), matches.unmatched) == (0, 0)

@@ -295,6 +295,9 @@ def test_where_nothing_can_be_fitted_the_propensity_is_the_share_of_members(data
     without = propensity(member, features[:, :0], folds)
     for fold in range(5):
         assert without[LOCI.codes % 5 == fold] == pytest.approx(member[LOCI.codes % 5 != fold].mean())
+    # One member in the training set is enough for a fit, which follows the features.
+    one = np.arange(200) == 30
+    assert propensity(one, features, folds)[first].std() > 0
     # One fold that is called a chromosome leaves nothing to train on.
     whole = propensity(LOCI.codes < 2, features, Folds(np.zeros(200, dtype=int), "chromosome"))
     assert whole == pytest.approx(0.25)
