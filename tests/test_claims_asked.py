@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import pyBigWig
 import pytest
 
 from darkregulome.claims import class_hierarchy, conservation, eqtl, horizon, network, protein_pair, te_family
@@ -13,6 +14,7 @@ from darkregulome.claims.ccre_discrimination import discrimination, rank_scores
 from darkregulome.claims.claim import Findings, all_claims, claim_names, cross_checks, find_claim
 from darkregulome.claims.class_hierarchy import between_classes
 from darkregulome.claims.conservation import association, rank_association
+from darkregulome.claims.document import claims_markdown
 from darkregulome.claims.gene_levels import gene_scores, gene_table, levels, locus_by_gene, locus_names
 from darkregulome.claims.horizon import change_point, near_less_far
 from darkregulome.claims.matched import MATCHED_ON, match_elements
@@ -804,3 +806,87 @@ def test_every_claim_says_its_effect_and_what_remains():
     assert said["eqtl"](entry(), SETTINGS)[0].startswith("Elements that hold an eQTL score 0.25 SD higher")
     shared = {"raw": {"k": 3, "overlap": 2, "expected_by_chance": 1.0}, "residual": {"overlap": 1}}
     assert "language models and those of the output models share 2" in said["layers"](entry(shared), SETTINGS)[0]
+
+
+# -- files and documents ---------------------------------------------------------------------------------------------
+
+LOCUS_TABLE = (
+    "locus\tgene\tchrom\ttss\tstrand\tstart\tend\nL1\tAPP\tchr1\t50\t+\t0\t100\nL2\tAPOE\tchr1\t250\t+\t200\t300\n"
+)
+
+
+def test_each_check_reads_its_files_as_it_was_asked_to(tmp_path):
+    places = of_places([("chr1", 10, 20), ("chr1", 210, 220)]).assign(locus=["L1", "L2"])
+    loci = written(tmp_path, LOCUS_TABLE, "loci.tsv")
+    table = "chrom\tpos\tgene\tpvalue\n1\t11\tAPP\t0.01\n1\t211\tAPOE\t0.5\n"
+    eqtls = written(tmp_path, table, "eqtls.tsv")
+    blocks = written(tmp_path, "chrom\tstart\tend\nchr1\t0\t100\nchr1\t100\t400\n", "blocks.bed")
+    check = find_claim("eqtl").needs
+    held = check.read(places, eqtl.Files(loci=loci, eqtl=eqtls))
+    assert (held.holds.tolist(), held.n_eqtls, held.blocks) == ([True, True], 2, "fixed width, 20000 bases")
+    assert any("p above" in note for note in held.notes)
+    held = check.read(places, eqtl.Files(loci=loci, eqtl=eqtls, max_p=0.05, ld_blocks=blocks))
+    assert (held.holds.tolist(), held.n_eqtls, held.blocks) == ([True, False], 1, "given")
+    assert held.block_of.tolist() == ["1:0", "1:100"]
+    assert eqtl.read_blocks(blocks).to_numpy().tolist() == [["chr1", 0, 100], ["chr1", 100, 400]]
+
+    header = "protein1 protein2 combined_score experimental\n"
+    links = written(tmp_path, header + "P1 P2 950 410\nP2 P1 300 100\n", "links.txt")
+    info = written(tmp_path, "#string_protein_id\tpreferred_name\nP1\tAPP\nP2\tAPOE\n", "info.txt")
+    asked = network.Files(loci=loci, network=links, network_info=info)
+    held = find_claim("network").needs.read(places, asked)
+    assert held.ends.to_numpy().tolist() == [["L2", "L1"]]
+    assert held.network.links["score"].tolist() == [950]
+    other = asked.model_copy(update={"evidence": "experimental", "min_score": 410})
+    assert find_claim("network").needs.read(places, other).network.links["score"].tolist() == [410]
+    assert len(find_claim("network").needs.read(places, other.model_copy(update={"min_score": 411})).ends) == 0
+
+    pairs = written(tmp_path, "gene1\tgene2\nAPP\tAPOE\n", "pairs.tsv")
+    check = find_claim("protein_pair").needs
+    held = check.read(places, protein_pair.Files(loci=loci, pairs=pairs))
+    assert (held.pairs, held.notes) == ((("APP", "APOE", "L1", "L2"),), ())
+    held = check.read(places, protein_pair.Files(loci=loci, network=links, network_info=info))
+    assert held.pairs == (("APOE", "APP", "L2", "L1"),)
+    assert held.notes[-1] == "The pairs are the strongest links of the network."
+    assert len(held.notes) > 1
+    few = protein_pair.Files(loci=loci, network=links, network_info=info, min_score=951)
+    assert check.read(places, few).pairs == ()
+    with pytest.raises(InputError, match="--pairs"):
+        check.read(places, protein_pair.Files(loci=loci))
+
+
+def test_conservation_is_read_from_a_bigwig(tmp_path):
+    path = tmp_path / "c.bw"
+    with pyBigWig.open(str(path), "w") as handle:
+        handle.addHeader([("chr1", 1000)])
+        handle.addEntries(["chr1"], [0], ends=[15], values=[2.0])
+    places = of_places([("chr1", 10, 20), ("chr1", 210, 220), ("chr2", 1, 5)])
+    held = find_claim("conservation").needs.read(places, conservation.Files(bigwig=path))
+    assert held.means.iloc[0] == 2.0
+    assert held.means.isna().tolist() == [False, True, True]
+    assert held.elements["element"].tolist() == ["e0"]
+    assert held.notes == ("The bigWig lacks chr2: 1 elements without a value.",)
+
+
+def test_the_document_of_claims_is_one_table_with_a_row_per_claim():
+    blocks = claims_markdown().split("\n\n")
+    assert blocks[0] == "# Claims"
+    assert len(blocks) == 3
+    assert blocks[2].endswith("\n")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in blocks[2].splitlines()]
+    assert rows[0] == [
+        "claim",
+        "question",
+        "statistic",
+        "unit of the effect",
+        "least effect",
+        "power is stated for",
+        "null",
+    ]
+    assert rows[1] == ["---"] * 7
+    for row, claim in zip(rows[2:], all_claims(), strict=True):
+        assert row[:4] == [f"`{claim.name}`", claim.question, claim.statistic, claim.unit]
+        assert row[4:6] == [f"{claim.floor:g}", claim.reference]
+    nulls = {row[0].strip("`"): row[6] for row in rows[2:]}
+    assert nulls["horizon"] == nulls["conservation"] == "of the run (`rotation`)"
+    assert nulls["network"] == "degree-preserving draws"
