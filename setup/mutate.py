@@ -47,7 +47,7 @@ a larger scale, and a mutant that only they would kill counts as a survivor."""
 
 NO_RESULT = ("dtype", "strict")
 """Arguments that guard a type or a length, and change no number that is right."""
-MESSAGES = ("InputError", "NotTestable")
+MESSAGES = ("InputError", "NotTestable", "Problem")
 """What is raised with a text that people read."""
 
 CONFIG = """\

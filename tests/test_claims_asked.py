@@ -129,7 +129,7 @@ def test_the_horizon_asks_of_raw_and_residual_scores_within_its_distance(one):
     settings = SETTINGS.model_copy(update={"horizon": 7000})
     model, subject, sides = ask("horizon", [one], settings)[0]
     near = one.scores.distance <= 7000
-    assert (model, subject.model, subject.setting) == (one.name, one.name, one.setting)
+    assert (model, subject.model, subject.setting, subject.readouts) == (one.name, one.name, one.setting, (one,))
     assert same(sides.raw, near_less_far(one.raw, near, one.setting))
     assert same(sides.residual, near_less_far(one.residual, near, one.setting))
     details = find_claim("horizon").describe(subject, sides, settings)
@@ -397,6 +397,11 @@ def test_a_family_is_held_against_matched_elements_and_both_sides_must_agree(one
     assert same(sides.raw, both[0])
     assert same(sides.residual, replace(both[1], p=max(both[0].p, both[1].p)))
     assert sides.details == {"family": "LINE/L1", "n_members": members.sum(), "balance": balance}
+    assert subject.readouts == (one,)
+    # The other way round, the larger p is on the other side.
+    turned = ask("te_family", [replace(one, raw=one.residual, residual=one.raw)], SETTINGS, held)[0][2]
+    assert (turned.raw.p, turned.residual.p) == (both[1].p, max(both[0].p, both[1].p))
+    assert both[0].p != both[1].p
     findings = Findings([one], held, [], [])
     counts = held.family_of.value_counts().to_dict()
     assert claim.summary(findings) == {"families": counts}
@@ -579,6 +584,7 @@ def test_linked_genes_are_held_against_networks_that_models_share(links, models)
     (_, subject, sides), (_, other, _) = asked
     assert [model for model, _, _ in asked] == ["lm1", "lm2"]
     assert other.data.networks is subject.data.networks
+    assert (subject.readouts, other.readouts) == ((models[0],), (models[1],))
     assert len(subject.data.networks) == 99
     values = gene_scores(models[0])
     np.testing.assert_allclose(subject.data.scores, values)
@@ -652,6 +658,8 @@ def test_a_pair_is_held_against_permuted_maps_that_models_share(models, elements
     assert sides.details == {"pair": ["P", "Q"], "maps": 99}
     table = claim.needs.tables(Findings(models[:2], held, [], [])).elements
     assert table["model"].tolist() == ["lm1"] * 12 + ["lm2"] * 12
+    assert table.index.tolist() == list(range(24))
+    assert first.readouts == (models[0],)
     assert len(claim.needs.tables(Findings([], held, [], [])).elements) == 0
 
 

@@ -358,11 +358,12 @@ def test_an_exon_is_coding_by_its_transcripts_biotype_or_cds(tmp_path):
         + gtf_line("exon", 31, 40, f'{two}2"')
         + gtf_line("exon", 41, 50, f'{three}1"')
         + gtf_line("exon", 51, 60, 'gene_id "D"; gene_type "lncRNA"')
+        + gtf_line("exon", 61, 70, 'gene_id "D"; gene_type "lncRNA"; transcript_type "protein_coding"')
     )
     exons = read_gtf(written(tmp_path, text, "g.gtf"), CONTIGS).exons
-    assert exons["coding"].tolist() == [True, False, True, False, True, False]
-    assert exons["start"].tolist() == [0, 0, 20, 30, 40, 50]
-    assert exons["biotype"].tolist() == ["protein_coding"] * 5 + ["lncRNA"]
+    assert exons["coding"].tolist() == [True, False, True, False, True, False, True]
+    assert exons["start"].tolist() == [0, 0, 20, 30, 40, 50, 60]
+    assert exons["biotype"].tolist() == ["protein_coding"] * 5 + ["lncRNA"] * 2
 
 
 RMSK = "585\t100\t0\t0\t0\tchr1\t10\t20\t-900\t{strand}\t{name}\t{group}\t{family}\t1\t9\t0\t1\n"
@@ -382,6 +383,8 @@ def test_repeats_of_ucscs_table_have_class_and_family(tmp_path):
         ["chr1", 10, 20, "+", "y", "LTR", "LTR"],
     ]
     assert list(table) == ["chrom", "start", "end", "strand", "name", "repeat_class", "family"]
+    with pytest.raises(InputError, match=r"rmsk.txt: names the contigs chr1"):
+        read_repeats(tmp_path / "rmsk.txt", Contigs({"chrX": 100}, "h.fa"))
     with pytest.raises(InputError, match=r"rmsk.txt:2: has 3 columns, where the rmsk table has 17"):
         read_repeats(
             written(tmp_path, RMSK.format(strand="+", name="a", group="b", family="c") + "1\t2\t3\n", "rmsk.txt"),
