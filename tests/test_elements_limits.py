@@ -285,8 +285,9 @@ def test_the_first_pattern_that_fits_gives_the_class():
 
 
 def test_a_class_map_has_three_columns_and_our_classes(tmp_path):
-    text = "# one\npattern, class, subclass, note\n a , cCRE , = , x\nb,TE,y\n"
-    assert read_class_map(written(tmp_path, text, "m.csv")).rows == (("a", "cCRE", "="), ("b", "TE", "y"))
+    text = "# one\npattern, class, subclass, note\n a , cCRE , = , x\nb,TE,y\nc,TE,z,\n"
+    rows = (("a", "cCRE", "="), ("b", "TE", "y"), ("c", "TE", "z"))
+    assert read_class_map(written(tmp_path, text, "m.csv")).rows == rows
     for bad in ("pattern,class\n", "x,class,subclass\n", ""):
         with pytest.raises(InputError, match="has the header"):
             read_class_map(written(tmp_path, bad, "m.csv"))
@@ -402,6 +403,15 @@ def test_intervals_belong_to_the_nearest_tss_of_a_loop():
     assert notes == [f"{(table['chrom'] == 'a').sum()} elements on contigs without a TSS are left out."]
     with pytest.raises(InputError, match="none of the elements' contigs"):
         own._by_nearest_tss(table.assign(chrom="c"), starts, notes)
+
+
+@pytest.mark.parametrize(("right", "owner", "distance"), [(24, "L", 5), (23, "R", -4), (25, "L", 5)])
+def test_of_two_tsss_as_near_the_first_counts_and_loci_reach_to_their_tss(right, owner, distance):
+    starts = pd.DataFrame({"locus": ["L", "R"], "gene": ".", "chrom": "a", "tss": [5, right], "strand": "+"})
+    table, loci = own._by_nearest_tss(intervals(("a", 10, 20)), starts.assign(gene_id=".", gene_name="."), [])
+    assert table[["locus", "distance"]].to_numpy().tolist() == [[owner, distance]]
+    span = [5, 20] if owner == "L" else [10, right + 1]
+    assert loci[["locus", "start", "end"]].to_numpy().tolist() == [[owner, *span]]
 
 
 def test_intervals_end_inside_the_contigs_of_the_fasta(genome):
