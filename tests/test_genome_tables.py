@@ -22,7 +22,8 @@ from darkregulome.genome.bed import (
 )
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.eqtls import EqtlTable, eqtl_format, read_eqtls
-from darkregulome.genome.intervals import covered_fraction, merge, paint
+from darkregulome.genome.intervals import covered_fraction, merge, paint, write_bed
+from darkregulome.genome.reference import Reference, compress_fasta
 from darkregulome.genome.textfile import numbered_lines, text_lines
 
 CONTIGS = Contigs({"chr1": 1000, "chr2": 500}, "g.fa")
@@ -427,3 +428,19 @@ def test_repeats_of_a_bed_have_their_class_in_some_column_or_are_taken_as_transp
     assert found.table["repeat_class"].tolist() == found.table["family"].tolist() == classes
     assert "no column holds RepeatMasker classes" in found.notes[0]
     assert found.n_records == 7
+
+
+def test_half_written_files_lie_next_to_what_they_become(tmp_path, monkeypatch):
+    """Nothing is left in the folder that a run was started in, and nothing but the file and its index elsewhere."""
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    monkeypatch.chdir(here)
+    write_bed(pd.DataFrame({"chrom": ["a"], "start": [1], "end": [2]}), there / "x.bed.gz")
+    Reference(written(there, ">a\nACGT\n", "x.fa")).close()
+    compress_fasta(there / "x.fa", there / "y.fa.gz")
+    (there / "y.fa.gz.fai").unlink()
+    Reference(there / "y.fa.gz").close()
+    assert list(here.iterdir()) == []
+    expected = ["x.bed.gz", "x.bed.gz.tbi", "x.fa", "x.fa.fai", "y.fa.gz", "y.fa.gz.fai", "y.fa.gz.gzi"]
+    assert sorted(path.name for path in there.iterdir()) == expected
