@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from darkregulome import cli
+from darkregulome.models.settings import TrackModelOptions
 from darkregulome.scoring.settings import LogoSettings
 
 app = cli.script(
@@ -21,7 +22,7 @@ app = cli.script(
 def main(
     bed: Annotated[Path, typer.Option(help="Regions: BED, or a table with chrom, start, end; 500 bases each at most.")],
     fasta: cli.Fasta,
-    model: cli.TrackModelOptions,
+    model: TrackModelOptions,
     outdir: Annotated[Path, typer.Option(help="Folder of the results.")],
     settings: LogoSettings,
     run: cli.Run,

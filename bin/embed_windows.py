@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from darkregulome import cli
+from darkregulome.models.settings import ModelOptions
 from darkregulome.scoring.settings import EmbeddingInputs, MapOfEmbeddings, asked_of
 
 app = cli.script(
@@ -19,7 +20,7 @@ app = cli.script(
 @cli.command(app)
 def main(
     inputs: EmbeddingInputs,
-    model: cli.ModelOptions,
+    model: ModelOptions,
     outdir: Annotated[Path, typer.Option(help="Folder of the results.")],
     settings: MapOfEmbeddings,
     run: cli.Run,

@@ -9,6 +9,7 @@ import typer
 
 from darkregulome import cli
 from darkregulome.errors import InputError
+from darkregulome.models.settings import ModelOptions
 from darkregulome.scoring.settings import MapSettings
 
 app = cli.script(
@@ -22,7 +23,7 @@ app = cli.script(
 @cli.command(app)
 def main(
     fasta: Annotated[Path, typer.Option(help="With --bed, the genome; without, the sequences to map.")],
-    model: cli.ModelOptions,
+    model: ModelOptions,
     outdir: Annotated[Path, typer.Option(help="Folder to write; what is there is replaced.")],
     settings: MapSettings,
     run: cli.Run,

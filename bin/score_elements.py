@@ -8,6 +8,7 @@ import typer
 
 from darkregulome import cli
 from darkregulome.edits.settings import Settings
+from darkregulome.models.settings import TrackModelOptions
 from darkregulome.scoring.settings import ElementInputs, asked_of
 
 app = cli.script(
@@ -20,7 +21,7 @@ app = cli.script(
 @cli.command(app)
 def main(
     inputs: ElementInputs,
-    model: cli.TrackModelOptions,
+    model: TrackModelOptions,
     out: Annotated[Path, typer.Option(help="Where to write the effects.")],
     reference_out: Annotated[Path, typer.Option(help="Where to write statuses and predictability.")],
     settings: Settings,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from darkregulome import cli
+from darkregulome.models.settings import TrackModelOptions
 from darkregulome.scoring.settings import VariantInputs
 from darkregulome.scoring.variants.settings import Settings
 
@@ -21,7 +22,7 @@ app = cli.script(
 @cli.command(app)
 def main(
     inputs: VariantInputs,
-    model: cli.TrackModelOptions,
+    model: TrackModelOptions,
     out: Annotated[Path, typer.Option(help="Where to write: .vcf.gz, .parquet, .tsv, .csv, the last two also .gz.")],
     settings: Settings,
     run: cli.Run,

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Write the documents that are generated: docs/claims.md, columns.md and parameters.md. Run by `make docs`."""
+"""Write the pages that are generated: docs/{claims,columns,parameters,scripts}.md. Run by `make docs`."""
 
 import json
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "bin"))
+sys.path[:0] = [str(ROOT / "bin"), str(ROOT / "setup")]
 
 from darkregulome.claims.document import claims_markdown  # noqa: E402
 from darkregulome.io.columns_doc import columns_markdown  # noqa: E402
+from scripts_doc import scripts_markdown  # noqa: E402
 
 
 def parameters_markdown(schema: dict) -> str:
@@ -48,6 +49,7 @@ def main() -> None:
     schema = json.loads((ROOT / "nextflow_schema.json").read_text())
     (ROOT / "docs" / "claims.md").write_text(claims_markdown())
     (ROOT / "docs" / "columns.md").write_text(columns_markdown())
+    (ROOT / "docs" / "scripts.md").write_text(scripts_markdown())
     (ROOT / "docs" / "parameters.md").write_text(parameters_markdown(schema))
 
 

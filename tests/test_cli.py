@@ -17,6 +17,7 @@ from rich.console import Console
 from darkregulome import cli
 from darkregulome.errors import InputError
 from darkregulome.io import atomic
+from darkregulome.models.settings import ModelOptions
 from places import BIN
 
 
@@ -151,7 +152,7 @@ def run_options(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, 
         outdir: Annotated[Path, typer.Option(help="Folder.")],
         drawing: Drawing,
         run: Annotated[cli.Run, cli.Take(threads=2)],
-        model: Annotated[cli.ModelOptions, cli.Take("batch_size", "device", model="m", device="cpu")],
+        model: Annotated[ModelOptions, cli.Take("batch_size", "device", model="m", device="cpu")],
     ) -> None:
         handed.update(outdir=outdir, drawing=drawing, run=run, model=model)
 
@@ -173,7 +174,7 @@ def test_options_that_are_not_given_have_the_defaults_of_their_class_or_of_the_s
     assert got["code"] == 0
     assert got["drawing"] == Drawing()
     assert got["run"] == cli.Run(threads=2)
-    assert got["model"] == cli.ModelOptions(model="m", device="cpu")
+    assert got["model"] == ModelOptions(model="m", device="cpu")
 
 
 def test_options_fill_the_fields_of_their_classes(handed):

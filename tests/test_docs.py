@@ -1,7 +1,6 @@
 """Every command and option that README, the documents and `--help` name exists as it is written there."""
 
 import functools
-import importlib.util
 import json
 import re
 import shlex
@@ -14,17 +13,18 @@ import pytest
 import typer
 
 from pipeline_runner import ROOT
+from scripts_doc import load_app, scripts_markdown
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
-GENERATED = ("claims.md", "columns.md", "parameters.md")
+GENERATED = ("claims.md", "columns.md", "parameters.md", "scripts.md")
 SCRIPTS = {path.name: path for path in (ROOT / "bin").glob("*.py")}
-BENCHMARKS = {f"benchmarks/{path.name}": path for path in (ROOT / "benchmarks").glob("*.py")}
+PROGRAMS = {
+    str(path.relative_to(ROOT)): path for path in [*(ROOT / "benchmarks").glob("*.py"), ROOT / "setup" / "mutate.py"]
+}
 
 # Options of Nextflow itself, and of the other programs that the documents name.
 OF_NEXTFLOW = {"-profile", "-resume", "-w", "-c", "-stub", "-flat", "--help"}
 OF_OTHERS = {"--gres"}
-# Options that most scripts have, which the table of scripts leaves out.
-COMMON = {"--seed", "--threads", "--progress", "--no-progress", "--version", "-h", "--help"}
 
 BLOCK = re.compile(r"^```(?:bash|sh)\n(.*?)^```|((?:^ {4}[^\n]*\n)+)", re.MULTILINE | re.DOTALL)
 SPAN = re.compile(r"`([^`]+)`")
@@ -98,12 +98,7 @@ def documented_commands() -> list[Command]:
 @functools.cache
 def app_of(script: str) -> typer.Typer:
     """The typer app of a script of bin/."""
-    spec = importlib.util.spec_from_file_location(f"documented_{script[:-3]}", SCRIPTS[script])
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.app
+    return load_app(SCRIPTS[script])
 
 
 @functools.cache
@@ -174,11 +169,11 @@ def faults_of(command: Command) -> list[str]:
         return faults_of_nextflow(words) if words[1] == "run" else []
     if words[0] == "make":
         targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-        return [f"no target {word}" for word in words[1:] if word not in (*targets, "...")]
+        return [f"no target {word}" for word in words[1:] if "=" not in word and word not in (*targets, "...")]
     if words[0] in SCRIPTS:
         return faults_of_script(words, command.whole)
-    if words[0] in BENCHMARKS:
-        text = BENCHMARKS[words[0]].read_text()
+    if words[0] in PROGRAMS:
+        text = PROGRAMS[words[0]].read_text()
         return [f"no option {word}" for word in words if word.startswith("--") and f'"{word}"' not in text]
     return ["no such script"] if "/" not in words[0] or words[0].startswith("benchmarks/") else []
 
@@ -215,7 +210,7 @@ def test_options_in_running_text_exist(page: Path):
     known = OF_OTHERS | {f"--{name}" for name in parameters_of_the_pipeline()}
     for script in SCRIPTS:
         known |= options_of(parser_of(script)).keys()
-    for path in BENCHMARKS.values():
+    for path in PROGRAMS.values():
         known |= set(re.findall(r'"(--[a-z0-9-]+)"', path.read_text()))
     named = {
         option
@@ -225,30 +220,10 @@ def test_options_in_running_text_exist(page: Path):
     assert named - known == set()
 
 
-def rows_of_scripts() -> dict[str, str]:
-    """The options that the table of docs/architecture.md gives for each script."""
-    rows: dict[str, str] = {}
-    for line in (ROOT / "docs" / "architecture.md").read_text().splitlines():
-        row = re.match(r"\| `(\w+\.py)( \w+)?` \| (.*?) \| [^|]*\|$", line.replace(r"\|", "/"))
-        if row and "--" in row[3]:
-            rows[row[1] + (row[2] or "")] = row[3]
-    return rows
-
-
-def test_the_table_of_scripts_is_true():
-    rows = rows_of_scripts()
-    assert {name.split()[0] for name in rows} == set(SCRIPTS)
-    wrong = {}
-    for name, options in rows.items():
-        named = set(re.findall(r"--[a-z][\w-]*", options))
-        script, _, subcommand = name.partition(" ")
-        parser = parser_of(script)
-        known = options_of(parser.commands[subcommand] if subcommand else parser).keys()
-        # A switch is named by one of its two words, in both directions.
-        known_switches = {word for word in known if word.removeprefix("--no-") != word or f"--no-{word[2:]}" in known}
-        if difference := (named - known) | (known - COMMON - known_switches - named):
-            wrong[name] = sorted(difference)
-    assert wrong == {}
+def test_the_page_of_scripts_is_fresh():
+    page = (ROOT / "docs" / "scripts.md").read_text()
+    assert page == scripts_markdown(), "run make docs"
+    assert {title.split()[1] for title in page.splitlines() if title.startswith("## ")} == set(SCRIPTS)
 
 
 def test_links_lead_somewhere():
