@@ -442,6 +442,8 @@ def test_conservation_is_linked_by_ranks_and_by_what_features_leave(one, element
         for side, row in zip((part.raw, part.residual), (at, at + 10), strict=True):
             numbers = profiles.loc[row, ["conservation", "mean", "n"]].to_list()
             assert numbers == pytest.approx([np.median(values[inside]), side[inside].mean(), inside.sum()])
+    twice = Findings([part], held, [SimpleNamespace(subject=subject)] * 2, [])
+    assert find_claim("conservation").needs.tables(twice).profiles.index.tolist() == list(range(40))
     with pytest.raises(InputError, match="no value"):
         conservation.hold(elements, np.full(len(elements), np.nan))
     empty = find_claim("conservation").needs.tables(Findings([], held, [], []))
@@ -769,6 +771,8 @@ def test_outside_data_that_follow_nothing_lie_in_runs(one):
     names = locus_names(one)
     assert (names[int(pair[0])], names[int(pair[1])]) == pair[2:]
     assert pair[2] != pair[3]
+    for claim, _ in cross_checks():
+        assert len(claim.plant.data(one, rng).elements) == len(one.raw)
 
 
 def test_effects_are_said_with_their_intervals_where_they_have_any():

@@ -167,6 +167,9 @@ def test_every_number_of_a_class_hierarchy(scores, words):
     assert tested.statistic == pytest.approx(eta)
     assert tested.effect == pytest.approx(eta - np.mean(drawn))
     assert tested.p == pytest.approx((1 + (np.array(drawn) >= eta).sum()) / 100)
+    resampled = np.array([eta_squared(planted[taken], words[taken], names) for taken in taken_in(setting)])
+    low_and_high = np.percentile(resampled - (resampled.mean() - eta), [2.5, 97.5]) - np.mean(drawn)
+    np.testing.assert_allclose(tested.interval, low_and_high)
     means = {name: planted[words == name].mean() for name in names}
     assert tested.contrast == pytest.approx(max(means.values()) - min(means.values()))
     assert (tested.neutral, tested.sign) == (0.0, 1.0)
