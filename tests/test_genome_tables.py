@@ -341,6 +341,8 @@ def test_genes_have_their_names_and_biotypes_from_whichever_tag(tmp_path):
     without = read_gtf(tmp_path / "g.gtf", CONTIGS, exons=False)
     assert without.exons.empty
     assert without.genes.loc[1, ["start", "end"]].tolist() == [300, 400]
+    pair = gtf_line("gene", 1, 9, 'gene_id "E1"') + gtf_line("stop_codon", 1, 3, 'gene_id "E1"')
+    assert len(read_gtf(written(tmp_path, pair, "g.gtf"), CONTIGS).genes) == 1
     with pytest.raises(InputError, match="has no gene_id"):
         read_gtf(written(tmp_path, gtf_line("gene", 1, 9, "ID=gene1"), "g.gtf"), CONTIGS)
     with pytest.raises(InputError, match=r"g.gtf:1: has 8 columns, where GTF has 9"):
@@ -384,6 +386,9 @@ def test_repeats_of_ucscs_table_have_class_and_family(tmp_path):
         ["chr1", 10, 20, "+", "y", "LTR", "LTR"],
     ]
     assert list(table) == ["chrom", "start", "end", "strand", "name", "repeat_class", "family"]
+    for strand in "+-C":
+        one = RMSK.format(strand=strand, name="AluY", group="SINE", family="Alu")
+        assert read_repeats(written(tmp_path, one, "rmsk.txt"), CONTIGS).table["name"].tolist() == ["AluY"]
     with pytest.raises(InputError, match=r"rmsk.txt: names the contigs chr1"):
         read_repeats(tmp_path / "rmsk.txt", Contigs({"chrX": 100}, "h.fa"))
     with pytest.raises(InputError, match=r"rmsk.txt:2: has 3 columns, where the rmsk table has 17"):
