@@ -273,6 +273,9 @@ def test_a_kernel_that_is_not_installed_is_named(monkeypatch):
 
 SCANNING = """
 import logging, sys, torch
+
+# What `make setup` has compiled lies below this folder, and would be found before any compiler.
+sys.prefix = sys.argv[1]
 from darkregulome.models import kernels
 
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
@@ -291,7 +294,7 @@ print(*y.flatten().tolist())
 def scan_in_a_new_process(cache, **environment):
     """What is logged, and numbers of every kernel."""
     environment = os.environ | {"PYTHONPATH": str(BIN), "XDG_CACHE_HOME": str(cache), **environment}
-    words = [sys.executable, "-c", SCANNING]
+    words = [sys.executable, "-c", SCANNING, str(cache / "nothing_installed")]
     *log, numbers = subprocess.run(
         words, check=True, env=environment, capture_output=True, text=True
     ).stdout.splitlines()
