@@ -21,6 +21,7 @@ from darkregulome.elements.own import Around, complete_elements
 from darkregulome.elements.settings import ElementSettings
 from darkregulome.errors import InputError, Problem
 from darkregulome.genome import sequence as seq
+from darkregulome.genome.background import FEATURES, background_features, fit_background
 from darkregulome.genome.bed import MAX_PROBLEMS, Windows
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.reference import Reference
@@ -239,10 +240,13 @@ def test_elements_reach_from_the_least_length_to_the_ends_of_their_window(refere
     assert made.table["element"].tolist()[0] == "L|chr1:4000-4050|TE"
     assert made.table["distance"].tolist() == [951, 751, -950]
     assert made.table["length"].tolist() == [50, 50, 50]
-    assert made.notes == ["a note"]
+    assert made.notes[0] == "a note"
     for row in made.table.itertuples():
         text = reference.fetch("chr1", row.start, row.end)
         assert (row.gc, row.cpg_oe, row.complexity, row.n_fraction) == tuple(describe(text).values())
+    windows = pd.DataFrame({"start": 4000, "end": 6000}, index=made.table.index)
+    background = background_features(made.table, windows, fit_background(reference))
+    pd.testing.assert_frame_equal(made.table[list(FEATURES)], background)
 
 
 def test_promoters_and_coding_bases_belong_to_no_element(reference):
@@ -260,7 +264,7 @@ def test_loci_without_elements_are_named_and_n_only_elements_are_counted(referen
     ]
     made, table = made_of(reference, [(15_100, 15_300), (15_550, 15_650)], loci)
     assert made.empty_loci == ["empty"]
-    assert made.notes == [
+    assert made.notes[:3] == [
         "a note",
         "locus empty has no element and is left out",
         "1 elements are N only; they are kept, and no model will score them",

@@ -9,6 +9,7 @@ from darkregulome.elements.class_map import read_class_map
 from darkregulome.elements.own import Around, complete_elements
 from darkregulome.errors import InputError
 from darkregulome.genome import sequence as seq
+from darkregulome.genome.background import FEATURES
 
 PLACES = [("chr1", 9_000, 9_100), ("chr1", 10_050, 10_150), ("chr2", 9_500, 9_600), ("chr2", 8_000, 8_100)]
 
@@ -30,6 +31,10 @@ def test_features_are_those_of_the_sequence(genome):
         assert row.gc == pytest.approx((text.count("G") + text.count("C")) / 100)
         assert row.cpg_oe == pytest.approx(seq.cpg_oe(text))
         assert row.length == 100
+    assert own[list(FEATURES)].notna().all().all()
+    # Neighbours that share a window share what is left out, in whatever order they stand.
+    again = complete_elements(places(PLACES[::-1]), "x", Around(fasta=genome["fasta"], gtf=genome["gtf"])).table
+    pd.testing.assert_frame_equal(again, own)
     assert set(own["element"]) == {f"{chrom}:{start}-{end}" for chrom, start, end in PLACES}
 
 

@@ -243,7 +243,7 @@ def read_any_scores(
     ours = score_column is None and {"element", "model", "ris"} <= set(scores.columns)
     if elements is not None and ours:
         table = read_own_elements(elements)
-        if set(ELEMENTS.columns) <= set(table.columns):
+        if set(ELEMENTS.required) <= set(table.columns):
             notes = [] if is_bed(elements) else read_provenance(elements).get("notes", [])
             return Converted(
                 check_table(table, ELEMENTS, elements), check_table(scores, RIS, ris), pd.DataFrame(), notes

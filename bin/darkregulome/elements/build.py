@@ -12,9 +12,11 @@ from darkregulome.elements.settings import ElementSettings
 from darkregulome.errors import InputError, Problems, listed
 from darkregulome.genome import sequence as seq
 from darkregulome.genome.annotation import LNCRNA_BIOTYPES, TE_CLASSES, Annotation, read_gtf, read_repeats
+from darkregulome.genome.background import background_features, fit_background
 from darkregulome.genome.bed import Windows, best_column, read_bed
 from darkregulome.genome.intervals import KEYS, covered_fraction, merge, paint
 from darkregulome.genome.reference import Reference
+from darkregulome.io.schemas import ELEMENTS
 
 # Who wins where classes overlap, highest first.
 PRIORITY = ("cCRE", "lncRNA_exon", "conserved", "TE", "other")
@@ -130,10 +132,13 @@ def build_elements(
     table = pd.concat([one for one in tables if len(one)], ignore_index=True)
     table["repeat_fraction"] = covered_fraction(table, sources.repeats)
     table = table.sort_values(["locus", "chrom", "start"], kind="stable").reset_index(drop=True)
+    windows = loci.set_index("locus").loc[table["locus"], ["start", "end"]].reset_index(drop=True)
+    background = fit_background(reference)
+    table = table.join(background_features(table, windows, background))
     notes = [f"locus {name} has no element and is left out" for name in empty]
     if n_only := int((table["n_fraction"] == 1).sum()):
         notes.append(f"{n_only} elements are N only; they are kept, and no model will score them")
-    return Elements(table[_column_order(table)], empty, sources.notes + notes)
+    return Elements(table[_column_order(table)], empty, sources.notes + notes + background.notes)
 
 
 def signed_distance(start: np.ndarray, end: np.ndarray, tss: int, strand: str) -> np.ndarray:
@@ -265,8 +270,7 @@ def _split_long(table: pd.DataFrame, max_length: int) -> pd.DataFrame:
 
 
 def _column_order(table: pd.DataFrame) -> list[str]:
-    first = ["element", "locus", *KEYS, "strand", "class", "subclass", "distance", "length"]
-    first += ["gc", "cpg_oe", "complexity", "repeat_fraction", "n_fraction"]
+    first = ELEMENTS.columns
     return [*first, *(column for column in table.columns if column not in first)]
 
 

@@ -15,6 +15,7 @@ from darkregulome.elements.class_map import ClassMap
 from darkregulome.elements.loci import five_prime_ends, place_loci, read_locus_rows
 from darkregulome.errors import InputError, Problem, listed, raise_all
 from darkregulome.genome.annotation import read_gtf, read_repeats
+from darkregulome.genome.background import FEATURES, background_features, fit_background
 from darkregulome.genome.bed import Windows, check_interval_table, place
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.intervals import KEYS, covered_fraction
@@ -23,6 +24,8 @@ from darkregulome.io.schemas import CLASSES, ELEMENTS
 from darkregulome.io.tables import check_table
 
 SEQUENCE_FEATURES = ("gc", "cpg_oe", "complexity", "n_fraction")
+BACKGROUND_FLANK = 10_000
+"""Earlier copies are looked for in the cluster of neighbouring intervals and this far around it."""
 CLUSTER_GAP = 100_000
 """Without a TSS, intervals farther apart than this lie in two loci."""
 CLUSTER_SPAN = 1_000_000
@@ -77,7 +80,7 @@ def complete_elements(intervals: pd.DataFrame, where: object, around: Around | N
     if around.fasta is not None:
         with Reference(around.fasta) as reference:
             table = _in_reference_names(table, where, reference.contigs)
-            table = _with_sequence_features(table, reference)
+            table = _with_background(_with_sequence_features(table, reference), reference, notes)
             notes += reference.notes
     contigs = reference.contigs if around.fasta is not None else _contigs_of(table)
     for name in SEQUENCE_FEATURES:
@@ -92,7 +95,8 @@ def complete_elements(intervals: pd.DataFrame, where: object, around: Around | N
     table = _with_class(table, around.class_map, notes)
     table, loci = _with_loci(table, around, contigs, notes)
     table["length"] = table["end"] - table["start"]
-    order = [*ELEMENTS.columns, *(name for name in table.columns if name not in ELEMENTS.columns)]
+    first = [name for name in ELEMENTS.columns if name in table.columns]
+    order = [*first, *(name for name in table.columns if name not in first)]
     table = table[order].sort_values(["locus", "chrom", "start", "end"], kind="stable", ignore_index=True)
     return OwnElements(check_table(table, ELEMENTS, where), loci, notes)
 
@@ -144,6 +148,24 @@ def _with_sequence_features(table: pd.DataFrame, reference: Reference) -> pd.Dat
     columns = zip(table["chrom"], table["start"], table["end"], strict=True)
     features = pd.DataFrame([describe(reference.fetch(chrom, start, end)) for chrom, start, end in columns])
     return table.assign(**{name: features[name].to_numpy() for name in lacking})
+
+
+def _with_background(table: pd.DataFrame, reference: Reference, notes: list[str]) -> pd.DataFrame:
+    """The table with the features of its background that it lacks; without a locus, neighbours share a window."""
+    lacking = [name for name in FEATURES if name not in table.columns]
+    if not lacking:
+        return table
+    background = fit_background(reference)
+    clusters = table.groupby(_clusters(table))
+    windows = pd.DataFrame(
+        {
+            "start": clusters["start"].transform("min") - BACKGROUND_FLANK,
+            "end": clusters["end"].transform("max") + BACKGROUND_FLANK,
+        }
+    )
+    features = background_features(table, windows, background)
+    notes += background.notes
+    return table.join(features[lacking])
 
 
 def _with_repeats(table: pd.DataFrame, around: Around, contigs: Contigs, notes: list[str]) -> pd.DataFrame:

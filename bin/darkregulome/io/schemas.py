@@ -53,6 +53,11 @@ class TableSchema:
     def columns(self) -> list[str]:
         return list(self.schema.columns)
 
+    @property
+    def required(self) -> list[str]:
+        """The columns that no such table may lack."""
+        return [name for name, column in self.schema.columns.items() if column.required]
+
 
 def _column(dtype: Any, description: str, *checks: pa.Check, nullable: bool = False, required: bool = True):
     return pa.Column(
@@ -63,6 +68,17 @@ def _column(dtype: Any, description: str, *checks: pa.Check, nullable: bool = Fa
 _fraction = pa.Check.in_range(0, 1)
 _not_negative = pa.Check.ge(0)
 _strand = pa.Check.isin(["+", "-"])
+
+BACKGROUND = {
+    "markov5": "Mean log-likelihood per base given the 5 bases before it, both strands (nats): counts of the FASTA "
+    "without the element's window.",
+    "two_sided": "Mean log-likelihood per base given the 3 bases on each side (nats): of the same counts.",
+    "copy_advantage": "Mean over its bases of what a copy of the 12 bases just read, earlier in the window and on "
+    "either strand, adds to the log-likelihood (nats).",
+    "copies": "log2 of how often its 12-mers occur in the FASTA outside of the window over what an order-5 Markov "
+    "model expects.",
+}
+"""Features by sequence that no trained model is needed for (genome/background.py)."""
 
 LOCI = TableSchema(
     "loci",
@@ -110,6 +126,7 @@ ELEMENTS = TableSchema(
             ),
             "repeat_fraction": _column(float, "Fraction of bases inside annotated repeats.", _fraction),
             "n_fraction": _column(float, "Fraction of bases that are not A, C, G or T.", _fraction),
+            **{name: _column(float, text, nullable=True, required=False) for name, text in BACKGROUND.items()},
         },
         unique=["element"],
         strict=False,
