@@ -8,6 +8,7 @@ import typer
 
 from darkregulome import cli
 from darkregulome.conversion.settings import ScoreFormat
+from darkregulome.elements.settings import Around
 
 app = cli.script(
     help="Turn scores of other tools into the tables that diagnose.py, decompose.py and cross_check.py take. "
@@ -23,26 +24,22 @@ def main(
     scores: Annotated[list[str], typer.Option(help="FILE or NAME=FILE, NAME the model; repeat or use commas.")],
     outdir: Annotated[Path, typer.Option(help="Folder for elements.parquet, ris.parquet and loci.tsv.")],
     form: ScoreFormat,
-    genome: cli.Surroundings,
+    around: Around,
     run: cli.Run,
     elements: Annotated[
         Path | None, typer.Option(help="Element table or BED; by default the intervals of the score table.")
     ] = None,
-    class_map: cli.ClassMap = None,
 ) -> None:
     from darkregulome.conversion.convert import convert, sources_from
-    from darkregulome.elements.class_map import read_class_map
-    from darkregulome.elements.own import Around
     from darkregulome.io.provenance import provenance
     from darkregulome.io.schemas import ELEMENTS, LOCI, RIS
     from darkregulome.io.tables import write_table
 
     words = [word for item in scores for word in item.split(",")]
-    around = Around(**dict(genome), class_map=read_class_map(class_map))
-    converted = convert(sources_from(words, **dict(form)), elements, around)
+    converted = convert(sources_from(words, form), elements, around)
     parameters = {
         **form.model_dump(exclude={"intervals", "variants"}),
-        **dict(genome),
+        **dict(around),
         "scores": [Path(word) for word in words],
         "elements": elements,
     }

@@ -8,6 +8,7 @@ import typer
 
 from darkregulome import cli
 from darkregulome.diagnosis.settings import ForeignTables, Settings
+from darkregulome.elements.settings import Around
 
 app = cli.script(
     help="Test each claim about influence scores, raw and after what predictability explains, and give verdicts. "
@@ -20,7 +21,7 @@ app = cli.script(
 def main(
     tables: ForeignTables,
     outdir: Annotated[Path, typer.Option(help="Folder for diagnosis.json, tables and figures.")],
-    surroundings: cli.Surroundings,
+    around: Annotated[Around, cli.Take(without=["class_map"])],
     settings: Settings,
     run: cli.Run,
 ) -> None:
@@ -28,11 +29,8 @@ def main(
 
     from darkregulome.diagnosis.diagnose import diagnose
     from darkregulome.diagnosis.output import read_foreign_scores, read_settings, write_diagnosis
-    from darkregulome.elements.class_map import default_class_map
-    from darkregulome.elements.own import Around
 
     settings = read_settings(settings, tables.model_cards, tables.calibration)
-    around = Around(**surroundings.model_dump(), class_map=default_class_map())
     scores = read_foreign_scores(tables, around, settings)
     with threadpool_limits(1):
         diagnosis = diagnose(scores.elements, scores.ris, settings, run.threads)

@@ -7,6 +7,7 @@ import pyBigWig
 import pytest
 
 from darkregulome.conversion.convert import Source, convert, format_of, read_any_scores, sources_from
+from darkregulome.conversion.settings import ScoreFormat
 from darkregulome.errors import InputError
 from script_runner import run_script
 from simulated_tables import Truth, make_elements, make_ris
@@ -44,7 +45,7 @@ def save(tmp_path, **arrays):
 def test_ism_arrays_give_the_mean_size_over_the_three_alternatives(tmp_path, rng, bed):
     sequence = one_hot(rng)
     ism = rng.normal(size=sequence.shape) * (1 - sequence)
-    found = convert([Source(save(tmp_path, ism=ism), "m", intervals=bed)])
+    found = convert([Source(save(tmp_path, ism=ism), "m", ScoreFormat(intervals=bed))])
     expected = [np.abs(ism[i])[sequence[i] == 0].mean() for i in range(len(STARTS))]
     assert ris_of(found) == pytest.approx(expected)
     assert (found.ris["n_perturbations"] == 3 * LENGTH).all()
@@ -57,8 +58,8 @@ def test_raw_outputs_are_differences_from_the_reference(tmp_path, rng, bed):
     change = rng.normal(size=(*sequence.shape, 2)) * (1 - sequence)[..., None]
     path = save(tmp_path, y0=y0, y_hat=y0[:, None, None] + change)
     expected = np.abs(change).sum(axis=(1, 2)) / (3 * LENGTH)
-    assert ris_of(convert([Source(path, "m", intervals=bed)])) == pytest.approx(expected.mean(axis=1))
-    assert ris_of(convert([Source(path, "m", intervals=bed, target=1)])) == pytest.approx(expected[:, 1])
+    assert ris_of(convert([Source(path, "m", ScoreFormat(intervals=bed))])) == pytest.approx(expected.mean(axis=1))
+    assert ris_of(convert([Source(path, "m", ScoreFormat(intervals=bed, target=1))])) == pytest.approx(expected[:, 1])
 
 
 def test_attributions_of_the_observed_base_and_hypothetical_ones_with_the_sequence_agree(tmp_path, rng, bed):
@@ -66,18 +67,18 @@ def test_attributions_of_the_observed_base_and_hypothetical_ones_with_the_sequen
     hypothetical = rng.normal(size=sequence.shape)
     expected = np.abs((hypothetical * sequence).sum(axis=1)).mean(axis=1)
     projected = save(tmp_path, attributions=(hypothetical * sequence).astype(np.float32))
-    assert ris_of(convert([Source(projected, "m", intervals=bed)])) == pytest.approx(expected, rel=1e-5)
+    assert ris_of(convert([Source(projected, "m", ScoreFormat(intervals=bed))])) == pytest.approx(expected, rel=1e-5)
     whole = save(tmp_path, attr=hypothetical, one_hot=sequence)
-    assert ris_of(convert([Source(whole, "m", intervals=bed)])) == pytest.approx(expected)
+    assert ris_of(convert([Source(whole, "m", ScoreFormat(intervals=bed))])) == pytest.approx(expected)
     with pytest.raises(InputError, match="which base is observed cannot be seen"):
-        convert([Source(save(tmp_path, attr=hypothetical), "m", intervals=bed)])
+        convert([Source(save(tmp_path, attr=hypothetical), "m", ScoreFormat(intervals=bed))])
 
 
 def test_arrays_are_pooled_over_other_elements_base_by_base(tmp_path, rng, bed):
     values = rng.random((len(STARTS), LENGTH))
     elements = tmp_path / "elements.bed"
     elements.write_text("chr1\t1020\t1110\ta\nchr1\t5000\t5040\tb\nchr1\t7000\t7040\tc\n")
-    found = convert([Source(save(tmp_path, attr=values), "m", intervals=bed)], elements)
+    found = convert([Source(save(tmp_path, attr=values), "m", ScoreFormat(intervals=bed))], elements)
     ris = found.ris.set_index("element")
     # 20 bases of the first window and 10 of the second.
     assert ris.loc["a", "ris"] == pytest.approx(np.r_[values[0, 20:], values[1, :10]].mean())
@@ -89,7 +90,7 @@ def test_arrays_are_pooled_over_other_elements_base_by_base(tmp_path, rng, bed):
 def test_windows_longer_or_shorter_than_their_interval_share_its_middle(tmp_path, rng):
     places = tmp_path / "w.bed"
     places.write_text("chr1\t1000\t1100\n")
-    found = convert([Source(save(tmp_path, attr=rng.random((1, 20))), "m", intervals=places)])
+    found = convert([Source(save(tmp_path, attr=rng.random((1, 20))), "m", ScoreFormat(intervals=places))])
     assert found.elements[["start", "end"]].to_numpy().tolist() == [[1_040, 1_060]]
 
 
@@ -97,7 +98,10 @@ def test_windows_longer_or_shorter_than_their_interval_share_its_middle(tmp_path
     ("arrays", "message"),
     [
         ({"ism": np.ones((4, 5, LENGTH))}, "has ism of shape"),
-        ({"mine": np.ones((4, LENGTH))}, "none of which is known"),
+        (
+            {"mine": np.ones((4, LENGTH))},
+            "has the arrays mine, and none called attributions",
+        ),
         ({"attr": np.ones((3, LENGTH))}, "has 4 intervals, where"),
         ({"y0": np.ones(4), "y_hat": np.full((4, 4, LENGTH), 3.0)}, "not measured from the reference"),
         ({"attr": np.array([{}], dtype=object)}, "not an npz archive of plain arrays"),
@@ -106,7 +110,7 @@ def test_windows_longer_or_shorter_than_their_interval_share_its_middle(tmp_path
 )
 def test_arrays_of_other_layouts_are_refused_in_one_sentence(tmp_path, bed, arrays, message):
     with pytest.raises(InputError, match=message) as error:
-        convert([Source(save(tmp_path, **arrays), "m", intervals=bed)])
+        convert([Source(save(tmp_path, **arrays), "m", ScoreFormat(intervals=bed))])
     assert len(error.value.problems) == 1
 
 
@@ -126,7 +130,7 @@ def test_gpn_scores_give_ris_and_the_predictability_that_follows_from_them(tmp_p
     elements = tmp_path / "e.bed"
     elements.write_text("chr1\t1000\t1030\ta\nchr1\t1020\t1050\tb\n")
     table.sample(frac=1, random_state=1).to_parquet(tmp_path / "gpn.parquet", index=False)
-    ris = convert([Source(tmp_path / "gpn.parquet", "gpn")], elements).ris.set_index("element")
+    ris = convert([Source(tmp_path / "gpn.parquet", "gpn", ScoreFormat())], elements).ris.set_index("element")
     assert ris.loc["b", "ris"] == pytest.approx(table["score"].abs().to_numpy()[60:].mean())
     assert ris.loc["a", "predictability"] == pytest.approx(logliks[:30].mean())
     assert set(ris["kind"]) == {"masked"}
@@ -134,7 +138,8 @@ def test_gpn_scores_give_ris_and_the_predictability_that_follows_from_them(tmp_p
     # As gpn writes it: scores alone, in the order of the variants.
     table[["score"]].to_parquet(tmp_path / "alone.parquet", index=False)
     table.drop(columns="score").to_parquet(tmp_path / "variants.parquet", index=False)
-    alone = Source(tmp_path / "alone.parquet", "gpn", variants=tmp_path / "variants.parquet")
+    form = ScoreFormat(variants=tmp_path / "variants.parquet")
+    alone = Source(tmp_path / "alone.parquet", "gpn", form)
     assert convert([alone], elements).ris["ris"].tolist() == pytest.approx(ris["ris"].tolist())
 
 
@@ -143,7 +148,7 @@ def test_incomplete_sites_give_no_predictability_and_that_is_said(tmp_path, rng)
     elements = tmp_path / "e.bed"
     elements.write_text("chr1\t1000\t1050\ta\n")
     table[::2].to_parquet(tmp_path / "gpn.parquet", index=False)
-    found = convert([Source(tmp_path / "gpn.parquet", "gpn")], elements)
+    found = convert([Source(tmp_path / "gpn.parquet", "gpn", ScoreFormat())], elements)
     assert "predictability" not in found.ris
     assert any(note.startswith("WARNING: no predictability of gpn") for note in found.notes)
 
@@ -162,7 +167,7 @@ def baskerville(path, rng, strand="+"):
 
 def test_baskerville_mutagenesis_gives_the_mean_size_over_alternatives_and_targets(tmp_path, rng):
     effects = baskerville(tmp_path / "scores.h5", rng)
-    found = ris_of(convert([Source(tmp_path / "scores.h5", "borzoi")]))
+    found = ris_of(convert([Source(tmp_path / "scores.h5", "borzoi", ScoreFormat())]))
     assert found == pytest.approx(np.abs(effects).sum(axis=2).mean(axis=(1, 2)) / 3)
 
 
@@ -170,7 +175,7 @@ def test_on_the_minus_strand_the_first_base_is_the_last(tmp_path, rng):
     effects = baskerville(tmp_path / "scores.h5", rng, strand="-")
     elements = tmp_path / "e.bed"
     elements.write_text(f"chr1\t1000\t1010\ta\nchr1\t5000\t{5_000 + LENGTH}\tb\n")
-    ris = convert([Source(tmp_path / "scores.h5", "borzoi")], elements).ris.set_index("element")["ris"]
+    ris = convert([Source(tmp_path / "scores.h5", "borzoi", ScoreFormat())], elements).ris.set_index("element")["ris"]
     per_base = np.abs(effects).sum(axis=2).mean(axis=2) / 3
     assert ris["a"] == pytest.approx(per_base[0, -10:].mean())
     assert ris["b"] == pytest.approx(per_base[2].mean())
@@ -187,8 +192,8 @@ def test_baskerville_variant_scores_are_pooled_over_elements(tmp_path, rng):
     elements = tmp_path / "e.bed"
     elements.write_text("chr1\t10\t30\ta\nchr1\t100\t150\tb\n")
     with pytest.raises(InputError, match="has the statistics SAD, logSAD"):
-        convert([Source(tmp_path / "sad.h5", "m")], elements)
-    ris = convert([Source(tmp_path / "sad.h5", "m", dataset="logSAD")], elements).ris
+        convert([Source(tmp_path / "sad.h5", "m", ScoreFormat())], elements)
+    ris = convert([Source(tmp_path / "sad.h5", "m", ScoreFormat(dataset="logSAD"))], elements).ris
     expected = [np.abs(values[rows].astype(float)).mean() for rows in ([0, 1, 2], [4, 5])]
     assert ris["ris"].tolist() == pytest.approx(expected)
 
@@ -197,23 +202,23 @@ def test_hdf5_of_other_layouts_is_refused(tmp_path):
     with h5py.File(tmp_path / "x.h5", "w") as scores:
         scores["weights"] = np.ones(3)
     with pytest.raises(InputError, match="has the datasets weights"):
-        convert([Source(tmp_path / "x.h5", "m")])
+        convert([Source(tmp_path / "x.h5", "m", ScoreFormat())])
     (tmp_path / "y.h5").write_text("no")
     with pytest.raises(InputError, match="cannot be read as HDF5"):
-        convert([Source(tmp_path / "y.h5", "m")])
+        convert([Source(tmp_path / "y.h5", "m", ScoreFormat())])
 
 
 def test_bed_and_bedgraph_scores(tmp_path):
     (tmp_path / "a.bed").write_text("track name=x\nchr1\t0\t100\tx\t3.5\nchr1\t200\t300\ty\t1\n")
-    assert convert([Source(tmp_path / "a.bed", "m")]).ris["ris"].tolist() == [3.5, 1.0]
+    assert convert([Source(tmp_path / "a.bed", "m", ScoreFormat())]).ris["ris"].tolist() == [3.5, 1.0]
     (tmp_path / "a.bedGraph").write_text("chr1\t0\t50\t2\nchr1\t50\t100\t4\n")
     (tmp_path / "e.bed").write_text("1\t25\t125\n")
     # 25 bases of 2 and 50 of 4, under the elements' own name of the contig.
-    found = convert([Source(tmp_path / "a.bedGraph", "m")], tmp_path / "e.bed").ris
+    found = convert([Source(tmp_path / "a.bedGraph", "m", ScoreFormat())], tmp_path / "e.bed").ris
     assert found["ris"].tolist() == pytest.approx([(25 * 2 + 50 * 4) / 75])
     (tmp_path / "bad.bed").write_text("chr1\t0\t100\tx\tmany\n")
     with pytest.raises(InputError, match=r"bad.bed:1: has no number in column 5"):
-        convert([Source(tmp_path / "bad.bed", "m")])
+        convert([Source(tmp_path / "bad.bed", "m", ScoreFormat())])
 
 
 def test_a_bigwig_gives_the_mean_size_over_each_element(tmp_path, rng):
@@ -222,12 +227,12 @@ def test_a_bigwig_gives_the_mean_size_over_each_element(tmp_path, rng):
         track.addHeader([("chr1", 1_000)])
         track.addEntries("chr1", 100, values=values.tolist(), span=1, step=1)
     (tmp_path / "e.bed").write_text("1\t100\t150\n1\t350\t450\n1\t600\t700\n")
-    ris = convert([Source(tmp_path / "s.bw", "m")], tmp_path / "e.bed").ris
+    ris = convert([Source(tmp_path / "s.bw", "m", ScoreFormat())], tmp_path / "e.bed").ris
     assert ris["ris"].tolist()[:2] == pytest.approx([np.abs(values[:50]).mean(), np.abs(values[250:]).mean()])
     assert ris["n_perturbations"].tolist() == [50, 50, 0]
     assert ris["status"].tolist()[2] == "no_effects"
     with pytest.raises(InputError, match="has no intervals of its own"):
-        convert([Source(tmp_path / "s.bw", "m")])
+        convert([Source(tmp_path / "s.bw", "m", ScoreFormat())])
 
 
 def test_formats_are_told_by_extension_and_columns(tmp_path):
@@ -235,14 +240,17 @@ def test_formats_are_told_by_extension_and_columns(tmp_path):
     pd.DataFrame({"element": ["a"], "ris": [1.0]}).to_parquet(tmp_path / "b.parquet")
     (tmp_path / "c.tsv").write_text("chrom\tpos\tref\talt\tscore\n")
     names = ["x.npz", "x.bw", "x.bigWig", "x.h5", "x.bed.gz", "a.parquet", "b.parquet", "c.tsv"]
-    found = [format_of(Source(tmp_path / name, "m")) for name in names]
+    found = [format_of(Source(tmp_path / name, "m", ScoreFormat())) for name in names]
     assert found == ["npz", "bigwig", "bigwig", "baskerville", "bed", "gpn", "table", "variants"]
 
 
 def test_models_are_named_by_the_option_or_the_file():
-    assert [one.model for one in sources_from(["gpn=a/b.parquet", "c/borzoi.scores.h5"])] == ["gpn", "borzoi"]
+    assert [one.model for one in sources_from(["gpn=a/b.parquet", "c/borzoi.scores.h5"], ScoreFormat())] == [
+        "gpn",
+        "borzoi",
+    ]
     with pytest.raises(InputError, match="two files of the model"):
-        sources_from(["a/x.bed", "b/x.bed"])
+        sources_from(["a/x.bed", "b/x.bed"], ScoreFormat())
 
 
 # -- plain tables, as diagnose.py takes them ---------------------------------------------------------------------------

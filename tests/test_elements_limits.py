@@ -17,8 +17,8 @@ from darkregulome.elements.loci import (
     read_locus_rows,
     read_placed_loci,
 )
-from darkregulome.elements.own import Around, complete_elements
-from darkregulome.elements.settings import ElementSettings
+from darkregulome.elements.own import complete_elements
+from darkregulome.elements.settings import Around, ElementSettings
 from darkregulome.errors import InputError, Problem
 from darkregulome.genome import sequence as seq
 from darkregulome.genome.background import FEATURES, background_features, fit_background
@@ -347,7 +347,7 @@ def test_without_anything_around_them_intervals_have_names_and_warnings():
     assert "1 clusters" in made.notes[3]
 
 
-def test_what_a_table_has_is_kept():
+def test_what_a_table_has_is_kept(tmp_path):
     given = intervals(
         ("chr1", 30, 50),
         ("chr1", 10, 20),
@@ -361,7 +361,8 @@ def test_what_a_table_has_is_kept():
         more=[3, 4],
         **{"class": ["TE", "word"]},
     )
-    made = complete_elements(given, "x", Around(class_map=ClassMap((("word", "cCRE", "sub"),))))
+    class_map = written(tmp_path, "pattern,class,subclass\nword,cCRE,sub\n", "map.csv")
+    made = complete_elements(given, "x", Around(class_map=class_map))
     row = made.table.set_index("element").loc["b"]
     assert row[["locus", "distance", "strand", "gc", "repeat_fraction", "class", "subclass", "more"]].tolist() == [
         *("1", 7, "+", 0.5, 0.75, "TE", "p", 3)

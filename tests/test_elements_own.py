@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import toy
-from darkregulome.elements.class_map import read_class_map
-from darkregulome.elements.own import Around, complete_elements
+from darkregulome.elements.own import complete_elements
+from darkregulome.elements.settings import Around
 from darkregulome.errors import InputError
 from darkregulome.genome import sequence as seq
 from darkregulome.genome.background import FEATURES
@@ -96,7 +96,7 @@ def test_without_tss_neighbours_are_one_locus_and_it_is_said(genome):
 
 def test_columns_that_the_table_has_are_kept_and_class_words_are_mapped(genome):
     given = places(**{"class": ["dELS", "TE", "PLS", "odd"], "gc": 0.5, "locus": "mine", "distance": [1, 2, 3, 4]})
-    around = Around(fasta=genome["fasta"], repeats=genome["repeats"], class_map=read_class_map(genome["class_map"]))
+    around = Around(fasta=genome["fasta"], repeats=genome["repeats"], class_map=genome["class_map"])
     own = complete_elements(given, "x", around)
     table = own.table.sort_values("distance")
     assert table["class"].tolist() == ["cCRE", "TE", "cCRE", "other"]

@@ -16,9 +16,8 @@ from darkregulome.claims.eqtl import read_blocks
 from darkregulome.claims.string_network import read_network, read_pairs
 from darkregulome.conversion.convert import read_any_scores, read_own_elements
 from darkregulome.conversion.tables import read_bed_scores
-from darkregulome.elements.class_map import default_class_map, read_class_map
+from darkregulome.elements.class_map import read_class_map
 from darkregulome.elements.loci import read_locus_rows
-from darkregulome.elements.own import Around
 from darkregulome.errors import InputError
 from darkregulome.genome.annotation import read_gtf, read_repeats
 from darkregulome.genome.bed import read_bed
@@ -100,7 +99,7 @@ PARSERS: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     "elements": ("elements.tsv", LOCUS_TABLE, lambda path: read_table(path, ELEMENTS)),
     "ris": ("ris.csv", SCORES.replace("\t", ","), lambda path: read_table(path, RIS)),
     "effects": ("effects.tsv", SCORES, lambda path: read_table(path, EFFECTS)),
-    "scores": ("scores.tsv", INTERVALS, lambda path: read_any_scores(None, path, None, around())),
+    "scores": ("scores.tsv", INTERVALS, lambda path: read_any_scores(None, path)),
     "registry": ("models.yml", REGISTRY, read_registry),
     "recipe": ("recipe.yaml", RECIPE, read_recipe),
     "config": ("config.json", CONFIG, lambda path: read_config(path.parent)),
@@ -113,10 +112,6 @@ def names_of(info: Path) -> object:
     from darkregulome.claims.string_network import read_names
 
     return read_names(info, {"ALPHA"})
-
-
-def around() -> Around:
-    return Around(None, None, None, None, default_class_map())
 
 
 def read_fasta(path: Path) -> None:

@@ -49,10 +49,6 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random d
 
 # The genome and what is known of it.
 Fasta = Annotated[Path, typer.Option("--fasta", help="Reference (FASTA, plain or bgzipped).")]
-ClassMap = Annotated[
-    Path | None, typer.Option("--class-map", help="CSV pattern,class,subclass; by default the shipped one.")
-]
-
 # Elements and their scores, and what every script that judges scores asks of its tests.
 Elements = Annotated[Path, typer.Option("--elements", help="Element table (parquet, TSV or CSV).")]
 # What every script that runs a model asks of it.
@@ -74,17 +70,6 @@ class Run(BaseModel):
         """Print what only those read who want to see progress."""
         if self.progress:
             console.print(sentence, markup=False)
-
-
-class Surroundings(BaseModel):
-    """Files about the genome from which features and loci come that the elements lack."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    fasta: Path | None = Field(None, description="Reference: gives features that the elements lack.")
-    gtf: Path | None = Field(None, description="Genes: give loci that the elements lack (the nearest TSS).")
-    loci: Path | None = Field(None, description="Loci, in place of all genes of the GTF.")
-    repeats: Path | None = Field(None, description="Repeats: give the repeat fraction that the elements lack.")
 
 
 def _version(value: bool) -> None:
@@ -259,12 +244,6 @@ def track_names(given: Sequence[str] | None) -> tuple[list[str], dict[str, int] 
     return [name for name, _, _ in pairs], {name: int(index) for name, _, index in pairs}
 
 
-def one_of(option: str, value: str, known: tuple[str, ...]) -> None:
-    """Refuse what is not one of the known words."""
-    if value not in known:
-        raise InputError(options.not_one_of(option, value, known))
-
-
 def different_files(**outputs: Path | None) -> None:
     """Refuse two outputs of one name: the second would take the first one's place."""
     seen: dict[Path, str] = {}
@@ -282,12 +261,3 @@ def paths(values: list[str] | None) -> list[Path]:
 def named_folders(option: str, values: list[str] | None) -> dict[str, Path]:
     """Folders of an option that is NAME=FOLDER, and is repeated, or holds several by comma."""
     return {name: Path(folder) for name, folder in options.named_values(option, values, "NAME=FOLDER").items()}
-
-
-def positive(option: str, value: str) -> int | None:
-    """A whole number from 1 on, or None for ``auto``."""
-    if value == "auto":
-        return None
-    if not value.isdecimal() or int(value) < 1:
-        raise InputError.at(option, f"{value!r} is neither auto nor a positive number", "give one of them")
-    return int(value)

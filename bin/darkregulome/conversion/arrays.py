@@ -21,20 +21,20 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from darkregulome.conversion.scored import Floats, WindowScores
+from darkregulome.conversion.settings import ScoreFormat
 from darkregulome.errors import InputError
 from darkregulome.genome.bed import bed_intervals
 from darkregulome.io.npz import numbers, open_npz
+from darkregulome.options import either
 
 ONE_HOT = ("one_hot", "X", "sequences")
-KNOWN = ("attributions", "attr", "X_attr", "ism", "arr_0")
+USUAL_NAMES = ("attributions", "attr", "X_attr", "ism", "arr_0")
 _ZERO = 1e-4
 """A channel this small next to the largest of its array counts as zero (half precision has three digits)."""
 LAYOUTS = "see the layouts of npz in docs/usage.md"
 
 
-def read_arrays(
-    path: Path, intervals: Path | None, dataset: str | None = None, target: int | None = None
-) -> WindowScores:
+def read_arrays(path: Path, form: ScoreFormat) -> WindowScores:
     """Effects base by base of an npz file.
 
     Raises
@@ -44,11 +44,11 @@ def read_arrays(
     """
     with open_npz(path, "write it with numpy.savez") as archive:
         arrays = dict(archive)
-    if intervals is None:
+    if form.intervals is None:
         raise InputError.at(path, "holds arrays without places", "give the BED of its sequences by --intervals")
-    values, per_base = _effects(arrays, dataset, target, path)
+    values, per_base = _effects(arrays, form.dataset, form.target, path)
     rows, length = values.shape
-    return WindowScores(_windows(intervals, rows, length, path), values, per_base)
+    return WindowScores(_windows(form.intervals, rows, length, path), values, per_base)
 
 
 def _effects(arrays: Mapping[str, NDArray], dataset: str | None, target: int | None, path: Path) -> tuple[Floats, int]:
@@ -59,10 +59,12 @@ def _effects(arrays: Mapping[str, NDArray], dataset: str | None, target: int | N
         changes = after - before[:, None, None]
         changes = changes if changes.ndim == 4 else changes[..., None]
         return substitution_effects(of_target(changes, target, path), path), 3
-    name = dataset or next((name for name in KNOWN if name in arrays), None)
+    name = dataset or next((name for name in USUAL_NAMES if name in arrays), None)
     if name is None or name not in arrays:
         raise InputError.at(
-            path, f"has the arrays {', '.join(arrays)}, none of which is {dataset or 'known'}", "name it by --dataset"
+            path,
+            f"has the arrays {', '.join(arrays)}, and none called {dataset or either(USUAL_NAMES)}",
+            "name it by --dataset",
         )
     array = _floats(arrays, name, path)
     if array.ndim == 2:

@@ -19,6 +19,7 @@ import pandas as pd
 
 from darkregulome.conversion.arrays import of_target, substitution_effects
 from darkregulome.conversion.scored import Scores, WindowScores
+from darkregulome.conversion.settings import ScoreFormat
 from darkregulome.conversion.variants import site_scores
 from darkregulome.errors import InputError
 from darkregulome.io.paths import require_file
@@ -30,7 +31,7 @@ _NOT_STATISTICS = frozenset(
 LAYOUTS = "see the layouts of baskerville in docs/usage.md"
 
 
-def read_baskerville(path: Path, dataset: str | None = None, target: int | None = None) -> Scores:
+def read_baskerville(path: Path, form: ScoreFormat) -> Scores:
     """Effects of a `scores.h5`.
 
     Raises
@@ -42,9 +43,9 @@ def read_baskerville(path: Path, dataset: str | None = None, target: int | None 
     try:
         with h5py.File(path, "r") as scores:
             if {"chr", "pos", "ref_allele", "alt_allele"} <= set(scores):
-                return _variants(scores, dataset, target, path)
+                return _variants(scores, form.dataset, form.target, path)
             if {"chr", "start", "end"} <= set(scores):
-                return _saturation(scores, dataset, target, path)
+                return _saturation(scores, form.dataset, form.target, path)
             names = ", ".join(list(scores)[:8])
     except OSError as error:
         raise InputError.at(path, "cannot be read as HDF5", "copy it again") from error

@@ -1,6 +1,6 @@
 """Anybody's scores as the two tables that the diagnosis takes: elements and RIS."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,11 @@ import pandas as pd
 from darkregulome.conversion.arrays import read_arrays
 from darkregulome.conversion.baskerville import read_baskerville
 from darkregulome.conversion.scored import IntervalScores, Scores
+from darkregulome.conversion.settings import ScoreFormat
 from darkregulome.conversion.tables import BigWigScores, read_bed_scores, read_score_table, suffix_of
 from darkregulome.conversion.variants import read_variant_scores
-from darkregulome.elements.own import Around, OwnElements, complete_elements
+from darkregulome.elements.own import OwnElements, complete_elements
+from darkregulome.elements.settings import Around
 from darkregulome.errors import InputError
 from darkregulome.genome.bed import is_bed, read_interval_table
 from darkregulome.genome.contigs import Contigs
@@ -20,7 +22,6 @@ from darkregulome.genome.intervals import KEYS
 from darkregulome.io.schemas import ELEMENTS, KINDS, READOUTS, RIS
 from darkregulome.io.tables import check_table, column_names, read_provenance, read_table
 
-FORMATS = ("table", "bed", "bigwig", "npz", "gpn", "variants", "baskerville")
 _BY_SUFFIX = {".npz": "npz", ".h5": "baskerville", ".hdf5": "baskerville", ".bw": "bigwig", ".bigwig": "bigwig"}
 _BY_SUFFIX |= {".bed": "bed", ".bedgraph": "bed", ".bg": "bed", ".narrowpeak": "bed", ".broadpeak": "bed"}
 _KIND_OF = {"gpn": "masked", "npz": "output", "baskerville": "output"}
@@ -28,26 +29,11 @@ _KIND_OF = {"gpn": "masked", "npz": "output", "baskerville": "output"}
 
 @dataclass(frozen=True)
 class Source:
-    """One file of scores and how to read it.
-
-    Attributes
-    ----------
-    path, model : the file, and the name of its model (a table may name models itself).
-    format : one of `FORMATS`, or ``auto``.
-    kind : of the model (masked, causal, output), or None where the file or its format tells.
-    score_column, dataset, target : which column, array or HDF5 dataset, and which target of it.
-    intervals, variants : places of the rows of an npz, and of a parquet of scores alone.
-    """
+    """One file of scores, the name of its model (a table may name models itself), and how it is read."""
 
     path: Path
     model: str
-    format: str = "auto"
-    kind: str | None = None
-    score_column: str | None = None
-    dataset: str | None = None
-    target: int | None = None
-    intervals: Path | None = None
-    variants: Path | None = None
+    form: ScoreFormat
 
 
 @dataclass
@@ -60,7 +46,7 @@ class Converted:
     notes: list[str]
 
 
-def sources_from(words: Sequence[str], **options: object) -> list[Source]:
+def sources_from(words: Sequence[str], form: ScoreFormat) -> list[Source]:
     """Sources of ``FILE`` or ``NAME=FILE`` words; a file without a name gives its own to its model."""
     pairs = [word.split("=", 1) if "=" in word else ["", word] for word in words if word]
     if not pairs:
@@ -68,50 +54,36 @@ def sources_from(words: Sequence[str], **options: object) -> list[Source]:
     names = [name or Path(path).name.split(".")[0] for name, path in pairs]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError.at("--scores", f"has two files of the model {twice[0]!r}", "give NAME=FILE")
-    return [
-        Source(path=Path(path), model=name, **options)  # type: ignore[arg-type]
-        for name, (_, path) in zip(names, pairs, strict=True)
-    ]
+    return [Source(Path(path), name, form) for name, (_, path) in zip(names, pairs, strict=True)]
 
 
 def format_of(source: Source) -> str:
-    """The format of a file: as stated, else by its extension and, for tables, by its columns.
-
-    Raises
-    ------
-    InputError
-        The format cannot be recognised.
-    """
-    if source.format != "auto":
-        if source.format not in FORMATS:
-            raise InputError.at("--format", f"is {source.format!r}", f"use auto or one of {', '.join(FORMATS)}")
-        return source.format
+    """The format of a file: as stated, else by its extension and, for tables, by its columns."""
+    if source.form.format != "auto":
+        return source.form.format
     suffix = suffix_of(source.path)
     if suffix in _BY_SUFFIX:
         return _BY_SUFFIX[suffix]
     columns = {name.lower() for name in column_names(source.path)}
     if {"pos", "ref", "alt"} <= columns and "start" not in columns:
         return "gpn" if suffix == ".parquet" else "variants"
-    if suffix == ".parquet" and len(columns) == 1:
-        return "gpn"
-    return "table"
+    return "gpn" if suffix == ".parquet" and len(columns) == 1 else "table"
 
 
-def read_scores_of(source: Source) -> dict[str, Scores]:
+def read_scores_of(source: Source) -> Mapping[str, Scores]:
     """Scores of one file, by model."""
-    kind = format_of(source)
+    kind, path, form = format_of(source), source.path, source.form
     if kind == "table":
-        return dict(read_score_table(source.path, source.model, source.score_column))
-    if kind == "bed":
-        return {source.model: read_bed_scores(source.path, source.score_column)}
-    if kind == "bigwig":
-        return {source.model: BigWigScores(source.path)}
-    if kind == "npz":
-        return {source.model: read_arrays(source.path, source.intervals, source.dataset, source.target)}
-    if kind == "baskerville":
-        return {source.model: read_baskerville(source.path, source.dataset, source.target)}
-    ratios = kind == "gpn"
-    return {source.model: read_variant_scores(source.path, source.variants, source.score_column, ratios)}
+        return read_score_table(path, source.model, form.score_column)
+    readers: dict[str, Callable[[], Scores]] = {
+        "bed": lambda: read_bed_scores(path, form.score_column),
+        "bigwig": lambda: BigWigScores(pd.DataFrame(), path),
+        "npz": lambda: read_arrays(path, form),
+        "baskerville": lambda: read_baskerville(path, form),
+        "gpn": lambda: read_variant_scores(path, form, log_ratios=True),
+        "variants": lambda: read_variant_scores(path, form, log_ratios=False),
+    }
+    return {source.model: readers[kind]()}
 
 
 def read_own_elements(path: Path) -> pd.DataFrame:
@@ -150,7 +122,7 @@ def convert(sources: Sequence[Source], elements: Path | None = None, around: Aro
     own.notes += _without_predictability(ris)
     if ris["readout"].isna().all():
         ris = ris.drop(columns="readout")
-    own.notes += [note for _, one in scores.values() for note in getattr(one, "notes", [])]
+    own.notes += [note for _, one in scores.values() for note in one.notes]
     return Converted(own.table, check_table(ris, RIS, where), own.loci, own.notes)
 
 
@@ -160,18 +132,14 @@ def _shared_intervals(scores: Mapping[str, tuple[Source, Scores]]) -> pd.DataFra
     for source, one in scores.values():
         intervals = one.intervals()
         if intervals is None:
-            raise InputError.at(
-                source.path,
-                "has no intervals of its own",
-                "give the elements to pool over by --elements (BED or table)",
-            )
+            remedy = "give the elements to pool over by --elements (BED or table)"
+            raise InputError.at(source.path, "has no intervals of its own", remedy)
         intervals = intervals.drop_duplicates(KEYS, ignore_index=True)
         if shared is None:
             shared = intervals
         elif set(shared[KEYS].itertuples(index=False)) != set(intervals[KEYS].itertuples(index=False)):
-            raise InputError.at(
-                source.path, "has other intervals than the first file", "give --elements for all of them"
-            )
+            remedy = "give --elements for all of them"
+            raise InputError.at(source.path, "has other intervals than the first file", remedy)
     assert shared is not None
     return shared
 
@@ -219,12 +187,9 @@ def _stated(scores: Scores, source: Source) -> tuple[str | None, str | None]:
         for name, allowed in (("kind", KINDS), ("readout", READOUTS))
         if name in columns
     }
-    if source.kind is not None and source.kind not in KINDS:
-        raise InputError.at("--kind", f"is {source.kind!r}", f"use one of {', '.join(KINDS)}")
     form = format_of(source)
-    return source.kind or words.get("kind") or _KIND_OF.get(form), words.get("readout") or (
-        "llr" if form == "gpn" else None
-    )
+    readout = words.get("readout") or ("llr" if form == "gpn" else None)
+    return source.form.kind or words.get("kind") or _KIND_OF.get(form), readout
 
 
 def read_any_scores(
@@ -238,15 +203,13 @@ def read_any_scores(
         passed on.
     ris : table with element or chrom, start, end, and ris, score or `score_column`; model is optional.
     """
-    around = around or Around()
     scores = read_table(ris)
     ours = score_column is None and {"element", "model", "ris"} <= set(scores.columns)
     if elements is not None and ours:
         table = read_own_elements(elements)
         if set(ELEMENTS.required) <= set(table.columns):
             notes = [] if is_bed(elements) else read_provenance(elements).get("notes", [])
-            return Converted(
-                check_table(table, ELEMENTS, elements), check_table(scores, RIS, ris), pd.DataFrame(), notes
-            )
-    source = Source(path=ris, model=ris.name.split(".")[0], format="table", score_column=score_column)
-    return convert([source], elements, around)
+            table, scores = check_table(table, ELEMENTS, elements), check_table(scores, RIS, ris)
+            return Converted(table, scores, pd.DataFrame(), notes)
+    form = ScoreFormat(format="table", score_column=score_column)
+    return convert([Source(ris, ris.name.split(".")[0], form)], elements, around)

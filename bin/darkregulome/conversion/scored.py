@@ -1,7 +1,7 @@
 """What a reader of a format gives: scores of intervals, of windows base by base, or of single sites."""
 
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import bioframe
 import numpy as np
@@ -12,44 +12,48 @@ from darkregulome.elements.own import interval_names
 from darkregulome.errors import InputError
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.intervals import KEYS
+from darkregulome.io.schemas import RIS
 
 Floats = NDArray[np.float64]
 
 
-class Scores(Protocol):
-    """Scores of one model."""
-
-    def intervals(self) -> pd.DataFrame | None:
-        """The intervals that the scores are of (chrom, start, end, ...), or None where only sites are known."""
-
-    def named_as(self, contigs: Contigs) -> "Scores":
-        """The same with contigs called as in `contigs` (``chr1`` for ``1``)."""
-
-    def over(self, elements: pd.DataFrame) -> pd.DataFrame:
-        """One row per element, in order: element, ris, n_perturbations and, where known, predictability."""
-
-
 @dataclass(frozen=True)
-class IntervalScores:
-    """One score an interval.
+class Scores:
+    """Scores of one model.
 
     Attributes
     ----------
-    table : chrom, start, end (or element), ris, further columns of RIS and ELEMENTS as the file has them.
+    table : what has scores, one row each, with its contig and position.
+    notes : sentences on what could not be read.
     """
 
     table: pd.DataFrame
+    notes: list[str] = field(default_factory=list, kw_only=True)
+
+    def intervals(self) -> pd.DataFrame | None:
+        """The intervals that the scores are of (chrom, start, end, ...), or None where only sites are known."""
+        return None
+
+    def named_as(self, contigs: Contigs) -> Self:
+        """The same with contigs called as in `contigs` (``chr1`` for ``1``)."""
+        if "chrom" not in self.table.columns:
+            return self
+        names = {name: contigs.resolve(str(name)) or str(name) for name in self.table["chrom"].unique()}
+        return replace(self, table=self.table.assign(chrom=self.table["chrom"].map(names)))
+
+    def over(self, elements: pd.DataFrame) -> pd.DataFrame:
+        """One row per element, in order: element, ris, n_perturbations and, where known, predictability."""
+        raise NotImplementedError
+
+
+class IntervalScores(Scores):
+    """One score per interval: chrom, start, end (or element), ris, further columns of RIS and ELEMENTS."""
 
     def intervals(self) -> pd.DataFrame | None:
         """The intervals, where the table has any."""
         if not set(KEYS) <= set(self.table.columns):
             return None
-        drop = {"ris", "ris_max", "predictability", "n_perturbations", "status", "kind", "readout", "model"}
-        return self.table[[name for name in self.table.columns if name not in drop]]
-
-    def named_as(self, contigs: Contigs) -> "IntervalScores":
-        """The same with contigs called as in `contigs`."""
-        return replace(self, table=_renamed(self.table, contigs))
+        return self.table[[name for name in self.table.columns if name == "element" or name not in RIS.columns]]
 
     def over(self, elements: pd.DataFrame) -> pd.DataFrame:
         """By the element's name, else by its interval, else the mean of what overlaps, weighted by bases."""
@@ -72,50 +76,43 @@ class IntervalScores:
             )
         keyed = own.set_index(interval_names(own))
         keyed = keyed[~keyed.index.duplicated()]
-        wanted = interval_names(elements)
-        if keyed.index.isin(wanted).any():
-            return _aligned(keyed, wanted, elements, extra)
+        names = interval_names(elements)
+        if keyed.index.isin(names).any():
+            return _aligned(keyed, names, elements, extra)
         columns = {name: pd.to_numeric(own[name], errors="coerce") for name in ("ris", *extra)}
         return _means_of_overlaps(elements, own, columns)
 
 
-def _aligned(keyed: pd.DataFrame, wanted: pd.Series, elements: pd.DataFrame, extra: list[str]) -> pd.DataFrame:
+def _aligned(keyed: pd.DataFrame, names: pd.Series, elements: pd.DataFrame, extra: list[str]) -> pd.DataFrame:
     columns = ["ris", *extra, *(name for name in ("n_perturbations",) if name in keyed.columns)]
-    aligned = keyed[columns].apply(pd.to_numeric, errors="coerce").reindex(wanted).reset_index(drop=True)
+    aligned = keyed[columns].apply(pd.to_numeric, errors="coerce").reindex(names).reset_index(drop=True)
     aligned.insert(0, "element", elements["element"].to_numpy())
-    if "n_perturbations" not in aligned:
-        aligned["n_perturbations"] = aligned["ris"].notna().astype(int)
-    return aligned.assign(n_perturbations=aligned["n_perturbations"].fillna(0).astype(int))
+    counts = aligned["n_perturbations"].fillna(0) if "n_perturbations" in aligned else aligned["ris"].notna()
+    return aligned.assign(n_perturbations=counts.astype(int))
 
 
 @dataclass(frozen=True)
-class WindowScores:
-    """Size of the effect at every base of windows.
+class WindowScores(Scores):
+    """Size of the effect at every base of windows: chrom, start, end; their length is that of a row of `values`.
 
     Attributes
     ----------
-    windows : chrom, start, end of each window; their length is that of a row of `values`.
     values : shape (windows, bases), not negative; NaN where a base has no effect.
     effects_per_base : how many effects a value is the mean of.
     """
 
-    windows: pd.DataFrame
     values: Floats
     effects_per_base: int
 
     def intervals(self) -> pd.DataFrame | None:
         """The windows."""
-        return self.windows
-
-    def named_as(self, contigs: Contigs) -> "WindowScores":
-        """The same with contigs called as in `contigs`."""
-        return replace(self, windows=_renamed(self.windows, contigs))
+        return self.table
 
     def over(self, elements: pd.DataFrame) -> pd.DataFrame:
         """Mean over the element's bases (over windows too, where several cover a base)."""
-        pairs = _overlaps(elements, self.windows)
+        pairs = _overlaps(elements, self.table)
         rows, theirs = pairs["index"].to_numpy(), pairs["index_other"].to_numpy()
-        offset = self.windows["start"].to_numpy()[theirs]
+        offset = self.table["start"].to_numpy()[theirs]
         left, right = pairs["overlap_start"].to_numpy() - offset, pairs["overlap_end"].to_numpy() - offset
         finite = np.isfinite(self.values)
         sums = _running(np.where(finite, self.values, 0.0))
@@ -127,25 +124,12 @@ class WindowScores:
         return pd.DataFrame({"element": elements["element"].to_numpy(), "ris": ris, "n_perturbations": n})
 
 
-@dataclass(frozen=True)
-class SiteScores:
+class SiteScores(Scores):
     """Effects of single variants.
 
-    Attributes
-    ----------
-    table : chrom, position (0-based), effect (its size), and, where the effects are log-likelihood ratios of all three
-        alternatives of a site, loglik (of the reference base, nats; NaN elsewhere; one row per site carries it).
+    The table has chrom, position (0-based), effect (its size), and, where the effects are log-likelihood ratios of all
+    three alternatives of a site, loglik (of the reference base, nats; NaN elsewhere; one row per site carries it).
     """
-
-    table: pd.DataFrame
-
-    def intervals(self) -> pd.DataFrame | None:
-        """Sites are no elements."""
-        return None
-
-    def named_as(self, contigs: Contigs) -> "SiteScores":
-        """The same with contigs called as in `contigs`."""
-        return replace(self, table=_renamed(self.table, contigs))
 
     def over(self, elements: pd.DataFrame) -> pd.DataFrame:
         """Mean over the effects inside each element."""
@@ -180,11 +164,3 @@ def _overlaps(elements: pd.DataFrame, other: pd.DataFrame) -> pd.DataFrame:
     pairs = bioframe.overlap(one, two, how="inner", return_index=True, return_overlap=True, suffixes=("", "_other"))
     names = ["index", "index_other", "overlap_start", "overlap_end"]
     return pairs[names].astype(np.int64)
-
-
-def _renamed(table: pd.DataFrame, contigs: Contigs) -> pd.DataFrame:
-    """`table` with its contigs called as the elements call them."""
-    if "chrom" not in table.columns:
-        return table
-    names = {name: contigs.resolve(str(name)) or str(name) for name in table["chrom"].unique()}
-    return table.assign(chrom=table["chrom"].map(names))

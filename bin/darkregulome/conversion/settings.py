@@ -1,6 +1,7 @@
 """How files of scores of other tools are read."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,7 +11,9 @@ class ScoreFormat(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: str = Field("auto", description="auto, table, bed, bigwig, npz, gpn, variants or baskerville.")
+    format: Literal["auto", "table", "bed", "bigwig", "npz", "gpn", "variants", "baskerville"] = Field(
+        "auto", description="auto, table, bed, bigwig, npz, gpn, variants or baskerville."
+    )
     intervals: Path | None = Field(None, description="npz: BED of the sequences, in their order.")
     variants: Path | None = Field(None, description="gpn: the variants, where the parquet has scores alone.")
     score_column: str | None = Field(
@@ -23,4 +26,6 @@ class ScoreFormat(BaseModel):
         description="One of the model's targets, by its index; by default the mean over all.",
         json_schema_extra={"option": "target_index", "old_names": ["target"]},
     )
-    kind: str | None = Field(None, description="Kind of the model: masked, causal or output.")
+    kind: Literal["masked", "causal", "output"] | None = Field(
+        None, description="Kind of the model: masked, causal or output."
+    )

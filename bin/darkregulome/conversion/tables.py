@@ -1,15 +1,15 @@
 """Tables (TSV, CSV, parquet) of intervals or elements with a score; BED; bigWig."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from darkregulome.conversion.scored import IntervalScores
+from darkregulome.conversion.scored import IntervalScores, Scores
 from darkregulome.errors import InputError
 from darkregulome.genome.bed import bed_intervals, with_interval_names
 from darkregulome.genome.bigwig import bigwig_means
-from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.intervals import KEYS
 from darkregulome.io.tables import read_table
 
@@ -25,24 +25,18 @@ def normal_columns(table: pd.DataFrame, score_column: str | None, where: object)
     InputError
         There is no column of that name, or no score, or neither elements nor intervals.
     """
+    columns = f"(its columns are {', '.join(map(str, table.columns[:12]))})"
     if score_column is not None:
         if score_column not in table.columns:
-            raise InputError.at(
-                where,
-                f"has no column {score_column!r} (its columns are {', '.join(map(str, table.columns[:12]))})",
-                "give --score-column one of them",
-            )
+            raise InputError.at(where, f"has no column {score_column!r} {columns}", "give --score-column one of them")
         table = table.drop(columns="ris", errors="ignore").rename(columns={score_column: "ris"})
     table = with_interval_names(table)
     low = {str(name).lower(): name for name in table.columns}
     renames = {low[alias]: name for alias, name in _ALIASES.items() if alias in low and name not in table.columns}
     table = table.rename(columns=renames)
     if "ris" not in table.columns:
-        raise InputError.at(
-            where,
-            f"has no column of scores (its columns are {', '.join(map(str, table.columns[:12]))})",
-            "call it ris or score, or name it by --score-column",
-        )
+        remedy = "call it ris or score, or name it by --score-column"
+        raise InputError.at(where, f"has no column of scores {columns}", remedy)
     if not ({"chrom", "start", "end"} <= set(table.columns) or "element" in table.columns):
         raise InputError.at(where, "names neither elements nor intervals", "give element, or chrom, start and end")
     scores = pd.to_numeric(table["ris"], errors="coerce")
@@ -52,7 +46,7 @@ def normal_columns(table: pd.DataFrame, score_column: str | None, where: object)
 
 
 def read_score_table(path: Path, name: str, score_column: str | None = None) -> dict[str, IntervalScores]:
-    """Scores of a table, by model: the column ``model`` tells them apart; without one, all are of model `name`."""
+    """Scores of a table, by model: their names are in the column ``model``; without one, all are of model `name`."""
     table = normal_columns(read_table(path), score_column, path)
     if "model" not in table.columns:
         return {name: IntervalScores(table)}
@@ -85,22 +79,14 @@ def read_bed_scores(path: Path, score_column: str | None = None) -> IntervalScor
     return IntervalScores(pd.DataFrame(rows, columns=[*KEYS, "ris"]))
 
 
-class BigWigScores:
-    """Base-by-base scores in a bigWig: the mean absolute value over each element."""
+@dataclass(frozen=True)
+class BigWigScores(Scores):
+    """Base-by-base scores in a bigWig; it has no elements of its own, and its contigs are matched when it is read."""
 
-    def __init__(self, path: Path):
-        self.path = path
-        self.notes: list[str] = []
-
-    def intervals(self) -> pd.DataFrame | None:
-        """A bigWig has no elements of its own."""
-        return None
-
-    def named_as(self, contigs: Contigs) -> "BigWigScores":
-        """As it is: contigs are matched when the file is read."""
-        return self
+    path: Path
 
     def over(self, elements: pd.DataFrame) -> pd.DataFrame:
         """Mean absolute value over the bases that have one."""
-        means, counts, self.notes = bigwig_means(elements, self.path, absolute=True)
+        means, counts, notes = bigwig_means(elements, self.path, absolute=True)
+        self.notes.extend(notes)
         return pd.DataFrame({"element": elements["element"].to_numpy(), "ris": means, "n_perturbations": counts})

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from darkregulome.conversion.scored import SiteScores
+from darkregulome.conversion.settings import ScoreFormat
 from darkregulome.errors import InputError
 from darkregulome.genome.alleles import is_substitution
 from darkregulome.io.tables import read_table
@@ -19,16 +20,15 @@ from darkregulome.io.tables import read_table
 _KEYS = ("chrom", "pos", "ref", "alt")
 
 
-def read_variant_scores(
-    path: Path, variants: Path | None = None, score_column: str | None = None, log_ratios: bool = True
-) -> SiteScores:
+def read_variant_scores(path: Path, form: ScoreFormat, log_ratios: bool) -> SiteScores:
     """Effects of single variants; only substitutions of one base are taken.
 
     Parameters
     ----------
-    variants : table of the variants, where `path` holds scores alone, row by row.
+    form : its `variants` are a table of the variants, where `path` holds scores alone, row by row.
     log_ratios : the scores are log-likelihood ratios (natural log), so predictability can be worked out.
     """
+    variants, score_column = form.variants, form.score_column
     table = read_table(path).rename(columns=lambda name: str(name))
     column = score_column or next((name for name in ("score", "llr", "0") if name in table.columns), None)
     if column is None or column not in table.columns:

@@ -14,7 +14,7 @@ from darkregulome.diagnosis.diagnose import Diagnosis
 from darkregulome.diagnosis.run import CrossCheck
 from darkregulome.diagnosis.settings import ForeignTables, Settings
 from darkregulome.diagnosis.simulated_power import read_simulated_power
-from darkregulome.elements.own import Around
+from darkregulome.elements.settings import Around
 from darkregulome.io.model_cards import models_without_grammar, notes_of_strangers
 from darkregulome.io.provenance import provenance
 from darkregulome.io.records import rounded

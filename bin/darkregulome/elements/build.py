@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from darkregulome.elements.class_map import ClassMap
 from darkregulome.elements.settings import ElementSettings
@@ -141,14 +142,14 @@ def build_elements(
     return Elements(table[_column_order(table)], empty, sources.notes + notes + background.notes)
 
 
-def signed_distance(start: np.ndarray, end: np.ndarray, tss: int, strand: str) -> np.ndarray:
+def signed_distance(start: ArrayLike, end: ArrayLike, tss: ArrayLike, strand: ArrayLike) -> NDArray[np.int64]:
     """Bases from the TSS to the nearest base of ``[start, end)``: negative upstream, 0 if it covers it.
 
-    Upstream is on the gene's `strand`. Integers, shape as `start`.
+    Upstream is on the gene's `strand`. Integers; TSS and strand are one for all intervals, or one for each.
     """
-    start, end = np.asarray(start), np.asarray(end)
+    start, end, tss = np.asarray(start), np.asarray(end), np.asarray(tss)
     forward = np.where(start > tss, start - tss, np.where(end <= tss, end - 1 - tss, 0))
-    return forward if strand == "+" else -forward
+    return np.where(np.asarray(strand) == "+", forward, -forward).astype(np.int64)
 
 
 def describe(sequence: str) -> dict[str, float]:

@@ -4,15 +4,15 @@ Features come from the sequence where a FASTA is given, the locus and the distan
 loci are; without those, neighbouring intervals are one locus, and no distance is known.
 """
 
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from darkregulome.elements.build import describe, signed_distance
-from darkregulome.elements.class_map import ClassMap
+from darkregulome.elements.class_map import ClassMap, read_class_map
 from darkregulome.elements.loci import five_prime_ends, place_loci, read_locus_rows
+from darkregulome.elements.settings import Around
 from darkregulome.errors import InputError, Problem, listed, raise_all
 from darkregulome.genome.annotation import read_gtf, read_repeats
 from darkregulome.genome.background import FEATURES, background_features, fit_background
@@ -33,24 +33,6 @@ CLUSTER_SPAN = 1_000_000
 PLACED = ("locus", "distance")
 LOCUS_COLUMNS = ["locus", "gene", "chrom", "tss", "strand", "start", "end", "gene_id", "gene_name"]
 _ANY_LENGTH = 2**62
-
-
-@dataclass(frozen=True)
-class Around:
-    """What is known of the genome around the intervals; None where it was not given.
-
-    Attributes
-    ----------
-    fasta, gtf, repeats : files as `build_elements.py` takes them.
-    loci : loci as `prepare_loci.py` takes or writes them; genes alone are looked up in the GTF.
-    class_map : classes of the table's own class words.
-    """
-
-    fasta: Path | None = None
-    gtf: Path | None = None
-    loci: Path | None = None
-    repeats: Path | None = None
-    class_map: ClassMap = field(default_factory=ClassMap)
 
 
 @dataclass
@@ -92,7 +74,7 @@ def complete_elements(intervals: pd.DataFrame, where: object, around: Around | N
             "claim that survives may still follow sequence composition."
         )
     table = _with_repeats(table, around, contigs, notes)
-    table = _with_class(table, around.class_map, notes)
+    table = _with_class(table, read_class_map(around.class_map), notes)
     table, loci = _with_loci(table, around, contigs, notes)
     table["length"] = table["end"] - table["start"]
     first = [name for name in ELEMENTS.columns if name in table.columns]
@@ -209,6 +191,7 @@ def _mapped(word: str, class_map: ClassMap) -> tuple[str, str]:
 def _with_loci(
     table: pd.DataFrame, around: Around, contigs: Contigs, notes: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The elements with locus and distance, and their loci."""
     if set(PLACED) <= set(table.columns):
         table = table.assign(locus=table["locus"].astype(str))
         if around.loci is None:
@@ -270,29 +253,21 @@ def _tss_of_loci(around: Around, contigs: Contigs, notes: list[str]) -> pd.DataF
 
 
 def _by_nearest_tss(table: pd.DataFrame, starts: pd.DataFrame, notes: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Each element to the TSS nearest to its nearest edge."""
-    owner = np.full(len(table), -1, dtype=np.int64)
+    """Each element to the TSS nearest to its middle, to whose nearest base no other TSS is nearer."""
     starts = starts.sort_values(["chrom", "tss"], kind="stable", ignore_index=True)
-    for chrom, rows in table.groupby("chrom", sort=False):
-        here = starts.index[starts["chrom"] == chrom].to_numpy()
-        if len(here) == 0:
-            continue
-        left, right = rows["start"].to_numpy(), rows["end"].to_numpy()
-        tss = starts["tss"].to_numpy(dtype=np.int64)[here]
-        after = np.searchsorted(tss, (left + right) // 2)
-        around = np.stack([np.clip(after - 1, 0, len(tss) - 1), np.clip(after, 0, len(tss) - 1)])
-        gaps = np.maximum(np.maximum(left - tss[around], tss[around] - (right - 1)), 0)
-        owner[rows.index.to_numpy()] = here[np.where(gaps[0] <= gaps[1], around[0], around[1])]
-    if (lost := int((owner < 0).sum())) == len(table):
+    # Twice the position, since the middle may lie between two bases.
+    ends = starts[["chrom"]].assign(at=2 * starts["tss"].astype(np.int64), owner=starts.index).sort_values("at")
+    middles = table[["chrom"]].assign(at=table["start"] + table["end"] - 1).sort_values("at", kind="stable")
+    nearest = pd.merge_asof(middles, ends, on="at", by="chrom", direction="nearest")
+    owner = nearest["owner"].set_axis(middles.index).sort_index()
+    if (lost := int(owner.isna().sum())) == len(table):
         raise InputError.at("the loci", "lie on none of the elements' contigs", "use files of the same assembly")
     if lost:
         notes.append(f"{lost} elements on contigs without a TSS are left out.")
-    table, owner = table[owner >= 0].reset_index(drop=True), owner[owner >= 0]
-    own = starts.iloc[owner].reset_index(drop=True)
-    # Each interval has a TSS of its own: that becomes the origin.
-    tss = own["tss"].to_numpy(dtype=np.int64)
-    forward = signed_distance(table["start"].to_numpy() - tss, table["end"].to_numpy() - tss, 0, "+")
-    table = table.assign(locus=own["locus"].astype(str), distance=np.where(own["strand"] == "-", -forward, forward))
+    table = table[owner.notna()].reset_index(drop=True)
+    own = starts.iloc[owner.dropna().astype(int)].reset_index(drop=True)
+    distance = signed_distance(table["start"], table["end"], own["tss"], own["strand"])
+    table = table.assign(locus=own["locus"].astype(str), distance=distance)
     return table, _spanned(starts, table)
 
 

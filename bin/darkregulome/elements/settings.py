@@ -25,6 +25,16 @@ class LocusInputs(GenomeInputs):
     flank: int = Field(100_000, ge=1, description="Bases to either side of the TSS.")
 
 
+class Around(_Settings):
+    """What is known of the genome around intervals that somebody else chose; None where it was not given."""
+
+    fasta: Path | None = Field(None, description="Reference: gives features that the elements lack.")
+    gtf: Path | None = Field(None, description="Genes: give loci that the elements lack (the nearest TSS).")
+    loci: Path | None = Field(None, description="Loci, in place of all genes of the GTF.")
+    repeats: Path | None = Field(None, description="Repeats: give the repeat fraction that the elements lack.")
+    class_map: Path | None = Field(None, description="CSV pattern,class,subclass; by default the shipped one.")
+
+
 class AnnotationFiles(_Settings):
     """What elements are cut from, next to genes; None where it is not given."""
 

@@ -179,7 +179,7 @@ def _repeats_from_bed(bed: Intervals, path: str | Path) -> Intervals:
     table["family"] = table["family"].str.replace("?", "", regex=False)
     table["repeat_class"] = table["family"].str.split("/").str[0]
     columns = [*KEYS, "strand", "name", "repeat_class", "family"]
-    return Intervals(table[columns].reset_index(drop=True), bed.n_records, bed.notes)
+    return Intervals(table[columns], bed.n_records, bed.notes)
 
 
 def _gtf_rows(records: RecordsOfFile) -> pd.DataFrame:

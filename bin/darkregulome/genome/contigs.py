@@ -34,7 +34,7 @@ class Contigs:
         """As `resolve`, but a contig that the reference lacks is an `InputError` at `where`."""
         own_name = self.resolve(name)
         if own_name is None:
-            examples = get_close_matches(name, self.lengths, n=3) or list(self.lengths)[:5]
+            examples = get_close_matches(name, self.lengths) or list(self.lengths)[:5]
             raise InputError.at(
                 where,
                 f"names the contig {name!r}, which {self.where} does not have",

@@ -10,7 +10,7 @@ That law ties the names, offsets, lengths and line widths of an index to the fil
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -46,13 +46,10 @@ class _Span(NamedTuple):
         return self.offset + (self.length - 1) // self.bases * self.width + (self.length - 1) % self.bases
 
 
-@dataclass(frozen=True)
-class _Gap:
+class _Gap(NamedTuple):
     """What lies between a contig's last base (which is part of it) and the first of the next, ``[start, end)``.
 
-    Attributes
-    ----------
-    before, after : names of the contigs around it; None at either end of the file, where `start` is 0 or `end` None.
+    Before the first contig `start` is 0 and `before` None; behind the last one `end` and `after` are None.
     """
 
     start: int
@@ -60,10 +57,20 @@ class _Gap:
     before: bytes | None
     after: bytes | None
 
+    @property
+    def width(self) -> float:
+        """Its bytes."""
+        return np.inf if self.end is None else self.end - self.start
+
 
 def index_paths(fasta: Path, compressed: bool) -> tuple[Path, Path | None]:
     """Where the index of a FASTA is looked for: its .fai, and the .gzi of a compressed one."""
     return Path(f"{fasta}.fai"), Path(f"{fasta}.gzi") if compressed else None
+
+
+def make_index_again(fasta: Path) -> str:
+    """The remedy for an index that is not that of its FASTA."""
+    return f"delete the index and make it again: samtools faidx {fasta}"
 
 
 def check_index(fasta: Path, fai: Path, gzi: Path | None, where: Path) -> None:
@@ -85,29 +92,24 @@ def check_index(fasta: Path, fai: Path, gzi: Path | None, where: Path) -> None:
     names = {span.name for span in spans if span.length > 0}
     strange: list[_Gap] = []
     try:
-        for gap, text in _texts(fasta, gzi, gaps):
-            if not _is_header(text, gap):
-                strange.append(gap)
-            twice += [name for name in _hidden(text, gap) if name in names and name not in twice]
+        with _reader(fasta, gzi) as read:
+            for gap in gaps if gzi is None else gaps[:MAX_COMPRESSED_LOOKS]:
+                text = _text(read, gap)
+                if not _is_header(text, gap):
+                    strange.append(gap)
+                twice += [name for name in _hidden(text, gap) if name in names and name not in twice]
     except (OSError, ValueError):
         pass
     if twice:
         more = f" (and {len(twice) - 1} more)" if len(twice) > 1 else ""
-        raise InputError.at(
-            where,
-            f"holds the contig {twice[0].decode(errors='replace')!r} twice{more}",
-            "rename or drop one of them, and delete its index",
-        )
+        what = f"holds the contig {twice[0].decode(errors='replace')!r} twice{more}"
+        raise InputError.at(where, what, "rename or drop one of them, and delete its index")
     if strange:
         first = min(strange, key=lambda gap: gap.start)
-        name = (first.before if first.after is None else first.after) or b""
-        edge = "end" if first.after is None else "begin"
-        raise InputError.at(
-            where,
-            f"has an index that is not its own: the contig {name.decode(errors='replace')!r} does not {edge} where "
-            f"{fai.name} says",
-            f"delete the index and make it again: samtools faidx {where}",
-        )
+        name, edge = (first.before, "end") if first.after is None else (first.after, "begin")
+        contig = str(name, errors="replace") if name else ""
+        what = f"has an index that is not its own: the contig {contig!r} does not {edge} where {fai.name} says"
+        raise InputError.at(where, what, make_index_again(where))
 
 
 def _gaps(spans: list[_Span]) -> list[_Gap]:
@@ -116,54 +118,46 @@ def _gaps(spans: list[_Span]) -> list[_Gap]:
     starts, ends = [0, *(span.last for span in spans)], [*(span.offset for span in spans), None]
     names = [None, *(span.name for span in spans), None]
     gaps = [_Gap(*gap) for gap in zip(starts, ends, names[:-1], names[1:], strict=True)]
-    return sorted(gaps, key=lambda gap: gap.start - (np.inf if gap.end is None else gap.end))
+    return sorted(gaps, key=lambda gap: -gap.width)
 
 
-def _texts(fasta: Path, gzi: Path | None, gaps: list[_Gap]) -> Iterator[tuple[_Gap, bytes]]:
-    """The text of gaps; of one that hides a contig only its two ends."""
+@contextmanager
+def _reader(fasta: Path, gzi: Path | None) -> Iterator[Callable[[int, int], bytes]]:
+    """A function that reads a number of bytes at an offset of the text, fewer or none past its end."""
     if gzi is None:
         with open(fasta, "rb") as handle:
-            size = os.fstat(handle.fileno()).st_size
-            for gap in gaps:
-                yield gap, _ends(lambda at, count: os.pread(handle.fileno(), count, at), gap, size)
+            yield lambda at, count: os.pread(handle.fileno(), count, at)
         return
     blocks = _Blocks(gzi)
-    with pysam.BGZFile(str(fasta), "rb", index=None) as compressed:
+    with pysam.BGZFile(str(fasta), "rb", index=None) as text:
 
         def read(at: int, count: int) -> bytes:
             virtual = blocks.virtual(at)
             if virtual is None:
                 return b""
-            compressed.seek(virtual)
-            return compressed.read(count)
+            text.seek(virtual)
+            return text.read(count)
 
-        for gap in gaps[:MAX_COMPRESSED_LOOKS]:
-            yield gap, _ends(read, gap, None)
+        yield read
 
 
-def _ends(read: Callable[[int, int], bytes], gap: _Gap, size: int | None) -> bytes:
-    """The text of a gap, or its two ends; `read` takes an offset and a number of bytes."""
-    if gap.end is None:
-        return read(gap.start, HEADER_BYTES)
-    width = gap.end - gap.start
-    if width <= 0 or (size is not None and gap.end > size):
-        return b""
-    if width <= 2 * HEADER_BYTES:
-        return read(gap.start, width)
+def _text(read: Callable[[int, int], bytes], gap: _Gap) -> bytes:
+    """The text of a gap; of one that hides a contig, and behind the last contig, only the ends."""
+    if gap.end is None or gap.width <= 2 * HEADER_BYTES:
+        return read(gap.start, HEADER_BYTES if gap.end is None else max(gap.end - gap.start, 0))
     return read(gap.start, HEADER_BYTES) + b"\n" + read(gap.end - HEADER_BYTES, HEADER_BYTES)
 
 
 def _is_header(text: bytes, gap: _Gap) -> bool:
-    """Whether a gap is one base, blank lines and headers, of which the last is that of the contig that follows."""
+    """Whether a gap is one base, blank lines and headers, the last of them that of the contig that follows."""
     if gap.before is not None:
-        if text[:1].isspace() or not text:
+        base, text = text[:1], text[1:]
+        if base.isspace() or not base or not (text[:1].isspace() or not text):
             return False
-        text = text[1:]
-    rest = text.lstrip()
+    first = text.lstrip()[:1]
     if gap.after is None:
-        return rest[:1] in (b"", b">") and (not rest or rest != text)
-    last = text.rsplit(b"\n", 2)[-2:]
-    return rest[:1] == b">" and len(last) == 2 and last[1] == b"" and _named(last[0]) == gap.after
+        return first in (b"", b">")
+    return first == b">" and text.endswith(b"\n") and _named(text.splitlines()[-1]) == gap.after
 
 
 def _named(line: bytes) -> bytes | None:

@@ -10,7 +10,7 @@ import pysam
 
 from darkregulome.errors import InputError
 from darkregulome.genome.contigs import Contigs
-from darkregulome.genome.fasta_index import check_index, index_paths
+from darkregulome.genome.fasta_index import check_index, index_paths, make_index_again
 from darkregulome.genome.textfile import compression, open_binary
 from darkregulome.io.atomic import atomic_path
 from darkregulome.io.paths import whole_gzip
@@ -42,11 +42,8 @@ class Reference:
         try:
             self._fasta = pysam.FastaFile(str(self.path))
         except (OSError, ValueError) as error:
-            raise InputError.at(
-                self.path,
-                "cannot be opened with its index",
-                f"delete the index and make it again: samtools faidx {self.path}",
-            ) from error
+            remedy = make_index_again(self.path)
+            raise InputError.at(self.path, "cannot be opened with its index", remedy) from error
         self.contigs = Contigs(dict(zip(self._fasta.references, self._fasta.lengths, strict=True)), self.path)
         if not self.contigs.lengths:
             raise InputError.at(self.path, "has no sequence", "give a FASTA with at least one contig")
@@ -91,20 +88,15 @@ class Reference:
         inside_start, inside_end = min(max(start, 0), length), max(min(end, length), 0)
         if inside_start >= inside_end:
             return "N" * (end - start)
+        place = f"{name}:{inside_start}-{inside_end}"
         try:
             bases = self._fasta.fetch(name, inside_start, inside_end).upper()
         except (OSError, ValueError) as error:
-            raise InputError.at(
-                self.path,
-                f"cannot be read at {name}:{inside_start}-{inside_end}: it is damaged, or its index is not its own",
-                f"copy it again, or delete the index and make it again: samtools faidx {self.path}",
-            ) from error
+            what = f"cannot be read at {place}: it is damaged, or its index is not its own"
+            raise InputError.at(self.path, what, f"copy it again, or {make_index_again(self.path)}") from error
         if len(bases) != inside_end - inside_start:
-            raise InputError.at(
-                self.path,
-                f"gives {len(bases)} bases of {name}:{inside_start}-{inside_end}, so its index is not its own",
-                f"delete the index and make it again: samtools faidx {self.path}",
-            )
+            what = f"gives {len(bases)} bases of {place}, so its index is not its own"
+            raise InputError.at(self.path, what, make_index_again(self.path))
         return "N" * (inside_start - start) + bases + "N" * (end - inside_end)
 
     def _resolve(self, chrom: str) -> str:
@@ -128,8 +120,7 @@ def compress_fasta(path: str | Path, out: str | Path) -> None:
     with open_binary(path) as reader, whole_gzip(path), outputs[0] as partial, outputs[1] as fai, outputs[2] as gzi:
         with pysam.BGZFile(str(partial), "wb", index=None) as writer:
             first = reader.read(1)
-            if first != b">":
-                raise InputError.at(path, "is not FASTA (it does not start with '>')", "give a FASTA file")
+            _check_first_byte(first, path)
             writer.write(first)
             shutil.copyfileobj(reader, writer, 1 << 22)
         _index(partial, fai, gzi, path)
@@ -176,12 +167,15 @@ def _check_compression(path: Path) -> str:
         )
     if kind == "none":
         with open(path, "rb") as handle:
-            first = handle.read(1)
-        if not first:
-            raise InputError.at(path, "is empty", "give a FASTA with at least one contig")
-        if first != b">":
-            raise InputError.at(path, "is not FASTA (it does not start with '>')", "give a FASTA file")
+            _check_first_byte(handle.read(1), path)
     return kind
+
+
+def _check_first_byte(first: bytes, path: Path) -> None:
+    if not first:
+        raise InputError.at(path, "is empty", "give a FASTA with at least one contig")
+    if first != b">":
+        raise InputError.at(path, "is not FASTA (it does not start with '>')", "give a FASTA file")
 
 
 def _make_missing_index(path: Path, compressed: bool) -> bool:
@@ -191,11 +185,8 @@ def _make_missing_index(path: Path, compressed: bool) -> bool:
         return False
     command = f"samtools faidx {path}"
     if not os.access(path.parent, os.W_OK):
-        raise InputError.at(
-            path,
-            f"has no index, and its folder {path.parent} cannot be written",
-            f"make the index where the file lives: {command}",
-        )
+        what = f"has no index, and its folder {path.parent} cannot be written"
+        raise InputError.at(path, what, f"make the index where the file lives: {command}")
     try:
         with tempfile.TemporaryDirectory(dir=path.parent, prefix=".partial-index-") as folder:
             partial, partial_blocks = Path(folder, "index.fai"), Path(folder, "index.gzi")
@@ -204,7 +195,6 @@ def _make_missing_index(path: Path, compressed: bool) -> bool:
                 os.replace(partial_blocks, block_index)
             os.replace(partial, index)
     except OSError as error:
-        raise InputError.at(
-            path, f"has no index, and one cannot be written ({error.strerror})", f"make it: {command}"
-        ) from error
+        what = f"has no index, and one cannot be written ({error.strerror})"
+        raise InputError.at(path, what, f"make it: {command}") from error
     return True

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from darkregulome.plots.style import NEUTRAL, SERIES, SIDES, panels, panels_for, save_all
+from darkregulome.plots.style import NEUTRAL, SERIES, SIDES, panel, panels, save_all, stacked_bars
 
 LISTS = "Top lists and layers"
 CAPTIONS = {
@@ -38,7 +38,7 @@ def overlap_figure(overlaps: pd.DataFrame) -> Figure | None:
     if overlaps.empty:
         return None
     pairs = list(overlaps[["first", "second"]].drop_duplicates().itertuples(index=False, name=None))
-    figure, axes = panels_for(len(pairs), sharey=True)
+    figure, axes = panels(len(pairs), 3, sharey=True)
     for axis, (first, second) in zip(axes, pairs, strict=True):
         of_pair = overlaps[(overlaps["first"] == first) & (overlaps["second"] == second)]
         for side, colour in SIDES:
@@ -63,14 +63,12 @@ def agreement_figure(record: Mapping[str, Any]) -> Figure | None:
         place = sorted((models.index(pair["first"]), models.index(pair["second"])))
         row, column = place if pair["scores"] == "raw" else place[::-1]
         matrix[row, column] = np.nan if pair["spearman"] is None else pair["spearman"]
-    figure, axes = panels(1, 1, width=1.8 + 0.7 * len(models), height=1.4 + 0.6 * len(models))
-    axis = axes[0][0]
+    figure, axis = panel(1.8 + 0.7 * len(models), 1.4 + 0.6 * len(models))
     image = axis.imshow(matrix, vmin=-1, vmax=1, cmap="RdBu_r")
     for (row, column), value in np.ndenumerate(matrix):
         if np.isfinite(value):
-            axis.text(
-                column, row, f"{value:.2f}", ha="center", va="center", color="white" if abs(value) > 0.6 else "black"
-            )
+            ink = "white" if abs(value) > 0.6 else "black"
+            axis.text(column, row, f"{value:.2f}", ha="center", va="center", color=ink)
     axis.set_xticks(range(len(models)), models, rotation=35, ha="right")
     axis.set_yticks(range(len(models)), models)
     axis.set_title("rank correlation: raw above, residual below", fontsize=8)
@@ -84,13 +82,9 @@ def layers_figure(layers: Mapping[str, Any]) -> Figure | None:
     if not named:
         return None
     words = sorted({word for content in named.values() for word in content.get("classes", {})})
-    figure, axes = panels(1, 1, width=5.2, height=0.9 + 0.5 * len(named))
-    axis = axes[0][0]
-    left = np.zeros(len(named))
-    for colour, word in zip(SERIES, words, strict=False):
-        width = np.array([content.get("classes", {}).get(word, 0) for content in named.values()], dtype=float)
-        axis.barh(list(named), width, left=left, color=colour, label=word, height=0.7)
-        left += width
+    figure, axis = panel(5.2, 0.9 + 0.5 * len(named))
+    parts = {word: [content.get("classes", {}).get(word, 0) for content in named.values()] for word in words}
+    stacked_bars(axis, list(named), parts, SERIES)
     axis.invert_yaxis()
     axis.set_xlabel("elements")
     axis.legend(ncols=len(words), loc="lower center", bbox_to_anchor=(0.4, 1.0), fontsize=7)
@@ -101,8 +95,7 @@ def confidence_figure(layers: pd.DataFrame) -> Figure | None:
     """How sure the layer of its elements is: the share of elements with at least such a confidence."""
     if "confidence" not in layers or layers.empty:
         return None
-    figure, axes = panels(1, 1, width=4.6, height=2.8)
-    axis = axes[0][0]
+    figure, axis = panel(4.6, 2.8)
     named = [name for name in dict.fromkeys(layers["layer"]) if name != "none"]
     for colour, name in zip(SERIES, sorted(named), strict=False):
         values = np.sort(layers.loc[layers["layer"] == name, "confidence"].to_numpy())

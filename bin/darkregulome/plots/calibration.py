@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from darkregulome.plots.style import NEUTRAL, SIDES, estimate, panels_for
+from darkregulome.plots.style import NEUTRAL, SIDES, estimate, panels
 
 _SHAPES = {"absent": "o", "planted": "^", "touched": "x"}
 
@@ -18,7 +18,7 @@ def calibration_figure(record: Mapping[str, Any], alpha: float) -> Figure | None
     if not truths:
         return None
     most = max(sum(len(c["claims"]) for c in conditions if c["truth"] == truth) for truth in truths)
-    figure, axes = panels_for(len(truths), width=4.0, height=0.9 + 0.19 * most)
+    figure, axes = panels(len(truths), 3, width=4.0, height=0.9 + 0.19 * most)
     for axis, truth in zip(axes, truths, strict=True):
         labels = []
         mine = [(c["scores"], row) for c in conditions if c["truth"] == truth for row in c["claims"]]

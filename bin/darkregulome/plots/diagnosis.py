@@ -14,10 +14,11 @@ from darkregulome.plots.style import (
     RESIDUAL,
     SHARE_COLOURS,
     SIDES,
-    estimate,
+    both_sides,
+    panel,
     panels,
-    panels_for,
     save_all,
+    stacked_bars,
 )
 
 Nulls = Mapping[tuple[str, str, str], tuple[float, NDArray]]
@@ -58,14 +59,13 @@ def horizon_figure(profiles: pd.DataFrame, claims: Sequence[Mapping[str, Any]], 
         return None
     by_model = {claim["model"]: claim for claim in claims if "change_point" in claim["details"]}
     models = list(dict.fromkeys(profiles["model"]))
-    figure, axes = panels(1, len(models), sharey=True)
-    for axis, model in zip(axes[0], models, strict=True):
+    figure, axes = panels(len(models), sharey=True)
+    for axis, model in zip(axes, models, strict=True):
         for side, colour in SIDES:
             rows = profiles[(profiles["model"] == model) & (profiles["scores"] == side)]
             kb = rows["distance"] / 1000
-            axis.fill_between(
-                kb, rows["low"].fillna(rows["mean"]), rows["high"].fillna(rows["mean"]), color=colour, alpha=0.2, lw=0
-            )
+            low, high = (rows[bound].fillna(rows["mean"]) for bound in ("low", "high"))
+            axis.fill_between(kb, low, high, color=colour, alpha=0.2, lw=0)
             axis.plot(kb, rows["mean"], color=colour, marker="o", ms=3, lw=1.4, label=side)
         axis.axvline(horizon / 1000, color=NEUTRAL, lw=1, ls="--")
         axis.axhline(0, color=NEUTRAL, lw=0.6)
@@ -76,8 +76,8 @@ def horizon_figure(profiles: pd.DataFrame, claims: Sequence[Mapping[str, Any]], 
             axis.axvspan(low / 1000, high / 1000, color=RESIDUAL, alpha=0.12, lw=0)
         axis.set_title(f"{model}: {claim['verdict']}" if claim else model)
         axis.set_xlabel("|distance| to TSS (kb)")
-    axes[0][0].set_ylabel("score (SD within locus)")
-    axes[0][0].legend(title=f"dashed: {horizon / 1000:g} kb", title_fontsize=7)
+    axes[0].set_ylabel("score (SD within locus)")
+    axes[0].legend(title=f"dashed: {horizon / 1000:g} kb", title_fontsize=7)
     return figure
 
 
@@ -85,16 +85,12 @@ def shares_figure(models: Mapping[str, Any]) -> Figure | None:
     """Share of each model's variance: predictability alone, annotation alone, shared, unexplained."""
     if not models:
         return None
-    figure, axes = panels(1, 1, width=5.6, height=0.9 + 0.42 * len(models))
-    axis = axes[0][0]
+    figure, axis = panel(5.6, 0.9 + 0.42 * len(models))
     names = list(models)[::-1]
-    left = np.zeros(len(names))
-    for part, colour in SHARE_COLOURS.items():
-        # Suppression makes the shared part negative; a bar cannot be.
-        width = np.array([max(models[name]["shares"][part], 0.0) for name in names])
-        axis.barh(names, width, left=left, color=colour, label=part, height=0.7)
-        left += width
-    axis.set_xlim(0, max(1.0, float(left.max())))
+    # Suppression makes the shared part negative; a bar cannot be.
+    parts = {part: [max(models[name]["shares"][part], 0.0) for name in names] for part in SHARE_COLOURS}
+    stacked_bars(axis, names, parts, SHARE_COLOURS.values())
+    axis.set_xlim(0, max(1.0, *(sum(widths) for widths in zip(*parts.values(), strict=True))))
     axis.set_xlabel("share of within-locus variance of RIS")
     axis.legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return figure
@@ -105,22 +101,19 @@ def classes_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
     hierarchies = [claim for claim in claims if "classes" in claim["details"]["raw"]]
     if not hierarchies:
         return None
-    figure, axes = panels(1, len(hierarchies), sharey=True)
+    figure, axes = panels(len(hierarchies), sharey=True)
     words = hierarchies[0]["details"]["raw"]["order"]
-    for axis, claim in zip(axes[0], hierarchies, strict=True):
-        for offset, (side, colour) in zip((-0.15, 0.15), SIDES, strict=True):
-            classes = claim["details"][side]["classes"]
-            for place, word in enumerate(words):
-                if word not in classes:
-                    continue
-                outcome = {"effect": classes[word]["mean"], "interval": classes[word]["interval"]}
-                label = side if place == 0 else None
-                estimate(axis, place + offset, outcome, colour, vertical=True, ms=5, label=label)
+    for axis, claim in zip(axes, hierarchies, strict=True):
+        for place, word in enumerate(words):
+            means = {side: claim["details"][side]["classes"].get(word) for side, _ in SIDES}
+            if None not in means.values():
+                outcomes = {side: {"effect": one["mean"], "interval": one["interval"]} for side, one in means.items()}
+                both_sides(axis, place, outcomes, labelled=place == 0, vertical=True, ms=5)
         axis.axhline(0, color=NEUTRAL, lw=0.6)
         axis.set_xticks(range(len(words)), words, rotation=35, ha="right")
         axis.set_title(f"{claim['model']}: {claim['verdict']}")
-    axes[0][0].set_ylabel("class mean (SD within locus)")
-    axes[0][0].legend()
+    axes[0].set_ylabel("class mean (SD within locus)")
+    axes[0].legend()
     return figure
 
 
@@ -129,7 +122,7 @@ def nulls_figure(claims: Sequence[Mapping[str, Any]], nulls: Nulls) -> Figure | 
     with_null = [claim for claim in claims if (claim["claim"], claim["model"], "raw") in nulls]
     if not with_null:
         return None
-    figure, axes = panels_for(len(with_null), width=2.9, height=1.7)
+    figure, axes = panels(len(with_null), 3, width=2.9, height=1.7)
     for axis, claim in zip(axes, with_null, strict=True):
         for side, colour in SIDES:
             observed, draws = nulls[(claim["claim"], claim["model"], side)]
@@ -157,8 +150,8 @@ def ladder_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
     horizons = [claim for claim in claims if "ladder" in claim["details"]]
     if not horizons:
         return None
-    figure, axes = panels(1, len(horizons), sharey=True)
-    for axis, claim in zip(axes[0], horizons, strict=True):
+    figure, axes = panels(len(horizons), sharey=True)
+    for axis, claim in zip(axes, horizons, strict=True):
         rungs = [rung for rung in claim["details"]["ladder"] if not rung["step"].endswith(" alone")]
         effects = np.array([rung["effect"] for rung in rungs], dtype=float)
         bounds = np.array([rung["interval"] for rung in rungs], dtype=float)
@@ -169,7 +162,7 @@ def ladder_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
         labels = [rung["step"].replace("_", " ") for rung in rungs]
         axis.set_xticks(place, labels, rotation=45, ha="right", fontsize=7)
         axis.set_title(claim["model"])
-    axes[0][0].set_ylabel("near less far (SD)")
+    axes[0].set_ylabel("near less far (SD)")
     return figure
 
 
@@ -179,22 +172,16 @@ def effects_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
     if not names:
         return None
     counts = [len(_of(claims, name)) for name in names]
-    figure, axes = panels(
-        len(names),
-        1,
-        width=6.0,
-        height=0.55 + 0.36 * max(counts),
-        gridspec_kw={"height_ratios": [c + 1 for c in counts]},
-    )
-    for axis, name in zip(axes[:, 0], names, strict=True):
-        rows = _of(claims, name)[::-1]
+    ratios = {"height_ratios": [count + 1 for count in counts]}
+    figure, axes = panels(len(names), 1, width=6.0, height=0.55 + 0.36 * max(counts), gridspec_kw=ratios)
+    for axis, name in zip(axes, names, strict=True):
+        rows = _of(claims, name)
         for place, claim in enumerate(rows):
-            for offset, (side, colour) in zip((0.15, -0.15), SIDES, strict=True):
-                estimate(axis, place + offset, claim[side], colour, ms=4)
+            both_sides(axis, place, claim, ms=4)
         neutral = 0.5 if "AUC" in rows[0]["unit"] else 0.0
         axis.axvline(neutral, color=NEUTRAL, lw=0.8)
         axis.set_yticks(range(len(rows)), [f"{claim['model']} ({claim['verdict']})" for claim in rows], fontsize=7)
-        axis.set_ylim(-0.6, len(rows) - 0.4)
+        axis.set_ylim(len(rows) - 0.4, -0.6)
         axis.set_title(f"{name.replace('_', ' ')}: {rows[0]['unit']}", fontsize=8, loc="left")
         axis.tick_params(axis="x", labelsize=7)
     figure.supxlabel("raw orange, residual blue; 95 % intervals over loci", fontsize=8)

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from darkregulome.plots.style import SERIES, panels, save_all
+from darkregulome.plots.style import SERIES, panel, panels, save_all
 
 MOST_POINTS = 20_000
 """Points drawn; more would be a file of many MB, and ink."""
@@ -15,10 +15,7 @@ REST = "#D9D9D9"
 
 
 CAPTIONS = {
-    "enrichment": (
-        "Classes in clusters",
-        "Log2 odds ratio of each class in each cluster; dots: q below 0.05.",
-    ),
+    "enrichment": ("Classes in clusters", "Log2 odds ratio of each class in each cluster; dots: q below 0.05."),
     "umap": ("Map of the windows", "The windows by class, and by cluster."),
 }
 """Of each figure: a title, and what it shows."""
@@ -35,8 +32,8 @@ def map_figure(placed: pd.DataFrame, seed: int = 0) -> Figure:
     windows = placed.dropna(subset=["umap_1"])
     if len(windows) > MOST_POINTS:
         windows = windows.sample(MOST_POINTS, random_state=seed)
-    figure, axes = panels(1, 2, width=4.4, height=3.8)
-    for axis, column in zip(axes[0], ("class", "cluster"), strict=True):
+    figure, axes = panels(2, width=4.4, height=3.8)
+    for axis, column in zip(axes, ("class", "cluster"), strict=True):
         _points(axis, windows, windows[column].astype(str))
         axis.set_title(f"by {column}")
         axis.set_xlabel("UMAP 1")
@@ -71,8 +68,7 @@ def enrichment_figure(enrichment: pd.DataFrame) -> Figure:
     """Log2 odds ratio of each class in each cluster; dots: q below 0.05."""
     odds = enrichment.pivot(index="class", columns="cluster", values="odds_ratio")
     small = enrichment.pivot(index="class", columns="cluster", values="q") < 0.05
-    figure, axes = panels(1, 1, width=1.6 + 0.35 * odds.shape[1], height=1.2 + 0.3 * len(odds))
-    axis = axes[0][0]
+    figure, axis = panel(1.6 + 0.35 * odds.shape[1], 1.2 + 0.3 * len(odds))
     image = axis.imshow(np.log2(odds.to_numpy()), cmap="RdBu_r", vmin=-4, vmax=4, aspect="auto")
     rows, columns = np.nonzero(small.to_numpy())
     axis.plot(columns, rows, "o", color="black", markersize=3)

@@ -31,8 +31,8 @@ def evaluation_figure(record: Mapping[str, Any]) -> Figure:
     statistics = list(dict.fromkeys(row["statistic"] for row in record["results"]))
     strata = list(dict.fromkeys((row["by"], row["stratum"]) for row in rows))[:MOST_ROWS]
     scores = list(dict.fromkeys(row["score"] for row in record["results"]))
-    figure, axes = panels(1, len(statistics), height=1.2 + 0.25 * max(1, len(strata)))
-    for axis, statistic in zip(axes[0], statistics, strict=True):
+    figure, axes = panels(len(statistics), height=1.2 + 0.25 * max(1, len(strata)))
+    for axis, statistic in zip(axes, statistics, strict=True):
         for number, score in enumerate(scores):
             of_score = [row for row in rows if (row["statistic"], row["score"]) == (statistic, score)]
             of_score = [row for row in of_score if (row["by"], row["stratum"]) in strata]
@@ -46,15 +46,15 @@ def evaluation_figure(record: Mapping[str, Any]) -> Figure:
         axis.set_yticks(range(len(strata)), ["all" if by == "all" else f"{by}: {name}" for by, name in strata])
         axis.set_ylim(len(strata) - 0.5, -0.5)
         axis.set_xlabel({"auroc": "AUROC", "auprc": "AUPRC"}.get(statistic, f"{statistic.capitalize()} correlation"))
-    axes[0][0].legend(loc="best")
+    axes[0].legend(loc="best")
     return figure
 
 
 def frequency_figure(record: Mapping[str, Any]) -> Figure:
     """Mean score by bin of minor allele frequency, one panel per score."""
     entries = record["frequency"]
-    figure, axes = panels(1, len(entries))
-    for axis, entry in zip(axes[0], entries, strict=True):
+    figure, axes = panels(len(entries))
+    for axis, entry in zip(axes, entries, strict=True):
         places = range(len(entry["bins"]))
         means = [row["mean"] for row in entry["bins"]]
         axis.errorbar(places, means, yerr=_bars(entry["bins"], "mean"), fmt="o-", markersize=3, color=SERIES[0])

@@ -32,17 +32,17 @@ def logo_figure(
     width = float(np.clip(0.11 * len(sequence), 4, 40))
     figure, axes = panels(1 + int(predicted), 1, width=width, height=1.6)
     if predicted:
-        _letters(axes[0][0], np.nan_to_num(probabilities * information[:, None]))
-        axes[0][0].set_ylabel("bits")
-        axes[0][0].set_ylim(0, 2)
+        _letters(axes[0], np.nan_to_num(probabilities * information[:, None]))
+        axes[0].set_ylabel("bits")
+        axes[0].set_ylim(0, 2)
     heights = np.zeros((len(sequence), len(LETTERS)))
     for at, base in enumerate(sequence):
         if base in LETTERS and np.isfinite(importance[at]):
             heights[at, LETTERS.index(base)] = importance[at]
-    _letters(axes[-1][0], heights)
-    axes[-1][0].axhline(0, color="black", linewidth=0.5)
-    axes[-1][0].set_ylabel(unit)
-    axes[-1][0].set_xlabel(f"{name}, base")
+    _letters(axes[-1], heights)
+    axes[-1].axhline(0, color="black", linewidth=0.5)
+    axes[-1].set_ylabel(unit)
+    axes[-1].set_xlabel(f"{name}, base")
     return figure
 
 

@@ -1,6 +1,6 @@
 """One look for every figure: colour-blind-safe, small, and the same bytes for the same data."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,19 +37,23 @@ _SETTINGS: dict[Any, Any] = {
 plt.rcParams.update(_SETTINGS)
 
 
-def panels(rows: int, columns: int, width: float = 3.4, height: float = 2.6, **options: Any) -> tuple[Figure, Any]:
-    """A figure with a grid of axes (always two-dimensional)."""
+def panels(
+    count: int, columns: int = 0, width: float = 3.4, height: float = 2.6, **options: Any
+) -> tuple[Figure, list[Axes]]:
+    """A figure with `count` axes, at most `columns` of them side by side (0: all)."""
+    columns = min(columns or count, count)
+    rows = -(-count // columns)
     size = (width * columns, height * rows)
-    return plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **options)
-
-
-def panels_for(count: int, **options: Any) -> tuple[Figure, list[Axes]]:
-    """A figure with `count` axes, at most three side by side."""
-    columns = min(3, count)
-    figure, axes = panels(-(-count // columns), columns, **options)
+    figure, axes = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained", **options)
     for axis in axes.flat[count:]:
         axis.set_visible(False)
     return figure, list(axes.flat[:count])
+
+
+def panel(width: float, height: float) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes."""
+    figure, axes = panels(1, width=width, height=height)
+    return figure, axes[0]
 
 
 def estimate(
@@ -61,6 +65,33 @@ def estimate(
     line, dot = (bounds, [place] * 2), ([effect], [place])
     axis.plot(*(line[::-1] if vertical else line), color=colour, lw=1.5)
     axis.plot(*(dot[::-1] if vertical else dot), **{"color": colour, "marker": "o", "ls": "none", **marker})
+
+
+def both_sides(
+    axis: Axes,
+    place: float,
+    outcomes: Mapping[str, Any],
+    *,
+    labelled: bool = False,
+    open_residual: bool = False,
+    **options: Any,
+) -> None:
+    """The raw and the residual estimate at one place, next to each other; see `estimate`."""
+    for offset, (side, colour) in zip((-0.15, 0.15), SIDES, strict=True):
+        style = {"label": side if labelled else None, "fillstyle": "full"} | options
+        if open_residual and side == "residual":
+            style["fillstyle"] = "none"
+        estimate(axis, place + offset, outcomes[side], colour, **style)
+
+
+def stacked_bars(
+    axis: Axes, names: Sequence[str], parts: Mapping[str, Sequence[float]], colours: Iterable[str]
+) -> None:
+    """One bar per name, from its parts, the first of which begins at 0."""
+    left = np.zeros(len(names))
+    for colour, (part, widths) in zip(colours, parts.items(), strict=False):
+        axis.barh(names, widths, left=left, color=colour, label=part, height=0.7)
+        left += widths
 
 
 def save(figure: Figure, folder: Path, name: str, title: str = "", caption: str = "") -> list[Path]:
