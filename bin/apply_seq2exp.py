@@ -17,7 +17,7 @@ app = cli.script(
 )
 
 
-@cli.command(app, old_names={"--model": "--checkpoint"})
+@cli.command(app)
 def main(
     checkpoint: Annotated[list[Path], typer.Option(help="Checkpoint folder of train_seq2exp.py; may be repeated.")],
     inputs: ExpressionInputs,

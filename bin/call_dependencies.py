@@ -30,7 +30,7 @@ def main(
         typer.Option(help="Folder of map_dependencies.py --shuffle, one per model, in any order."),
     ] = None,
     comparisons: Annotated[int, typer.Option(min=10, help="Turned maps, to compare models with.")] = 199,
-    figures: Annotated[int, typer.Option(min=0, help="Sequences drawn, and shown in the report: the first ones.")] = 8,
+    drawn: Annotated[int, typer.Option(min=0, help="Sequences drawn, and shown in the report: the first ones.")] = 8,
 ) -> None:
     from darkregulome.io.atomic import atomic_folder
     from darkregulome.io.provenance import provenance
@@ -50,7 +50,7 @@ def main(
         for model, folder in folders.items():
             place = partial / re.sub(r"[^A-Za-z0-9._-]", "_", model)
             entries[model], called = call_folder(
-                folder, shuffled.get(model), settings, place, figures, lambda name, done: progress(done, title=name)
+                folder, shuffled.get(model), settings, place, drawn, lambda name, done: progress(done, title=name)
             )
             drawn += [_draw(model, item, number, place) for number, item in enumerate(called, start=1)]
         compared = compare_folders(list(folders.values()), comparisons, settings.seed)

@@ -16,7 +16,7 @@ app = cli.script(
 )
 
 
-@cli.command(app, old_names={"--top": "--top-fraction"})
+@cli.command(app)
 def main(
     tables: Tables,
     outdir: Annotated[Path, typer.Option(help="Folder for decomposition.json, tables and figures.")],

@@ -17,7 +17,7 @@ app = cli.script(
 )
 
 
-@cli.command(app, old_names={"--out": "--outdir"})
+@cli.command(app)
 def main(
     inputs: EnformerInputs,
     outdir: Annotated[Path, typer.Option(help="Checkpoint folder to write.")],

@@ -18,7 +18,7 @@ app = cli.script(
 )
 
 
-@cli.command(app, old_names={"--out": "--outdir"})
+@cli.command(app)
 def main(
     inputs: LanguageInputs,
     outdir: Annotated[Path, typer.Option(help="Checkpoint folder to write.")],

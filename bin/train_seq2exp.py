@@ -20,7 +20,7 @@ app = cli.script(
 )
 
 
-@cli.command(app, old_names={"--out": "--outdir"})
+@cli.command(app)
 def main(
     inputs: ExpressionInputs,
     outdir: Annotated[Path, typer.Option(help="Folder for the checkpoints and measures.")],

@@ -6,6 +6,7 @@ import os
 import hypothesis
 import pytest
 
+import toy
 from places import BIN, ROOT
 
 # Compiled functions are shared between test processes, as long as no file of the folder that holds them changes.
@@ -16,6 +17,21 @@ os.environ.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".pytest_cache" / "numba" / 
 # The same examples each time; and no deadline, which a busy machine misses whatever the code does.
 hypothesis.settings.register_profile("always_the_same", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("always_the_same")
+
+
+@pytest.fixture(scope="session")
+def genome(tmp_path_factory):
+    """The files of the toy genome, by name; no test changes them."""
+    return toy.write_toy_genome(tmp_path_factory.mktemp("genome"))
+
+
+@pytest.fixture(scope="session")
+def reference(genome):
+    """The sequence of the toy genome."""
+    from darkregulome.genome.reference import Reference
+
+    with Reference(genome["fasta"]) as opened:
+        yield opened
 
 
 @pytest.hookimpl(trylast=True)

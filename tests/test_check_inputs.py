@@ -20,10 +20,9 @@ SEQUENCES = toy.toy_sequences()
 
 
 @pytest.fixture(scope="module")
-def genome(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("genome")
-    paths = toy.write_toy_genome(folder)
-    return {**paths, "conservation": write_bigwig(folder / "phylop.bw"), "eqtl": write_eqtls(folder / "eqtls.tsv.gz")}
+def genome(genome, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tracks")
+    return {**genome, "conservation": write_bigwig(folder / "phylop.bw"), "eqtl": write_eqtls(folder / "eqtls.tsv.gz")}
 
 
 def write_bigwig(path: Path, lengths=toy.LENGTHS, prefix="chr") -> Path:
@@ -188,6 +187,21 @@ def test_eqtls_without_genes_or_positions_are_noted(genome, tmp_path):
     notes = " ".join(check_run(given(genome, eqtl=bare)).notes)
     assert "names no genes, so position alone will decide" in notes
     assert "1 eQTLs have no position" in notes
+    assert not any("have no position" in note for note in check_run(given(genome)).notes)
+
+
+def test_a_class_map_is_read_where_something_needs_it(genome, tmp_path):
+    bad = toy.write_text(tmp_path / "map.csv", "pattern,class,subclass\n")
+    for changes in ({"class_map": bad}, {"class_map": bad, "regulatory": None}):
+        assert "has a header and no pattern" in only_problem(given(genome, **changes))
+    assert check_run(given(genome, class_map=None, regulatory=None)).n_elements > 0
+
+
+def test_what_is_no_vcf_is_refused_with_the_reason(genome, tmp_path):
+    path = toy.write_text(tmp_path / "v.vcf", "chr1\t1\tno header\n")
+    assert re.search(
+        r"v\.vcf: cannot be read as VCF \(.+\); check it: bcftools view", only_problem(given(genome, variants=path))
+    )
 
 
 def test_variants_are_checked_against_the_reference(genome, tmp_path):

@@ -132,9 +132,7 @@ class Drawing(BaseModel):
     alpha: float = Field(0.05, gt=0, lt=1, description="Level.")
     null: Literal["rotation", "free", "stratified"] = Field("rotation", description="What is drawn")
     window: int | None = Field(None, ge=16, description="Bases.", json_schema_extra={"none": "auto"})
-    models: tuple[str, ...] = Field(
-        (), description="Models.", json_schema_extra={"commas": True, "old_names": ["model_names"]}
-    )
+    models: tuple[str, ...] = Field((), description="Models.", json_schema_extra={"commas": True})
     cards: tuple[Path, ...] = Field((), description="Cards.")
     only_plan: bool = Field(False, description="Run nothing.", json_schema_extra={"option": "only_plan"})
     sites: PositiveInt | None = Field(None, description="Sites.")
@@ -147,7 +145,7 @@ def run_options(capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, 
     """What a script of such settings was handed, with its exit code and what it wrote."""
     app, handed = cli.script(help="A test.", example="test"), {}
 
-    @cli.command(app, old_names={"--out": "--outdir"})
+    @cli.command(app)
     def main(
         outdir: Annotated[Path, typer.Option(help="Folder.")],
         drawing: Drawing,
@@ -229,31 +227,12 @@ def test_a_value_that_does_not_fit_is_refused_by_its_option(handed, words, sente
     assert "drawing" not in got
 
 
-def test_old_names_still_work_and_print_a_note(capsys, monkeypatch, tmp_path):
-    got = run_options(capsys, monkeypatch, f"--out={tmp_path / 'out'}", "--model-names", "a,b")
-    assert got["outdir"] == tmp_path / "out"
-    assert got["drawing"].models == ("a", "b")
-    assert got["err"].splitlines() == [
-        "note: --out is now --outdir; the old name goes with the next release.",
-        "note: --model-names is now --models; the old name goes with the next release.",
-    ]
-
-
 def test_outputs_are_checked_before_objects_are_handed_over(capsys, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("x")
     got = run_options(capsys, monkeypatch, "--outdir", str(tmp_path / "file"))
     assert got["code"] == 2
     assert "is a file; give the name of a folder to write" in got["err"]
     assert "drawing" not in got
-
-
-def test_a_name_that_is_old_and_new_is_refused_when_the_script_is_read():
-    def main(drawing: Drawing) -> None:
-        pass
-
-    register = cli.command(cli.script(help="A test.", example="test"), old_names={"--alpha": "--level"})
-    with pytest.raises(AssertionError, match="--alpha"):
-        register(main)
 
 
 def test_settings_classes_need_no_heavy_package():

@@ -143,6 +143,21 @@ def test_gpn_scores_give_ris_and_the_predictability_that_follows_from_them(tmp_p
     assert convert([alone], elements).ris["ris"].tolist() == pytest.approx(ris["ris"].tolist())
 
 
+def test_variants_that_are_no_substitution_are_left_out_and_counted(tmp_path):
+    rows = [("1", 11, "A", "C", 1.0), ("1", 12, "a", "g", 3.0), ("1", 13, "A", "-", 9.0), ("1", 14, "AC", "A", 9.0)]
+    table = pd.DataFrame(rows, columns=["chrom", "pos", "ref", "alt", "score"])
+    table.to_csv(tmp_path / "v.tsv", sep="\t", index=False)
+    (tmp_path / "e.bed").write_text("1\t0\t20\ta\n")
+    found = convert([Source(tmp_path / "v.tsv", "m", ScoreFormat())], tmp_path / "e.bed")
+    assert found.ris[["ris", "n_perturbations"]].to_numpy().tolist() == [[2.0, 2]]
+    assert (
+        sum("2 variants are no substitution of one base and left out (A>-, AC>A)" in note for note in found.notes) == 1
+    )
+    table.head(2).to_csv(tmp_path / "v.tsv", sep="\t", index=False)
+    found = convert([Source(tmp_path / "v.tsv", "m", ScoreFormat())], tmp_path / "e.bed")
+    assert not any("no substitution" in note for note in found.notes)
+
+
 def test_incomplete_sites_give_no_predictability_and_that_is_said(tmp_path, rng):
     table, _ = saturated(rng)
     elements = tmp_path / "e.bed"

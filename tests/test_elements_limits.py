@@ -24,7 +24,6 @@ from darkregulome.genome import sequence as seq
 from darkregulome.genome.background import FEATURES, background_features, fit_background
 from darkregulome.genome.bed import MAX_PROBLEMS, Windows
 from darkregulome.genome.contigs import Contigs
-from darkregulome.genome.reference import Reference
 
 CONTIGS = Contigs({"chr1": 1000, "chr2": 500}, "g.fa")
 GENES = pd.DataFrame(
@@ -147,7 +146,10 @@ def test_placed_loci_lie_in_their_contigs_and_hold_their_tss(tmp_path, chrom, st
     if fine:
         assert read_placed_loci(path, CONTIGS)["locus"].tolist() == ["ok", "L"]
     else:
-        with pytest.raises(InputError, match=r"loci.tsv:3: "):
+        what = (
+            "is on 'chr9', which g.fa does not have" if chrom == "chr9" else r"leaves its contig \(chr1, 1000 bases\)"
+        )
+        with pytest.raises(InputError, match=rf"loci.tsv:3: .*locus 'L' {what}"):
             read_placed_loci(path, CONTIGS)
 
 
@@ -212,17 +214,6 @@ def test_winners_are_of_the_higher_class_then_shorter_then_earlier():
     assert class_counts(ordered.head(2)) == {"cCRE": 1, "lncRNA_exon": 1}
 
 
-@pytest.fixture(scope="module")
-def genome(tmp_path_factory):
-    return toy.write_toy_genome(tmp_path_factory.mktemp("genome"))
-
-
-@pytest.fixture(scope="module")
-def reference(genome):
-    with Reference(genome["fasta"]) as opened:
-        yield opened
-
-
 def made_of(reference, intervals, loci=None, repeats=(), not_dark=(), **settings):
     keys = ["chrom", "start", "end"]
     columns = [*keys, "strand", "class", "subclass", "family"]
@@ -276,15 +267,52 @@ def test_loci_without_elements_are_named_and_n_only_elements_are_counted(referen
         made_of(reference, [(15_100, 15_300)], loci[:1])
 
 
+def test_annotation_far_from_every_locus_is_not_read_and_its_notes_come_in_order(tmp_path, genome, reference):
+    loci = pd.DataFrame({"chrom": ["chr1"], "start": [5_900], "end": [6_100]})
+    other = {
+        name: written(tmp_path, "".join(f"{chrom}\t{start}\t{end}\tw\n" for chrom, start, end in rows), f"{name}.bed")
+        for name, rows in {"regulatory": [("1", 5_950, 6_050), ("1", 9_000, 9_100)], "conserved": [("1", 1, 9)]}.items()
+    }
+    sources = build.read_sources(loci, reference, genome["gtf"], repeats=genome["repeats"], **other)
+    assert sources.repeats[["start", "end"]].to_numpy().tolist() == [[6_000, 8_500]]
+    assert sources.intervals[["start", "end", "class", "subclass"]].to_numpy().tolist() == [
+        [6_000, 8_500, "TE", "L1MC2"],
+        [5_950, 6_050, "other", "w"],
+    ]
+    assert [note.partition(":")[0].rpartition("/")[2] for note in sources.notes] == [
+        "regulatory.bed",
+        "regulatory.bed",
+        "conserved.bed",
+    ]
+    assert "2 records have a word that the class map lacks (w)" not in sources.notes[1]
+    assert "1 records have a word that the class map lacks (w); they are class other" in sources.notes[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        ("gene,gene\na,b\n", "has the column 'gene' twice"),
+        ("gene,tss,tss\na,1,2\n", "has the column 'tss' twice"),
+        ("gene;tss\na;1\n", "has columns separated by semicolons"),
+        ("gene\ttss\na\t1\n", "has columns separated by tabs"),
+        ("gene,tss\na,1,2\n", "has 3 values, where the header names 2"),
+    ],
+)
+def test_a_list_of_loci_has_each_column_once_and_commas_between_them(tmp_path, text, what):
+    with pytest.raises(InputError, match=what):
+        read_locus_rows(written(tmp_path, text, "l.csv"))
+    assert len(read_locus_rows(written(tmp_path, "gene,,\na,,\n", "l.csv"))) == 1
+
+
 # -- class maps ------------------------------------------------------------------------------------------------------
 
 
 def test_the_first_pattern_that_fits_gives_the_class():
     words = ClassMap((("pELS*", "cCRE", "="), ("pels,x", "other", "never"), ("ctcf", "cCRE", "bound")))
-    assert words.lookup("PELS,CTCF") == (0, "cCRE", "PELS,CTCF")
-    assert words.lookup("Ctcf") == (2, "cCRE", "bound")
+    assert words.lookup("PELS,CTCF") == ("cCRE", "PELS,CTCF")
+    assert words.lookup("Ctcf") == ("cCRE", "bound")
     assert words.lookup("none") is None
-    known = words.known(pd.Series(["ctcf", "none", "ctcf"]))
+    known = words.has(pd.Series(["ctcf", "none", "ctcf"]))
     assert (known.tolist(), known.dtype) == ([True, False, True], bool)
 
 
@@ -417,6 +445,19 @@ def test_of_two_tsss_as_near_the_first_counts_and_loci_reach_to_their_tss(right,
     assert table[["locus", "distance"]].to_numpy().tolist() == [[owner, distance]]
     span = [5, 20] if owner == "L" else [10, right + 1]
     assert loci[["locus", "start", "end"]].to_numpy().tolist() == [[owner, *span]]
+
+
+def test_genes_of_one_name_are_loci_by_their_ids(tmp_path):
+    lines = [
+        f'chr1\tx\tgene\t{at}\t{at + 9}\t.\t+\t.\tgene_id "G{at}"; gene_name "{name}";'
+        for at, name in ((11, "A"), (101, "B"), (201, "A"))
+    ]
+    gtf = written(tmp_path, "\n".join(lines), "g.gtf")
+    table = intervals(("chr1", 15, 20), ("chr1", 95, 99), ("chr1", 210, 220))
+    made = complete_elements(table, "x", Around(gtf=gtf))
+    assert made.table["locus"].tolist() == ["B", "G11", "G201"]
+    assert made.loci.set_index("locus")["gene"].to_dict() == {"G11": "A", "B": "B", "G201": "A"}
+    assert any("the nearest TSS of any gene" in note for note in made.notes)
 
 
 def test_intervals_end_inside_the_contigs_of_the_fasta(genome):

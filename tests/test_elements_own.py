@@ -14,11 +14,6 @@ from darkregulome.genome.background import FEATURES
 PLACES = [("chr1", 9_000, 9_100), ("chr1", 10_050, 10_150), ("chr2", 9_500, 9_600), ("chr2", 8_000, 8_100)]
 
 
-@pytest.fixture(scope="module")
-def genome(tmp_path_factory):
-    return toy.write_toy_genome(tmp_path_factory.mktemp("own"))
-
-
 def places(rows=PLACES, **columns):
     return pd.DataFrame(rows, columns=["chrom", "start", "end"]).assign(**columns)
 

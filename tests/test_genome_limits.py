@@ -15,7 +15,7 @@ from darkregulome.genome.bigwig import BigWig
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.fasta_index import HEADER_BYTES
 from darkregulome.genome.intervals import paint, write_bed
-from darkregulome.genome.reference import Reference, fasta_records
+from darkregulome.genome.reference import Reference, compress_fasta, fasta_records
 from darkregulome.genome.sequence import dinucleotide_shuffle
 
 CONTIGS = Contigs({"chr1": 100_000}, "g.fa")
@@ -76,6 +76,24 @@ def test_behind_the_last_contig_there_are_blank_lines_and_headers_alone(tmp_path
             Reference(path)
 
 
+@pytest.mark.parametrize("lost", ["fai", "gzi", "both"])
+def test_either_index_of_a_compressed_fasta_is_made_where_it_is_lost(tmp_path, lost):
+    path = toy.write_fasta(tmp_path / "g.fa", {"a": bases(200, 1)}, bgzip=True)
+    for suffix in ("fai", "gzi") if lost == "both" else (lost,):
+        (tmp_path / f"g.fa.gz.{suffix}").unlink()
+    with Reference(path) as reference:
+        assert reference.fetch("a", 0, 200) == bases(200, 1)
+        assert reference.notes == [f"{path}: had no index; made one"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["g.fa.gz", "g.fa.gz.fai", "g.fa.gz.gzi"]
+
+
+def test_a_fasta_of_uneven_lines_is_named_when_it_is_compressed(tmp_path):
+    path = toy.write_text(tmp_path / "g.fa.gz", ">a\nACGT\nAC\nACGT\n")
+    with pytest.raises(InputError, match=r"g\.fa\.gz: cannot be indexed: the lines of a sequence differ in length"):
+        compress_fasta(path, tmp_path / "out" / "b.fa.gz")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_records_of_a_fasta_come_in_order_as_they_are_written(tmp_path):
     path = toy.write_text(tmp_path / "g.fa", ">b of two\nacgN\nAC\n>empty\n>a\nTT\n")
     assert list(fasta_records(path)) == [("b", "acgNAC"), ("empty", ""), ("a", "TT")]
@@ -106,12 +124,41 @@ def test_a_line_of_repeatmaskers_out_needs_no_id_and_no_more_than_fourteen_colum
         read_repeats(toy.write_text(tmp_path / "b.out", f"{line}\n{short}\n"), CONTIGS)
 
 
+@pytest.mark.parametrize(
+    ("first", "line"),
+    [
+        ("SW perc perc perc query", "1000 1 0 0 chr1 11 20 (5) + AluY SINE/Alu 1 100 (0) 1"),
+        ("SW score x", "1000 1 0 0 chr1 11 20 (5) + AluY SINE/Alu 1 100 (0) 1"),
+        ("score div. del.", "1000 1 0 0 chr1 11 20 (5) C AluY SINE/Alu 1 100 (0) 1"),
+        ("# none", "1000 1 0 0 chr1 11 20 (5) + AluY SINE/Alu 1 100 (0) 1"),
+        ("# none", "1000 1 0 0 chr1 11 20 (5) C AluY SINE/Alu 1 100 (0) 1"),
+        ("# none", "chr1\t10\t20\tAluY\t0\t+\tSINE/Alu"),
+        ("# none", "chr1\t10\t20\tAluY\t0\t+\tSINE?/Alu?"),
+        ("# none", "585\t1000\t1\t0\t0\tchr1\t10\t20\t-5\t+\tAluY\tSINE\tAlu\t1\t100\t0\t1"),
+        ("# none", "585\t1000\t1\t0\t0\tchr1\t10\t20\t-5\t-\tAluY\tSINE?\tAlu?\t1\t100\t0\t1"),
+    ],
+)
+def test_a_repeat_is_the_same_in_every_layout(tmp_path, first, line):
+    repeats = read_repeats(toy.write_text(tmp_path / "repeats", f"{first}\n{line}\n"), CONTIGS)
+    columns = ["chrom", "start", "end", "name", "repeat_class", "family"]
+    assert repeats.table[columns].to_numpy().tolist() == [["chr1", 10, 20, "AluY", "SINE", "SINE/Alu"]]
+    assert repeats.n_records == 1
+
+
+def test_a_faulty_line_of_genes_is_named_by_file_and_number(tmp_path):
+    line = 'chr1\tx\tgene\t{}\t90\t.\t+\t.\tgene_id "G1";\n'
+    path = toy.write_text(tmp_path / "g.gtf", line.format(11) + line.format("x"))
+    with pytest.raises(InputError, match=r"g\.gtf:2: has 'x' and '90' as its interval"):
+        read_gtf(path, CONTIGS)
+
+
 def test_a_bigwig_is_read_from_its_first_base_to_its_last(tmp_path):
     values = np.arange(1, 51, dtype=np.float32)
     with pyBigWig.open(str(tmp_path / "a.bw"), "w") as track:
         track.addHeader([("chr1", 50)])
         track.addEntries("chr1", 0, values=values.tolist(), span=1, step=1)
     with BigWig(tmp_path / "a.bw") as track:
+        assert track.contigs.where == str(tmp_path / "a.bw")
         assert track.values("1", 0, 50).tolist() == values.tolist()
         assert track.values("1", 0, 1).tolist() == [1.0]
         assert track.values("1", 49, 50).tolist() == [50.0]

@@ -17,18 +17,6 @@ from darkregulome.genome.contigs import Contigs, contig_aliases
 from darkregulome.genome.reference import Reference
 from script_runner import run_script
 
-
-@pytest.fixture(scope="module")
-def genome(tmp_path_factory):
-    return toy.write_toy_genome(tmp_path_factory.mktemp("genome"))
-
-
-@pytest.fixture(scope="module")
-def reference(genome):
-    with Reference(genome["fasta"]) as opened:
-        yield opened
-
-
 SEQUENCES = toy.toy_sequences()
 
 

@@ -263,7 +263,7 @@ def test_the_script_calls_draws_and_compares(folders, tmp_path):
     ran = run_script(
         "call_dependencies", "--no-progress", "--maps", folders / "one", "--maps", folders / "two",
         "--controls", folders / "two_shuffled", "--controls", folders / "one_shuffled",
-        "--outdir", tmp_path / "out", "--figures", 1, "--comparisons", 19,
+        "--outdir", tmp_path / "out", "--drawn", 1, "--comparisons", 19,
     )  # fmt: skip
     assert ran.code == 0, ran.err
     record = json.loads((tmp_path / "out" / "dependencies.json").read_text())

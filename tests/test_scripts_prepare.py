@@ -19,11 +19,6 @@ FLANK = 9_000
 
 
 @pytest.fixture(scope="module")
-def genome(tmp_path_factory):
-    return toy.write_toy_genome(tmp_path_factory.mktemp("genome"))
-
-
-@pytest.fixture(scope="module")
 def loci(genome, tmp_path_factory):
     out = tmp_path_factory.mktemp("loci") / "loci.tsv"
     ran = run_script("prepare_loci", **prepare_options(genome), out=out)

@@ -96,17 +96,14 @@ def script(help: str, example: str) -> typer.Typer:
     )
 
 
-def command(
-    app: typer.Typer, old_names: Mapping[str, str] | None = None, **settings: Any
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def command(app: typer.Typer, **settings: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function as a command of `app`; its parameters may be objects (see `options`).
 
     Parameters
     ----------
-    old_names : earlier names of options, which work for one release, by which name they have today.
     settings : for ``app.command``, such as `epilog`.
     """
-    return options.command(app, Version, old_names, **settings)
+    return options.command(app, Version, **settings)
 
 
 def shown(example: str) -> str:

@@ -22,8 +22,7 @@ signature. A field that two objects have is one option, which fills both. ``json
 * ``"option"``: False for a field without an option, or the option's name where it differs from the field's;
 * ``"none"``: the word that means None, such as auto;
 * ``"commas"``: True where one value may hold several by comma;
-* ``"pairs"``: such as NAME=FILE, where each value is such a pair, or several by comma, for a ``dict``;
-* ``"old_names"``: a list of earlier names, which work for one release and print a note.
+* ``"pairs"``: such as NAME=FILE, where each value is such a pair, or several by comma, for a ``dict``.
 
 `Take`, in the annotation of a parameter, takes some fields only or sets other defaults. A field may also carry a
 ``typer.Option``. The classes need pydantic alone, so that ``--help`` stays quick.
@@ -33,13 +32,12 @@ import inspect
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import annotated_types
 import typer
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from typer.core import TyperCommand
 from typer.models import OptionInfo
 
 from darkregulome.errors import InputError, Problem
@@ -278,60 +276,35 @@ def either(words: Sequence[str]) -> str:
     return f"{', '.join(first)} or {last}" if first else last
 
 
-class _Command(TyperCommand):
-    """A command that knows the earlier names of its options."""
-
-    old_names: ClassVar[Mapping[str, str]] = {}
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse after every earlier name is replaced by the one of today."""
-        for index, word in enumerate(args):
-            name, equals, value = word.partition("=")
-            if name in self.old_names:
-                new = self.old_names[name]
-                typer.echo(f"note: {name} is now {new}; the old name goes with the next release.", err=True)
-                args[index] = new + equals + value
-        return super().parse_args(ctx, args)
-
-
 def command(
-    app: typer.Typer, version: Any = None, old_names: Mapping[str, str] | None = None, **settings: Any
+    app: typer.Typer, version: Any = None, **settings: Any
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a function as a command of `app`, with the options of its parameters' classes.
 
     Parameters
     ----------
     version : annotation of a last option ``--version``; without it there is none.
-    old_names : earlier names of options that no class declares, by which name they have today: ``{"--old": "--new"}``.
     settings : for ``app.command``.
     """
 
     def register(main: Callable[..., None]) -> Callable[..., None]:
-        callback, fields = _flat(main, version)
-        earlier = {_dashed(old): field.option for field in fields for old in (field.extra("old_names") or ())}
-        earlier |= old_names or {}
-        names = {field.name: field.option for field in fields}
-        both = set(earlier) & {names.get(name, _dashed(name)) for name in inspect.signature(callback).parameters}
-        assert not both, f"{main.__name__} has {', '.join(sorted(both))} as an old and as a new name"
-        app.command(cls=type("Command", (_Command,), {"old_names": earlier}), **settings)(callback)
+        app.command(**settings)(_flat(main, version))
         return main
 
     return register
 
 
-def _flat(main: Callable[..., None], version: Any) -> tuple[Callable[..., None], list[_Field]]:
-    """A function with one parameter per option, which makes the objects and calls `main`; and its fields."""
+def _flat(main: Callable[..., None], version: Any) -> Callable[..., None]:
+    """A function with one parameter per option, which makes the objects and calls `main`."""
     hints = get_type_hints(main, include_extras=True)
     groups: dict[str, _Group] = {}
     parameters: dict[str, inspect.Parameter] = {}
-    fields: dict[str, _Field] = {}
     for name, parameter in inspect.signature(main).parameters.items():
         if (group := _Group.of(hints[name])) is None:
             parameters[name] = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
             continue
         groups[name] = group
         for field in group.fields.values():
-            fields.setdefault(field.name, field)
             parameters.setdefault(field.name, field.parameter())
     if version is not None:
         parameters["version"] = inspect.Parameter(
@@ -345,4 +318,4 @@ def _flat(main: Callable[..., None], version: Any) -> tuple[Callable[..., None],
     callback.__name__, callback.__doc__ = main.__name__, main.__doc__
     callback.__signature__ = inspect.Signature(list(parameters.values()))  # type: ignore[attr-defined]
     callback.__annotations__ = {name: parameter.annotation for name, parameter in parameters.items()}
-    return callback, list(fields.values())
+    return callback

@@ -24,7 +24,7 @@ class ScoreFormat(BaseModel):
         None,
         ge=0,
         description="One of the model's targets, by its index; by default the mean over all.",
-        json_schema_extra={"option": "target_index", "old_names": ["target"]},
+        json_schema_extra={"option": "target_index"},
     )
     kind: Literal["masked", "causal", "output"] | None = Field(
         None, description="Kind of the model: masked, causal or output."

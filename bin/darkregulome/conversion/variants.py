@@ -13,7 +13,7 @@ import pandas as pd
 
 from darkregulome.conversion.scored import SiteScores
 from darkregulome.conversion.settings import ScoreFormat
-from darkregulome.errors import InputError
+from darkregulome.errors import InputError, listed
 from darkregulome.genome.alleles import is_substitution
 from darkregulome.io.tables import read_table
 
@@ -50,8 +50,13 @@ def read_variant_scores(path: Path, form: ScoreFormat, log_ratios: bool) -> Site
 def site_scores(table: pd.DataFrame, where: object, log_ratios: bool) -> SiteScores:
     """Sites from chrom, pos (1-based), ref, alt, score."""
     table = table.assign(**{name: table[name].astype(str).str.upper() for name in ("ref", "alt")})
-    single = [is_substitution(ref, alt) for ref, alt in zip(table["ref"], table["alt"], strict=True)]
-    table = table[np.array(single, dtype=bool) & np.isfinite(table["score"])].drop_duplicates(list(_KEYS))
+    single = np.array([is_substitution(*pair) for pair in zip(table["ref"], table["alt"], strict=True)], dtype=bool)
+    notes = []
+    if others := list((table["ref"] + ">" + table["alt"])[~single]):
+        notes.append(
+            f"{where}: {len(others)} variants are no substitution of one base and left out ({listed(others)})."
+        )
+    table = table[single & np.isfinite(table["score"])].drop_duplicates(list(_KEYS))
     if table.empty:
         raise InputError.at(where, "has no scored substitution of one base", "give single-base substitutions")
     sites = pd.DataFrame(
@@ -68,4 +73,4 @@ def site_scores(table: pd.DataFrame, where: object, log_ratios: bool) -> SiteSco
         sites["loglik"] = np.where(complete, -np.log1p(groups.transform("sum")), np.nan)
         if not complete.any():
             sites = sites.drop(columns="loglik")
-    return SiteScores(sites.drop(columns="ratio"))
+    return SiteScores(sites.drop(columns="ratio"), notes=notes)

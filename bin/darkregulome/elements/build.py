@@ -174,16 +174,13 @@ def _regulatory(
     """Classify a regulatory BED by the word in its class column: the fourth, unless the map's words are in another."""
     column = _class_column(table, path, class_map, class_column)
     notes = [] if column == "column4" else [f"{path}: class words are read from column {column.removeprefix('column')}"]
-    words = {word: class_map.lookup(word) for word in table[column].unique()}
-    if unknown := sorted(word for word, place in words.items() if place is None):
+    labels, unknown = class_map.classify(table[column])
+    if unknown:
         count = int(table[column].isin(unknown).sum())
         notes.append(
             f"{path}: {count} records have a word that the class map lacks ({listed(unknown, 5)}); they are class other"
         )
-    labelled = table[KEYS].copy()
-    labelled["class"] = [(words[word] or (0, "other", word))[1] for word in table[column]]
-    labelled["subclass"] = [(words[word] or (0, "other", word))[2] for word in table[column]]
-    return merge(labelled, on=["class", "subclass"]).assign(**_EMPTY_LABELS), notes
+    return merge(table[KEYS].join(labels), on=["class", "subclass"]).assign(**_EMPTY_LABELS), notes
 
 
 def _class_column(table: pd.DataFrame, path: str | Path, class_map: ClassMap, asked: int | None) -> str:
@@ -191,9 +188,9 @@ def _class_column(table: pd.DataFrame, path: str | Path, class_map: ClassMap, as
         if f"column{asked}" not in table.columns:
             raise InputError.at(path, f"has no column {asked}", "give the column of the class word, from 4 on")
         return f"column{asked}"
-    if table.empty or class_map.known(table["column4"]).any():
+    if table.empty or class_map.has(table["column4"]).any():
         return "column4"
-    return best_column(table, class_map.known) or "column4"
+    return best_column(table, class_map.has) or "column4"
 
 
 def _transposable(repeats: pd.DataFrame) -> pd.DataFrame:

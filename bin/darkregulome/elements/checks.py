@@ -45,10 +45,12 @@ def check_run(inputs: RunInputs, elements: ElementSettings = ElementSettings()) 
     findings, checked = Problems(), Checked()
     findings.attempt(check_device, inputs.device)
     for name in inputs.models:
-        if not (problems := _model_problems(name, inputs)):
+        from darkregulome.models.registry import model_problems
+
+        if not (problems := model_problems(name, inputs.weights.get(name), inputs.registry)):
             checked.models.append(name)
         findings.all += problems
-    words = findings.attempt(_class_map, inputs)
+    words = findings.attempt(read_class_map, inputs.class_map) if inputs.class_map or inputs.regulatory else None
     reference = findings.attempt(Reference, inputs.fasta)
     if reference is None:
         # Without contigs nothing can be placed, but damaged files can be reported.
@@ -224,14 +226,3 @@ def _check_sorted(path: Path, sites: pd.DataFrame) -> None:
     descending = (sites["pos"].diff() < 0) & (sites["chrom"] == sites["chrom"].shift())
     if blocks > sites["chrom"].nunique() or descending.any():
         raise InputError.at(path, "is not sorted by position", f"sort it: bcftools sort -Oz -o sorted.vcf.gz {path}")
-
-
-def _class_map(inputs: RunInputs) -> ClassMap | None:
-    return read_class_map(inputs.class_map) if inputs.class_map or inputs.regulatory else None
-
-
-def _model_problems(name: str, inputs: RunInputs) -> list[Problem]:
-    """What keeps a model from being loaded: its name, its files, its shapes."""
-    from darkregulome.models.registry import model_problems
-
-    return model_problems(name, weights=inputs.weights.get(name), registry=inputs.registry)

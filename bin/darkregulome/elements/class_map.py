@@ -23,17 +23,23 @@ class ClassMap:
 
     rows: tuple[tuple[str, str, str], ...] = ()
 
-    def lookup(self, word: str) -> tuple[int, str, str] | None:
-        """Rank, class and subclass of a word, or None where no pattern fits."""
-        for rank, (pattern, kind, subclass) in enumerate(self.rows):
+    def lookup(self, word: str) -> tuple[str, str] | None:
+        """Class and subclass of a word, or None where no pattern fits."""
+        for pattern, kind, subclass in self.rows:
             if fnmatch.fnmatchcase(word.lower(), pattern.lower()):
-                return rank, kind, word if subclass == "=" else subclass
+                return kind, word if subclass == "=" else subclass
         return None
 
-    def known(self, words: pd.Series) -> pd.Series:
+    def has(self, words: pd.Series) -> pd.Series:
         """Which words have a class; booleans, shape as `words`."""
-        table = {word: self.lookup(word) is not None for word in words.unique()}
-        return words.map(table).astype(bool)
+        return words.map({word: self.lookup(word) is not None for word in words.unique()}).astype(bool)
+
+    def classify(self, words: pd.Series) -> tuple[pd.DataFrame, list[str]]:
+        """The columns class and subclass of words, and the words that have none: they are class other."""
+        labels = {word: self.lookup(word) for word in words.unique()}
+        unknown = sorted(word for word, label in labels.items() if label is None)
+        rows = [labels[word] or ("other", word) for word in words]
+        return pd.DataFrame(rows, columns=["class", "subclass"], index=words.index), unknown
 
 
 def default_class_map() -> ClassMap:

@@ -166,23 +166,13 @@ def _with_class(table: pd.DataFrame, class_map: ClassMap, notes: list[str]) -> p
     if "class" not in table.columns:
         notes.append("The intervals have no class: all are 'other', and claims about classes are not tested.")
         return table.assign(**{"class": "other", "subclass": "none"})
-    words = table["class"].fillna("other").astype(str)
-    labels = {word: (word, word) if word in CLASSES else _mapped(word, class_map) for word in words.unique()}
-    if unknown := sorted(word for word, (kind, _) in labels.items() if kind == "other" and word != "other"):
+    own_words = tuple((kind, kind, "=") for kind in CLASSES)
+    labels, unknown = ClassMap(own_words + class_map.rows).classify(table["class"].fillna("other").astype(str))
+    if unknown:
         notes.append(
             f"The class map lacks {len(unknown)} class words ({listed(unknown, 5)}); their elements are class other."
         )
-    own = (
-        table["subclass"]
-        if "subclass" in table.columns
-        else words.map({word: sub for word, (_, sub) in labels.items()})
-    )
-    return table.assign(**{"class": words.map({word: kind for word, (kind, _) in labels.items()}), "subclass": own})
-
-
-def _mapped(word: str, class_map: ClassMap) -> tuple[str, str]:
-    match = class_map.lookup(word)
-    return match[1:] if match is not None else ("other", word)
+    return table.assign(**{"class": labels["class"], "subclass": table.get("subclass", labels["subclass"])})
 
 
 # -- loci ------------------------------------------------------------------------------------------------------------
@@ -235,8 +225,7 @@ def _tss_table(around: Around, contigs: Contigs, notes: list[str]) -> pd.DataFra
 
 def _tss_of_loci(around: Around, contigs: Contigs, notes: list[str]) -> pd.DataFrame:
     assert around.loci is not None
-    columns = ["gene_id", "gene_name", "biotype", "chrom", "start", "end", "strand"]
-    genes = pd.DataFrame(columns=columns, dtype=object)
+    genes = pd.DataFrame(columns=["gene_id", "gene_name"], dtype=object)
     if around.gtf is not None:
         annotation = read_gtf(around.gtf, contigs, exons=False)
         notes += annotation.notes

@@ -176,7 +176,7 @@ def _repeats_from_bed(bed: Intervals, path: str | Path) -> Intervals:
         else:
             family = table[column]
         table = table.assign(family=family)
-    table["family"] = table["family"].str.replace("?", "", regex=False)
+    table["family"] = table["family"].str.replace("?", "")
     table["repeat_class"] = table["family"].str.split("/").str[0]
     columns = [*KEYS, "strand", "name", "repeat_class", "family"]
     return Intervals(table[columns], bed.n_records, bed.notes)

@@ -38,7 +38,7 @@ class _Span(NamedTuple):
     @classmethod
     def of(cls, line: bytes) -> "_Span":
         name, *numbers = line.split()
-        return cls(name, *map(int, numbers[:4]))
+        return cls(name, *map(int, numbers))
 
     @property
     def last(self) -> int:

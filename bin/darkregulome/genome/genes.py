@@ -59,7 +59,7 @@ class GeneIndex:
     def close_names(self, gene: str) -> list[str]:
         """Names and ids that may have been meant."""
         names = [*self._by_name, *self._by_id]
-        close = get_close_matches(gene, names, n=3, cutoff=0.7)
+        close = get_close_matches(gene, names, cutoff=0.7)
         # Case is the usual slip: mouse symbols for human ones.
         return close + [name for name in names if name.upper() == gene.upper() and name not in close]
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,8 @@ def provenance(script: str, parameters: Mapping[str, Any], **extra: Any) -> dict
 
     Paths are cut to their file names: the same run in another folder must give the same bytes.
     """
-    plain = {name: _plain(value) for name, value in sorted(parameters.items())}
-    return {"tool": "darkregulome", "version": __version__, "script": script, "parameters": plain, **extra}
+    values = plain(dict(sorted(parameters.items())))
+    return {"tool": "darkregulome", "version": __version__, "script": script, "parameters": values, **extra}
 
 
 def sha256_file(path: str | Path) -> str:
@@ -28,14 +29,26 @@ def sha256_file(path: str | Path) -> str:
 
 def to_json(record: Mapping[str, Any]) -> str:
     """Compact JSON with sorted keys, so that equal records are equal bytes."""
-    return json.dumps(record, sort_keys=True, default=_plain)
+    return json.dumps(plain(record), sort_keys=True)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any, digits: int | None = None) -> Any:
+    """A value as JSON has it: numbers of NumPy as Python's, those that are none as null, a path by its file's name.
+
+    Parameters
+    ----------
+    digits : significant digits to which floats are rounded; None leaves them.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(item, digits) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item, digits) for item in value]
     if isinstance(value, Path):
         return value.name
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    return str(value)
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        return value if digits is None else float(f"{value:.{digits}g}")
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)

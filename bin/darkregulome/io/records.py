@@ -7,8 +7,9 @@ written through `to_json` and read through `from_json`.
 from collections.abc import Mapping
 from typing import Any, Literal, Self, get_args
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
+
+from darkregulome.io.provenance import plain
 
 Verdict = Literal["survives", "collapses", "absent", "underpowered"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
@@ -76,15 +77,5 @@ class NotTested(Record):
 
 
 def rounded(value: Any, digits: int = 6) -> Any:
-    """Floats to `digits` significant digits: the last bits of a sum depend on threads and libraries."""
-    if isinstance(value, dict):
-        return {key: rounded(item, digits) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [rounded(item, digits) for item in value]
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, (float, np.floating)):
-        return float(f"{float(value):.{digits}g}") if np.isfinite(value) else None
-    if isinstance(value, np.integer):
-        return int(value)
-    return value
+    """A value for JSON with floats of `digits` significant digits: the last bits of a sum depend on threads."""
+    return plain(value, digits)

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from darkregulome.errors import InputError, Problem
 from darkregulome.io.atomic import atomic_path
 from darkregulome.io.paths import made_again, require_file, whole_gzip
-from darkregulome.io.provenance import PARQUET_KEY, to_json
+from darkregulome.io.provenance import PARQUET_KEY, plain, to_json
 from darkregulome.io.schemas import TableSchema
 
 _NEEDED = {"int64": "whole numbers", "Int64": "whole numbers", "float64": "numbers"}
@@ -259,19 +259,7 @@ def column_names(path: Path) -> list[str]:
 def write_json(record: Mapping[str, Any], path: str | Path) -> None:
     """Write JSON (indented, NaN as null), whole or not at all."""
     with atomic_path(path) as partial:
-        partial.write_text(json.dumps(_without_nan(record), indent=2) + "\n")
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _without_nan(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(item) for item in value]
-    if hasattr(value, "item") and not isinstance(value, str):
-        value = value.item()
-    if isinstance(value, float) and not (float("-inf") < value < float("inf")):
-        return None
-    return value
+        partial.write_text(json.dumps(plain(record), indent=2) + "\n")
 
 
 def _problems(errors: pandera.errors.SchemaErrors, schema: TableSchema, where: object) -> list[Problem]:
