@@ -30,7 +30,6 @@ def main(
     failed: Annotated[Path | None, typer.Option(help="Write loci without any element here.")] = None,
 ) -> None:
     from darkregulome.elements.build import build_elements, class_counts, read_sources
-    from darkregulome.elements.class_map import read_class_map
     from darkregulome.elements.loci import read_placed_loci
     from darkregulome.genome.intervals import write_bed
     from darkregulome.genome.reference import Reference
@@ -38,11 +37,9 @@ def main(
     from darkregulome.io.schemas import ELEMENTS
     from darkregulome.io.tables import check_table, write_table
 
-    words = read_class_map(files.class_map)
     with Reference(genome.fasta) as reference:
         placed = read_placed_loci(loci, reference.contigs)
-        beds = (files.regulatory, files.repeats, files.conserved)
-        sources = read_sources(placed, reference, genome.gtf, *beds, words, class_column)
+        sources = read_sources(placed, reference, genome.gtf, files, class_column)
         elements = build_elements(placed, sources, reference, settings)
         cli.note(reference.notes + elements.notes)
     table = check_table(elements.table, ELEMENTS, outdir / "elements.parquet")

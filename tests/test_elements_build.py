@@ -17,8 +17,9 @@ from darkregulome.elements.build import (
     read_sources,
     signed_distance,
 )
-from darkregulome.elements.class_map import ClassMap, default_class_map, read_class_map
+from darkregulome.elements.class_map import default_class_map, read_class_map
 from darkregulome.elements.loci import place_loci, read_locus_rows
+from darkregulome.elements.settings import AnnotationFiles
 from darkregulome.errors import InputError
 from darkregulome.genome.annotation import read_gtf
 from darkregulome.genome.reference import Reference
@@ -42,9 +43,8 @@ def loci(genome, reference):
 
 @pytest.fixture(scope="module")
 def sources(genome, reference, loci):
-    words = read_class_map(genome["class_map"])
-    files = (genome["gtf"], genome["regulatory"], genome["repeats"], genome["conserved"])
-    return read_sources(loci, reference, *files, words)
+    files = {name: genome[name] for name in ("regulatory", "repeats", "conserved", "class_map")}
+    return read_sources(loci, reference, genome["gtf"], AnnotationFiles(**files))
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +211,7 @@ def test_each_base_of_nested_repeats_belongs_to_the_shortest_that_covers_it(refe
     gtf = toy.write_text(tmp_path / "g.gtf", 'chr1\tx\texon\t1\t9\t.\t+\t.\tgene_id "G"; gene_biotype "lncRNA";\n')
     locus = {"locus": "a", "gene": "a", "chrom": "chr2", "tss": 1_000, "strand": "+", "start": 800, "end": 1_600}
     loci = pd.DataFrame([locus])
-    sources = read_sources(loci, reference, gtf, repeats=toy.write_text(tmp_path / "r.bed", text))
+    sources = read_sources(loci, reference, gtf, AnnotationFiles(repeats=toy.write_text(tmp_path / "r.bed", text)))
     table = build_elements(loci, sources, reference, ElementSettings(min_length=1)).table
     owners = {}
     for row in table.itertuples():
@@ -255,7 +255,7 @@ def test_faulty_annotations_are_all_told_at_once(genome, reference, loci, tmp_pa
     empty = toy.write_text(tmp_path / "empty.bed", "")
     past = toy.write_text(tmp_path / "past.bed", "chr1\t19990\t20010\n")
     with pytest.raises(InputError) as caught:
-        read_sources(loci, reference, genome["gtf"], regulatory=empty, conserved=past)
+        read_sources(loci, reference, genome["gtf"], AnnotationFiles(regulatory=empty, conserved=past))
     assert [Path(problem.where).name for problem in caught.value.problems] == ["empty.bed", "past.bed:1"]
 
 
@@ -288,11 +288,13 @@ def test_faulty_class_map_is_told_by_line(tmp_path):
 def test_class_words_are_found_in_the_column_that_has_them(tmp_path, genome, reference, loci):
     rows = "".join(f"{c}\t{s}\t{e}\tEH38E{s}\t0\t{w}\n" for c, s, e, w in toy.REGULATORY)
     path = toy.write_text(tmp_path / "registry.bed", rows)
-    found = read_sources(loci, reference, genome["gtf"], path, class_map=read_class_map(genome["class_map"]))
+    found = read_sources(
+        loci, reference, genome["gtf"], AnnotationFiles(regulatory=path, class_map=genome["class_map"])
+    )
     assert set(found.intervals.query("`class` == 'cCRE'")["subclass"]) == {"PLS", "pELS", "dELS", "CTCF-only"}
     assert any("column 6" in note for note in found.notes)
     with pytest.raises(InputError, match="has no column 9"):
-        read_sources(loci, reference, genome["gtf"], path, class_map=ClassMap(), class_column=9)
+        read_sources(loci, reference, genome["gtf"], AnnotationFiles(regulatory=path), class_column=9)
 
 
 @needs_shared
@@ -302,10 +304,13 @@ def test_real_regions_give_elements_of_every_class():
         genes = read_gtf(annotation / "genes.gtf.gz", reference.contigs, exons=False).genes
         loci, failed = place_loci(read_locus_rows(DATA / "loci.tsv"), genes, reference.contigs, 50_000)
         assert not failed
-        sources = read_sources(
-            *(loci, reference, annotation / "genes.gtf.gz", annotation / "ensembl_regulatory_chr21.bed"),
-            *(annotation / "rmsk_chr21.bed", annotation / "gerp_constrained_chr1.bed", default_class_map()),
-        )
+        names = {
+            "regulatory": "ensembl_regulatory_chr21",
+            "repeats": "rmsk_chr21",
+            "conserved": "gerp_constrained_chr1",
+        }
+        files = AnnotationFiles(**{kind: annotation / f"{name}.bed" for kind, name in names.items()})
+        sources = read_sources(loci, reference, annotation / "genes.gtf.gz", files)
         table = check_table(build_elements(loci, sources, reference).table, ELEMENTS, "real")
     assert set(table["class"]) == {"cCRE", "TE", "lncRNA_exon", "conserved"}
     assert not sources.intervals["class"].eq("other").any()

@@ -18,7 +18,7 @@ from darkregulome.elements.loci import (
     read_placed_loci,
 )
 from darkregulome.elements.own import complete_elements
-from darkregulome.elements.settings import Around, ElementSettings
+from darkregulome.elements.settings import AnnotationFiles, Around, ElementSettings
 from darkregulome.errors import InputError, Problem
 from darkregulome.genome import sequence as seq
 from darkregulome.genome.background import FEATURES, background_features, fit_background
@@ -273,7 +273,7 @@ def test_annotation_far_from_every_locus_is_not_read_and_its_notes_come_in_order
         name: written(tmp_path, "".join(f"{chrom}\t{start}\t{end}\tw\n" for chrom, start, end in rows), f"{name}.bed")
         for name, rows in {"regulatory": [("1", 5_950, 6_050), ("1", 9_000, 9_100)], "conserved": [("1", 1, 9)]}.items()
     }
-    sources = build.read_sources(loci, reference, genome["gtf"], repeats=genome["repeats"], **other)
+    sources = build.read_sources(loci, reference, genome["gtf"], AnnotationFiles(repeats=genome["repeats"], **other))
     assert sources.repeats[["start", "end"]].to_numpy().tolist() == [[6_000, 8_500]]
     assert sources.intervals[["start", "end", "class", "subclass"]].to_numpy().tolist() == [
         [6_000, 8_500, "TE", "L1MC2"],

@@ -109,7 +109,7 @@ def test_of_a_duplicate_the_first_stays(tmp_path):
     [
         ("", "is empty"),
         ("locus,gene\n", "has a header and no locus"),
-        ("symbol,where\nA,B\n", "none of which is 'gene'"),
+        ("symbol,where\nA,B\n", "and none is 'gene'"),
         ("gene,tss\nALPHA,ten\nBETA,x\n", r"loci\.csv:2: has the TSS 'ten'"),
         ("locus,gene\n,\n", "has no gene"),
     ],

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from darkregulome.elements.class_map import ClassMap
-from darkregulome.elements.settings import ElementSettings
+from darkregulome.elements.class_map import ClassMap, read_class_map
+from darkregulome.elements.settings import AnnotationFiles, ElementSettings
 from darkregulome.errors import InputError, Problems, listed
 from darkregulome.genome import sequence as seq
 from darkregulome.genome.annotation import LNCRNA_BIOTYPES, TE_CLASSES, Annotation, read_gtf, read_repeats
@@ -60,11 +60,8 @@ class Elements:
 def read_sources(
     loci: pd.DataFrame,
     reference: Reference,
-    gtf: str | Path,
-    regulatory: str | Path | None = None,
-    repeats: str | Path | None = None,
-    conserved: str | Path | None = None,
-    class_map: ClassMap | None = None,
+    gtf: Path,
+    files: AnnotationFiles,
     class_column: int | None = None,
 ) -> Sources:
     """Read every annotation around the loci; all faulty files are named at once.
@@ -86,8 +83,10 @@ def read_sources(
         notes += annotation.notes
         not_dark = merge(annotation.exons[annotation.exons["coding"]])
         parts.append(_lncrna_exons(annotation))
+    regulatory, repeats, conserved = files.regulatory, files.repeats, files.conserved
+    words = problems.attempt(read_class_map, files.class_map) if files.class_map or regulatory else None
     if regulatory is not None and (bed := problems.attempt(read_bed, regulatory, contigs, windows)) is not None:
-        classified = problems.attempt(_regulatory, bed.table, regulatory, class_map or ClassMap(), class_column)
+        classified = problems.attempt(_regulatory, bed.table, regulatory, words or ClassMap(), class_column)
         if classified is not None:
             parts.append(classified[0])
             notes += bed.notes + classified[1]

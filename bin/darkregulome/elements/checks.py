@@ -7,7 +7,7 @@ import pandas as pd
 import pysam
 
 from darkregulome.elements.build import build_elements, read_sources
-from darkregulome.elements.class_map import ClassMap, read_class_map
+from darkregulome.elements.class_map import read_class_map
 from darkregulome.elements.loci import place_loci, read_locus_rows
 from darkregulome.elements.settings import ElementSettings, RunInputs
 from darkregulome.errors import InputError, Problem, Problems, raise_all
@@ -50,17 +50,18 @@ def check_run(inputs: RunInputs, elements: ElementSettings = ElementSettings()) 
         if not (problems := model_problems(name, inputs.weights.get(name), inputs.registry)):
             checked.models.append(name)
         findings.all += problems
-    words = findings.attempt(read_class_map, inputs.class_map) if inputs.class_map or inputs.regulatory else None
     reference = findings.attempt(Reference, inputs.fasta)
     if reference is None:
         # Without contigs nothing can be placed, but damaged files can be reported.
+        if inputs.class_map is not None:
+            findings.attempt(read_class_map, inputs.class_map)
         for path in (inputs.gtf, inputs.loci, inputs.regulatory, inputs.repeats, inputs.conserved, inputs.eqtl):
             if path is not None:
                 findings.attempt(compression, path)
         findings.raise_all()
         raise AssertionError("unreachable: a reference that cannot be opened is a problem")
     with reference:
-        _check_placed(inputs, elements, words, reference, findings, checked)
+        _check_placed(inputs, elements, reference, findings, checked)
     findings.raise_all()
     checked.notes = list(dict.fromkeys(reference.notes + checked.notes))
     return checked
@@ -154,12 +155,7 @@ def check_variants(path: Path, reference: Reference, loci: pd.DataFrame) -> list
 
 
 def _check_placed(
-    inputs: RunInputs,
-    settings: ElementSettings,
-    words: ClassMap | None,
-    reference: Reference,
-    findings: Problems,
-    checked: Checked,
+    inputs: RunInputs, settings: ElementSettings, reference: Reference, findings: Problems, checked: Checked
 ) -> None:
     """Checks of what needs the reference: loci, annotation, tracks, variants."""
     contigs = reference.contigs
@@ -174,8 +170,7 @@ def _check_placed(
         else:
             findings.all += problems
     checked.loci = loci["locus"].tolist()
-    beds = (inputs.regulatory, inputs.repeats, inputs.conserved)
-    sources = findings.attempt(read_sources, loci, reference, inputs.gtf, *beds, words or ClassMap())
+    sources = findings.attempt(read_sources, loci, reference, inputs.gtf, inputs)
     if sources is not None and len(loci):
         elements = findings.attempt(build_elements, loci, sources, reference, settings)
         if elements is not None:

@@ -17,10 +17,8 @@ from darkregulome.genome.textfile import numbered_lines
 from darkregulome.io.schemas import LOCI
 from darkregulome.io.tables import check_separator, read_table, table_format
 
-COLUMNS = ("locus", "gene", "chrom", "tss", "strand")
 # Locus names become file names and the first part of element names, which '|' ends.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-FAILED_COLUMNS = ("locus", "gene", "stage", "reason")
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def read_locus_rows(path: str | Path) -> list[LocusRow]:
         raise InputError.at(path, f"has the column {doubled[0]!r} twice", "leave one of them")
     if not {"gene", "locus"} & set(header):
         if len(header) > 1:
-            raise InputError.at(path, f"has the columns {', '.join(header)}, none of which is 'gene'", "name it 'gene'")
+            raise InputError.at(path, f"has the columns {', '.join(header)}, and none is 'gene'", "name it 'gene'")
         header = ["gene"]
     else:
         lines = lines[1:]
@@ -124,7 +122,7 @@ def place_loci(
         seen[row.locus] += 1
         try:
             _check_name(row, seen[row.locus])
-            chrom, tss, strand = _given_tss(row, contigs) if row.tss is not None else _tss_of_gene(row, index, contigs)
+            chrom, tss, strand = _stated_tss(row, contigs) if row.tss is not None else _tss_of_gene(row, index, contigs)
             _check_tss(row, chrom, tss, contigs)
         except InputError as error:
             failed.append(FailedLocus(row.locus, row.gene, error.problems[0]))
@@ -157,7 +155,7 @@ def read_placed_loci(path: str | Path, contigs: Contigs) -> pd.DataFrame:
 def failed_table(failed: Iterable[FailedLocus], stage: str) -> pd.DataFrame:
     """Failed loci as the table that the report reads: locus, gene, stage, reason."""
     rows = [(one.locus, one.gene, stage, f"{one.problem.what}; {one.problem.remedy}") for one in failed]
-    return pd.DataFrame(rows, columns=list(FAILED_COLUMNS))
+    return pd.DataFrame(rows, columns=["locus", "gene", "stage", "reason"])
 
 
 def _check_name(row: LocusRow, occurrence: int) -> None:
@@ -169,7 +167,7 @@ def _check_name(row: LocusRow, occurrence: int) -> None:
         raise InputError.at(row.where, f"the locus {row.locus!r} is listed twice", "give each locus its own name")
 
 
-def _given_tss(row: LocusRow, contigs: Contigs) -> tuple[str, int, str]:
+def _stated_tss(row: LocusRow, contigs: Contigs) -> tuple[str, int, str]:
     missing = [name for name in ("chrom", "strand") if not getattr(row, name)]
     if missing:
         raise InputError.at(

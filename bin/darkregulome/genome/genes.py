@@ -49,23 +49,16 @@ class GeneIndex:
 
     def __init__(self, genes: pd.DataFrame):
         self.genes = genes
-        self._by_name = _rows_by_value(genes["gene_name"])
-        self._by_id = _rows_by_value(genes["gene_id"].map(without_version))
+        self._by_name = genes.groupby("gene_name", sort=False).indices
+        self._by_id = genes.groupby(genes["gene_id"].map(without_version), sort=False).indices
 
     def find(self, gene: str) -> pd.DataFrame:
         """Every gene of that name, or else of that id."""
-        return self.genes.iloc[self._by_name.get(gene) or self._by_id.get(without_version(gene)) or []]
+        return self.genes.iloc[self._by_name.get(gene, self._by_id.get(without_version(gene), []))]
 
     def close_names(self, gene: str) -> list[str]:
         """Names and ids that may have been meant."""
-        names = [*self._by_name, *self._by_id]
+        names = [str(name) for name in (*self._by_name, *self._by_id)]
         close = get_close_matches(gene, names, cutoff=0.7)
         # Case is the usual slip: mouse symbols for human ones.
         return close + [name for name in names if name.upper() == gene.upper() and name not in close]
-
-
-def _rows_by_value(values: pd.Series) -> dict[str, list[int]]:
-    rows: dict[str, list[int]] = {}
-    for row, value in enumerate(values):
-        rows.setdefault(value, []).append(row)
-    return rows
