@@ -84,7 +84,7 @@ def test_without_tss_neighbours_are_one_locus_and_it_is_said(genome):
     assert loci["chr1:0-90100"] == 2
     assert loci["chr1:300000-300100"] == 1
     assert sorted(size for name, size in loci.items() if name.startswith("chr3")) == [3, 12]  # at most 1 Mb wide
-    assert (own.table["distance"] == 0).all()
+    assert own.table["distance"].isna().all()
     assert any(note.startswith("WARNING: no TSS") for note in own.notes)
     assert any(note.startswith("WARNING: gc, cpg_oe, complexity") for note in own.notes)
 

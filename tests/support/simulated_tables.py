@@ -44,7 +44,7 @@ def make_elements(
     rng = np.random.default_rng([seed, 1])
     frames = []
     for locus in range(loci):
-        tss = 10 * flank
+        tss = (10 + 4 * locus) * flank  # no two loci overlap
         start = np.sort(rng.integers(tss - flank, tss + flank - 600, per_locus))
         length = np.clip(np.exp(rng.normal(5.3, 0.4, per_locus)), 50, 600).astype(int)
         end = start + length

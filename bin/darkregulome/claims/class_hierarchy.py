@@ -120,12 +120,12 @@ def _describe(subject: Subject, sides: Sides, settings: Settings) -> Mapping[str
     one, plain, beyond = subject.one, sides.residual, sides.residual
     if settings.beyond_location:
         plain = between_classes(one.residual, one.scores.classes, subject.setting, _means(sides.raw))
-    else:
+    elif one.scores.knows_distance:
         beyond = between_classes(_located(one, settings), one.scores.classes, subject.setting, _means(sides.raw))
     return {
         "tested_beyond_location": settings.beyond_location,
         "residual_plain": {"effect": plain.effect, "p": plain.p},
-        "residual_beyond_location": {"effect": beyond.effect, "p": beyond.p},
+        "residual_beyond_location": {"effect": beyond.effect, "p": beyond.p} if one.scores.knows_distance else None,
     }
 
 

@@ -65,12 +65,13 @@ def locus_means(values: Floats, codes: Ints, count: int) -> Floats:
 
 def gene_scores(one: Prepared) -> Floats:
     """Mean raw and residual score of each gene's elements, in SD over all elements: shape (genes, 2)."""
-    return locus_means(levels(one), one.scores.loci.codes, one.scores.loci.count)
+    names, codes = one.scores.genes
+    return locus_means(levels(one), codes, len(names))
 
 
 def locus_names(one: Prepared) -> list[str]:
     """Names of the model's loci, in order."""
-    return one.scores.table["locus"].astype(str).iloc[one.scores.loci.starts].tolist()
+    return one.scores.genes[0]
 
 
 def gene_table(one: Prepared) -> pd.DataFrame:

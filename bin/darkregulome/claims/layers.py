@@ -45,7 +45,7 @@ def _two_kinds(models: Sequence[Prepared], settings: Settings) -> Subject:
         raise NotTestable(f"the models share {len(names)} elements")
     shared = names.to_numpy()
     rows = positions_in(models[0].scores, shared)
-    loci = Loci.of(tables[0]["locus"].to_numpy()[rows])
+    loci = Loci.of(tables[0]["cluster"].to_numpy()[rows])
     setting = setting_for(["layers", *(one.name for one in models)], loci, models[0].scores.classes[rows], settings)
 
     def consensus(kind: Sequence[Prepared], side: str) -> Floats:

@@ -15,8 +15,9 @@ def match_elements(one: Prepared, chosen: Bools) -> tuple[Matches, list[dict[str
     """Controls of the chosen elements (same class, nearest in `MATCHED_ON`), and the balance before and after."""
     names = one.scores.features.names
     features = {name: one.scores.features.values[:, names.index(name)] for name in MATCHED_ON if name in names}
-    logs = np.log1p(one.scores.distance)
-    features["log_distance"] = (logs - logs.mean()) / (logs.std() or 1.0)
+    if one.scores.knows_distance:
+        logs = np.log1p(one.scores.distance)
+        features["log_distance"] = (logs - logs.mean()) / (logs.std() or 1.0)
     covariates = np.column_stack(list(features.values()))
     matches = match_controls(chosen, one.scores.classes, one.scores.loci.codes, covariates)
     if not len(matches.chosen):

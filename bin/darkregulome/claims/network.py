@@ -137,7 +137,7 @@ class Links(External):
     def of(self, one: Prepared) -> tuple[list[str], Ints]:
         """Names of a model's genes, and the links between them as numbers of them: shape (m, 2)."""
         if self.planted is not None:
-            return [str(number) for number in range(one.scores.loci.count)], self.planted
+            return [str(number) for number in range(len(locus_names(one)))], self.planted
         names = locus_names(one)
         return names, _edges(self.ends, names)
 
@@ -228,7 +228,7 @@ def _say(entry: ClaimEntry, settings: Settings) -> tuple[str, str]:
 
 def _planted(one: Prepared, rng: np.random.Generator, links_per_gene: int = 2) -> Links:
     """Links that follow nothing, between genes that differ in their numbers of links."""
-    count = one.scores.loci.count
+    count = len(locus_names(one))
     first, second = np.triu_indices(count, 1)
     weight = rng.pareto(2.0, count) + 0.1
     chances = weight[first] * weight[second]

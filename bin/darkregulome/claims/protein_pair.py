@@ -163,13 +163,13 @@ def _map_draws(models: Sequence[Prepared], settings: Settings) -> dict[str, tupl
     draws_of: dict[str, tuple[Floats, Floats]] = {}
     for group in alike.values():
         scores = group[0].scores
-        loci, values = scores.loci, np.hstack([levels(one) for one in group])
+        (names, codes), values = scores.genes, np.hstack([levels(one) for one in group])
         lengths = scores.table["length"].to_numpy(dtype=float)
         strata = quantile_strata(np.column_stack([np.log1p(scores.distance), np.log(lengths)]), STRATA)
         n_draws = min(settings.permutations, MOST_SET_DRAWS)
-        rng = generator(settings.seed, "maps", *locus_names(group[0]))
-        sums = permuted_gene_sums(values, loci.codes, strata, n_draws, rng) / loci.sizes[:, None]
-        means = locus_means(values, loci.codes, loci.count)
+        rng = generator(settings.seed, "maps", *names)
+        sums = permuted_gene_sums(values, codes, strata, n_draws, rng) / np.bincount(codes)[:, None]
+        means = locus_means(values, codes, len(names))
         for place, one in enumerate(group):
             own = slice(2 * place, 2 * place + 2)
             draws_of[one.name] = means[:, own], sums[:, :, own]
@@ -194,8 +194,8 @@ def _say(entry: ClaimEntry, settings: Settings) -> tuple[str, str]:
 
 def _planted(one: Prepared, rng: np.random.Generator) -> Pairs:
     """A pair of two genes that are nothing to each other."""
-    first, second = rng.choice(one.scores.loci.count, 2, replace=False)
     names = locus_names(one)
+    first, second = rng.choice(len(names), 2, replace=False)
     pair = (str(first), str(second), names[first], names[second])
     return Pairs(elements=one.scores.table, pairs=(pair,))
 

@@ -46,6 +46,9 @@ def calibration_input(asked: CalibrationPlan, seed: int) -> Plan:
     if ris is not None and elements is None:
         raise InputError.at("--ris", "is given without --elements", "give the elements that the scores are of")
     table = example_elements(asked.loci, asked.per_locus, seed) if elements is None else read_table(elements, ELEMENTS)
+    if table["distance"].isna().any():
+        remedy = "give elements with a distance (convert_scores.py --gtf works it out)"
+        raise InputError.at(elements, "has elements whose distance from the TSS is not known", remedy)
     if ris is None:
         design = make_design(table)
         name = None

@@ -219,7 +219,8 @@ def _layer_summary(layers: pd.DataFrame) -> dict[str, Any]:
         summary[layer] = {"n": len(rows)}
         if len(rows) and "class" in rows:
             summary[layer]["classes"] = rows["class"].value_counts().sort_index().to_dict()
-            summary[layer]["median_distance"] = float(rows["distance"].abs().median())
+            distances = rows["distance"].dropna().abs()
+            summary[layer]["median_distance"] = float(distances.median()) if len(distances) else None
             summary[layer]["n_sure"] = int((rows["confidence"] >= SURE).sum())
             summary[layer]["median_confidence"] = float(rows["confidence"].median())
     return summary

@@ -118,6 +118,8 @@ def _residual_rows(one: Prepared) -> pd.DataFrame:
 
 def distance_profile(one: Prepared, bins: int = 16) -> pd.DataFrame:
     """Mean of raw and residual scores (SD) in bins of distance with equal numbers of elements, with intervals."""
+    if not one.scores.knows_distance:
+        return pd.DataFrame()
     distance, loci = one.scores.distance, one.scores.loci
     edges = np.unique(np.quantile(distance, np.linspace(0, 1, bins + 1)))
     where = np.clip(np.searchsorted(edges, distance, side="right") - 1, 0, max(len(edges) - 2, 0))

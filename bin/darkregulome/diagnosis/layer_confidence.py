@@ -37,7 +37,7 @@ def layer_shares(prepared: Sequence[Prepared], names: pd.Index, settings: Settin
     ----------
     names : elements that every model scored, in any order.
     """
-    locus = prepared[0].scores.table.set_index("element")["locus"].astype(str).reindex(names).to_numpy()
+    locus = prepared[0].scores.table.set_index("element")["cluster"].astype(str).reindex(names).to_numpy()
     loci, codes = np.unique(locus, return_inverse=True)
     rng = generator(settings.seed, "layers", *(one.scores.name for one in prepared))
     samples = resample_loci(len(loci), min(settings.bootstrap, SAMPLES), rng)
@@ -80,7 +80,7 @@ class _Model:
         self._values = layout.center(scores.raw)
         design = np.column_stack([self._features, self._values])
         self._grams = layout.sums(design[:, :, None] * design[:, None, :])
-        self._of_locus = np.searchsorted(all_loci, scores.table["locus"].astype(str).to_numpy()[layout.starts])
+        self._of_locus = np.searchsorted(all_loci, scores.table["cluster"].astype(str).to_numpy()[layout.starts])
         self._rows = pd.Index(scores.table["element"]).get_indexer(names)
 
     def drawn(self, weights: Floats) -> Floats:

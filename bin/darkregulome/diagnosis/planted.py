@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtr
 
 from darkregulome.claims.claim import Claim, all_claims
+from darkregulome.diagnosis.clusters import in_clusters
 from darkregulome.diagnosis.scores import ModelScores, feature_columns
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.io.schemas import CLASSES
@@ -117,6 +118,10 @@ def _lag_correlation(noise: Floats, loci: Loci, lag: int) -> float:
     return float((noise[lag:] * noise[:-lag])[same].sum() / pairs) if pairs else 0.0
 
 
+CHROMOSOMES = 22
+"""That an example's loci lie on."""
+
+
 @dataclass(frozen=True)
 class Design:
     """The elements that truths are planted on.
@@ -137,7 +142,8 @@ def make_design(elements: pd.DataFrame, own: pd.Series | None = None) -> Design:
     table = elements.drop(columns=["ris", "predictability"], errors="ignore")
     if own is not None:
         table = table[table["element"].isin(own.index)]
-    order = ["locus", "chrom", "start", "end", "element"]
+    table = in_clusters(table)[0]
+    order = ["cluster", "chrom", "start", "end", "element"]
     table = table.sort_values(order, kind="stable").reset_index(drop=True).assign(ris=0.0, predictability=np.nan)
     of_element = None if own is None else table["element"].map(own).to_numpy(dtype=float)
     language = ModelScores(LANGUAGE, "masked", "llr", table, "own", {})
@@ -188,14 +194,16 @@ def example_elements(loci: int, per_locus: int, seed: int = 0, flank: int = 100_
     """An element table to plan with, where there is none yet.
 
     cCREs are commoner and repeats rarer near the TSS, so that classes and features follow distance; elements of a class
-    lie side by side, and GC follows its neighbours. Loci lie on as many as 22 chromosomes.
+    lie side by side, and GC follows its neighbours. Loci lie on as many as `CHROMOSOMES`.
     """
     rng = generator(seed, "example")
     layout = Loci.of(np.repeat(np.arange(loci), per_locus))
-    tss = 10 * flank
+    # Loci of one chromosome do not overlap.
+    tss = (10 + 4 * (np.arange(loci) // CHROMOSOMES)) * flank
     length = np.clip(np.exp(rng.normal(5.3, 0.4, layout.n)), 50, 600).astype(int)
-    start = np.sort(rng.integers(tss - flank, tss + flank - 600, (loci, per_locus)), axis=1).ravel()
-    end = start + length
+    offset = np.sort(rng.integers(-flank, flank - 600, (loci, per_locus)), axis=1)
+    start = (offset + tss[:, None]).ravel()
+    end, tss = start + length, tss[layout.codes]
     distance = np.where(end <= tss, end - 1 - tss, np.where(start > tss, start - tss, 0))
     field_of_classes = ndtr(correlated_noise(geometric(0.6), layout, rng))
     words = _example_classes(np.exp(-np.abs(distance) / 15_000), field_of_classes)
@@ -207,7 +215,7 @@ def example_elements(loci: int, per_locus: int, seed: int = 0, flank: int = 100_
         {
             "element": [f"element{i:06d}" for i in index],
             "locus": [f"locus{code:04d}" for code in layout.codes],
-            "chrom": [f"chr{code % 22 + 1}" for code in layout.codes],
+            "chrom": [f"chr{code % CHROMOSOMES + 1}" for code in layout.codes],
             "start": start,
             "end": end,
             "strand": ".",

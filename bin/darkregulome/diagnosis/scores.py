@@ -7,22 +7,26 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from darkregulome.errors import InputError
+from darkregulome.diagnosis.clusters import in_clusters
+from darkregulome.errors import InputError, Problem, raise_all
+from darkregulome.genome.intervals import KEYS
 from darkregulome.stats.features import FeatureMatrix, standardise_features
 from darkregulome.stats.loci import Bools, Floats, Ints, Loci
 from darkregulome.stats.residual import Folds, Residualization, make_folds, residualize
+from darkregulome.stats.tested import NotTestable
 
 LANGUAGE_KINDS = ("masked", "causal")
 
 
 @dataclass(frozen=True)
 class ModelScores:
-    """The scores of one model on the elements where it has any, sorted by locus and position.
+    """The scores of one model on the elements where it has any, sorted by cluster of loci and position.
 
     Attributes
     ----------
     name, kind, readout : of the model; `readout` is None where the table does not say.
-    table : one row per element: the columns of the element table, ``ris`` and ``predictability``.
+    table : one row per element: the columns of the element table, ``cluster`` (loci that overlap are one, see
+        `diagnosis.clusters`), ``ris`` and ``predictability``.
     predictability_source : ``"own"``, ``"mean of ..."`` or ``"none"``.
     statuses : elements without a score, by reason.
     notes : what a reader must know, one sentence each.
@@ -43,8 +47,14 @@ class ModelScores:
 
     @cached_property
     def loci(self) -> Loci:
-        """The layout of the table's rows."""
-        return Loci.of(self.table["locus"].to_numpy())
+        """The layout of the table's rows: what is resampled and rotated is a cluster of loci."""
+        return Loci.of(self.table["cluster"].to_numpy())
+
+    @cached_property
+    def genes(self) -> tuple[list[str], Ints]:
+        """Names of the loci as the table has them, in order, and the number of each row's locus: shape (n,)."""
+        codes, names = pd.factorize(self.table["locus"].astype(str))
+        return names.tolist(), codes.astype(np.int64)
 
     @cached_property
     def folds(self) -> Folds:
@@ -64,7 +74,9 @@ class ModelScores:
 
     def share_elements(self, other: "ModelScores") -> None:
         """Take what depends on the elements alone from another model of the same ones, instead of working it out."""
-        self.__dict__.update(loci=other.loci, folds=other.folds, classes=other.classes, distance=other.distance)
+        self.__dict__.update(loci=other.loci, folds=other.folds, classes=other.classes)
+        if other.knows_distance:
+            self.__dict__["distance"] = other.distance
 
     @property
     def raw(self) -> Floats:
@@ -73,8 +85,24 @@ class ModelScores:
 
     @cached_property
     def distance(self) -> Floats:
-        """|distance| to the TSS in bases, shape (n,)."""
+        """|distance| to the TSS in bases, shape (n,).
+
+        Raises
+        ------
+        NotTestable
+            It is not known of every element.
+        """
+        unknown = int(self.table["distance"].isna().sum())
+        if unknown == len(self.table):
+            raise NotTestable("no distance is known: give --gtf or a distance column")
+        if unknown:
+            raise NotTestable(f"no distance is known of {unknown} elements: give --gtf or a whole distance column")
         return np.abs(self.table["distance"].to_numpy(dtype=float))
+
+    @property
+    def knows_distance(self) -> bool:
+        """True where every element has its distance."""
+        return not self.table["distance"].isna().any()
 
     @cached_property
     def classes(self) -> NDArray:
@@ -90,9 +118,9 @@ class ModelScores:
         return np.column_stack([self.distance <= horizon, np.log1p(self.distance)]).astype(float)
 
     def annotation(self) -> Floats:
-        """Columns of annotation: class indicators (the first left out) and log distance."""
+        """Columns of annotation: class indicators (the first left out) and, where it is known, log distance."""
         dummies = pd.get_dummies(pd.Series(self.classes), drop_first=True).to_numpy(dtype=float)
-        return np.column_stack([dummies, np.log1p(self.distance)])
+        return np.column_stack([dummies, np.log1p(self.distance)]) if self.knows_distance else dummies
 
 
 def feature_columns(table: pd.DataFrame) -> dict[str, NDArray | None]:
@@ -123,11 +151,27 @@ def join_scores(elements: pd.DataFrame, ris: pd.DataFrame) -> list[ModelScores]:
             "give the element table that the scores were made for",
         )
     consensus = _language_predictability(ris)
-    models = [_one_model(str(name), rows, elements, consensus) for name, rows in ris.groupby("model", sort=True)]
+    scored = elements[is_in(elements["element"], ris["element"])]
+    _check_repeats(scored, ris)
+    once, merged = in_clusters(scored)
+    parts = once, set(scored["element"]) - set(once["element"]), merged
+    models = [_one_model(str(name), rows, parts, consensus) for name, rows in ris.groupby("model", sort=True)]
     models = [model for model in models if len(model.table)]
     if not models:
         raise InputError.at("--ris", "has no score at all", "see the column 'status' for the reason of each element")
     return models
+
+
+def _check_repeats(elements: pd.DataFrame, ris: pd.DataFrame) -> None:
+    """Refuse an interval that one locus has several times with different scores."""
+    keys = ["locus", *KEYS, *(name for name in ("pair_gene",) if name in elements.columns)]
+    repeats = elements[elements.duplicated(keys, keep=False)]
+    scores = repeats.merge(ris[["element", "model", "ris"]].dropna(), on="element").groupby([*keys, "model"])["ris"]
+    differ = scores.max() - scores.min() > 1e-9 * scores.max().abs()
+    raise_all(
+        Problem("--ris", f"has several scores of {chrom}:{start}-{end} ({locus})", "give one score per interval")
+        for locus, chrom, start, end in differ.index[differ].droplevel(list(range(4, len(keys) + 1))).unique()[:5]
+    )
 
 
 def is_in(names: pd.Series, others: pd.Series) -> Bools:
@@ -160,13 +204,20 @@ def _language_predictability(ris: pd.DataFrame) -> tuple[pd.Series, list[str]]:
 
 
 def _one_model(
-    name: str, rows: pd.DataFrame, elements: pd.DataFrame, consensus: tuple[pd.Series, list[str]]
+    name: str,
+    rows: pd.DataFrame,
+    parts: tuple[pd.DataFrame, set[str], list[str]],
+    consensus: tuple[pd.Series, list[str]],
 ) -> ModelScores:
+    """A model's scores on elements that count; `parts` are these, names of those that repeat one, and notes on both."""
+    elements, repeated, merged = parts
+    rows = rows[~rows["element"].isin(repeated)]
     kind, stated = _kind(rows)
     notes = [] if stated else [f"The table does not state the kind of {name}; taken as {kind!r}."]
     unknown = int((~is_in(rows["element"], elements["element"])).sum())
     if unknown:
         notes.append(f"{unknown} scored elements are not in the element table and were left out.")
+    notes += merged
     status = rows["status"].fillna("ok") if "status" in rows.columns else pd.Series("ok", index=rows.index)
     finite = np.isfinite(rows["ris"].to_numpy(dtype=float))
     status = status.where((status != "ok") | finite, "no_score")
@@ -180,7 +231,7 @@ def _one_model(
         source = f"mean of {', '.join(names)}" if names else "none"
         if not names:
             notes.append(f"No predictability is known for {name}: its residual is of five features.")
-    table = table.sort_values(["locus", "chrom", "start", "end", "element"], kind="stable").reset_index(drop=True)
+    table = table.sort_values(["cluster", "chrom", "start", "end", "element"], kind="stable").reset_index(drop=True)
     readout = None
     if "readout" in rows.columns and rows["readout"].notna().any():
         readout = str(rows["readout"].dropna().iloc[0])

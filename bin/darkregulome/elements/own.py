@@ -49,7 +49,7 @@ def complete_elements(intervals: pd.DataFrame, where: object, around: Around | N
 
     Columns of ELEMENTS that the table has are kept; the others are worked out. Where neither a TSS nor the columns
     ``locus`` and ``distance`` are given, loci are clusters of neighbouring intervals (a gap of `CLUSTER_GAP` or a span
-    of `CLUSTER_SPAN` ends one), and every distance is 0.
+    of `CLUSTER_SPAN` ends one), and no distance is known.
 
     Raises
     ------
@@ -193,7 +193,7 @@ def _with_loci(
     starts = _tss_table(around, contigs, notes)
     if starts is not None:
         return _by_nearest_tss(table, starts, notes)
-    table = table.assign(locus=_clusters(table), distance=0)
+    table = table.assign(locus=_clusters(table), distance=pd.array([pd.NA] * len(table), dtype="Int64"))
     notes.append(
         f"WARNING: no TSS is known (give a GTF or loci): {table['locus'].nunique()} clusters of neighbouring intervals "
         "(no gap of 100 kb, no wider than 1 Mb) stand for loci, and nothing that depends on distance can be tested."

@@ -112,8 +112,10 @@ ELEMENTS = TableSchema(
             "class": _column(str, "Class of the element.", pa.Check.isin(CLASSES)),
             "subclass": _column(str, "Subclass: the annotation's own word (dELS, AluY, ...)."),
             "distance": _column(
-                int,
-                "Bases from the TSS to the nearest edge; negative upstream on the gene's strand; 0 if it covers it.",
+                "Int64",
+                "Bases from the TSS to the nearest edge; negative upstream on the gene's strand; 0 if it covers it; "
+                "empty where no TSS is known.",
+                nullable=True,
             ),
             "length": _column(int, "Length in bases.", pa.Check.ge(1)),
             "gc": _column(float, "Fraction of G and C among A, C, G, T.", _fraction, nullable=True),
