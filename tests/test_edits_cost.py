@@ -94,8 +94,9 @@ def test_estimated_forwards_are_those_of_the_plan(model, readout, edits):
 def test_elements_of_n_only_cost_nothing():
     table = described((0, 50), (60, 90)).assign(n_fraction=[1.0, 0.5])
     settings = resolve(Settings(sites=100), MarkovMasked())
-    assert count_forwards(table, "masked", settings) == (0, 30)
-    assert count_forwards(table, "masked", settings, equivariant=True) == (0, 15)
+    # Seven passes of one window read the predictability.
+    assert count_forwards(table, "masked", settings) == (14, 30)
+    assert count_forwards(table, "masked", settings, equivariant=True) == (7, 15)
 
 
 @pytest.mark.parametrize(
@@ -108,9 +109,12 @@ def test_hours_agree_with_the_published_estimates_within_a_factor_of_two(archite
     edit = "substitution" if kind == "masked" else "shuffle"
     entry = ModelEntry(kind=kind, architecture=architecture, window=window, perturbation=edit)
     size = find_architecture(architecture).size
-    cost = estimate_cost(priced(entry, size, Settings(sites=2), price_per_hour=2.0), table)
-    assert cost.forwards == 60_896
-    assert days / 2 < cost.hours / 24 < 2 * days
+    model = priced(entry, size, Settings(sites=2), price_per_hour=2.0)
+    references, edits = model.forwards(table)
+    # They know no passes for predictability: seven a window and strand of a masked model.
+    assert (references, edits) == ((14 * 15224, 60_896) if kind == "masked" else (30_448, 30_448))
+    assert days / 2 < model.seconds(0, 60_896, 1, 1) / 3600 / 24 < 2 * days
+    cost = estimate_cost(model, table)
     assert cost.money == pytest.approx(2 * cost.hours)
 
 
@@ -193,7 +197,8 @@ def test_a_run_costs_its_starts_its_loci_and_its_sequences():
     for per_task, tasks in ((1, 3), (2, 2), (5, 1)):
         cost = estimate_cost(priced(entry, size, Settings(sites=4), calibration=calibration), table, per_task)
         assert cost.calibrated
-        assert cost.hours * 3600 == pytest.approx(tasks * 7 + 3 * 2 + 0.5 * 30 * 8)
+        assert cost.edit_forwards == 30 * 8
+        assert cost.hours * 3600 == pytest.approx(tasks * 7 + 3 * 2 + 0.5 * (30 * 8 + cost.reference_forwards))
 
 
 @pytest.mark.parametrize("calibration", [None, Calibration(start=7.0, locus=2.0, work=0.5, elements_timed=5)])

@@ -303,7 +303,7 @@ def test_an_edit_of_the_whole_region_has_nothing_to_read():
 def test_predictability_of_dependency_is_that_of_loglik():
     for make in (MarkovCausal, MarkovMasked):
         readouts = [
-            score_loci(make(context=100), ELEMENTS, locus_table(212), GENOME,
+            score_loci(make(context=400), ELEMENTS, locus_table(212), GENOME,
                        Settings(readout=readout, target="8,8", perturbation="mask")).reference["predictability"]
             for readout in ("loglik", "dependency")
         ]  # fmt: skip

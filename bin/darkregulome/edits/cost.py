@@ -18,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 
 from darkregulome.edits.batches import BASES_PER_BATCH
 from darkregulome.edits.forwards import MASK_STRIDE
+from darkregulome.edits.plan import probed_tiles
 from darkregulome.edits.settings import Settings, Settled, resolve
 from darkregulome.edits.windows import tiles
 from darkregulome.models.architecture import ModelSize, find_architecture
@@ -254,8 +255,11 @@ def count_forwards(
     if kind == "output":
         return int(able["locus"].nunique()), int(_edits(able, kind, settings).sum())
     if settings.readout == "llr":
-        # The masked pass of a site serves all that stands there in its place.
-        return 0, strands * int(np.minimum(_letters(able), settings.sites).sum())
+        # The masked pass of a site serves all that stands there in its place. Predictability takes passes of its own.
+        lengths = able["length"].value_counts()
+        probes = [_probe_forwards(int(bases), settings.window, MASK_STRIDE * k) for bases in lengths.index]
+        sites = np.minimum(_letters(able), settings.sites)
+        return strands * int(np.dot(probes, lengths)), strands * int(sites.sum())
     edits = _edits(able, kind, settings)
     if settings.readout == "loglik":
         windows = [len(tiles(int(bases), settings.window)) for bases in able["length"]]
@@ -271,6 +275,10 @@ def count_forwards(
     shared = able["locus"][side != 0].astype(str) + np.where(side[side != 0] < 0, "\t-", "\t+")
     within = strands * (side == 0)
     return int(shared.nunique() + within.sum()), int((np.where(side == 0, strands, 1) * edits).sum())
+
+
+def _probe_forwards(length: int, window: int, stride: int) -> int:
+    return sum(len(phases) for *_, phases in probed_tiles(length, window, stride))
 
 
 def usable(elements: pd.DataFrame, kind: str, settings: Settled) -> pd.DataFrame:

@@ -46,10 +46,30 @@ def masked_tokens(model: LanguageModel, sequences: Sequence[str], sites: Sequenc
     return tokens
 
 
-def pseudo_log_probs(model: LanguageModel, tokens: torch.Tensor, length: int, stride: int) -> torch.Tensor:
-    """Log-probabilities of each base while it is masked, (sequences, length, 4): every `stride`-th base at a time."""
+def mask_phases(length: int, stride: int, count: int) -> tuple[int, ...]:
+    """First places of the bases that are masked together, `count` of them or one or two fewer, at least one.
+
+    They are alike from both ends of a window of `length` bases, so that both strands read the same bases.
+    """
+    phases: list[int] = []
+    pairs = {tuple(sorted({phase, (length - 1 - phase) % stride})) for phase in range(min(stride, length))}
+    for pair in sorted(pairs, key=lambda pair: (len(pair), pair)):
+        if not phases or len(phases) + len(pair) <= count:
+            phases += pair
+    return tuple(sorted(phases))
+
+
+def pseudo_log_probs(
+    model: LanguageModel, tokens: torch.Tensor, length: int, stride: int, phases: Sequence[int] | None = None
+) -> torch.Tensor:
+    """Log-probabilities of each base while it is masked, (sequences, length, 4): every `stride`-th base at a time.
+
+    Parameters
+    ----------
+    phases : the first of the bases that are masked together, pass by pass; by default all, so that each base is masked.
+    """
     log_probs = None
-    for phase in range(min(stride, length)):
+    for phase in range(min(stride, length)) if phases is None else phases:
         masked = tokens
         for place in range(phase, length, stride):
             masked = model.mask(masked, torch.full((len(tokens),), place, device=tokens.device))

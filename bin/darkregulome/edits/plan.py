@@ -32,7 +32,7 @@ from darkregulome.edits.edit import (
     shuffles,
     substitutions,
 )
-from darkregulome.edits.forwards import mask_stride
+from darkregulome.edits.forwards import mask_phases, mask_stride
 from darkregulome.edits.settings import Settled
 from darkregulome.edits.windows import (
     Genome,
@@ -88,6 +88,18 @@ class Pass(NamedTuple):
     first: int
 
 
+class Probe(NamedTuple):
+    """Windows of the reference that read alike, for predictability: one forward per phase (`mask_phases`)."""
+
+    windows: list[Window]
+    phases: tuple[int, ...]
+
+    @property
+    def length(self) -> int:
+        """Bases that the model reads."""
+        return self.windows[0].end - self.windows[0].start
+
+
 @dataclass
 class LanguagePlan:
     """Passes of a language model; equal sequences are one pass."""
@@ -100,6 +112,8 @@ class LanguagePlan:
     edits: list[PlannedEdit] = field(default_factory=list)
     passes: list[Pass] = field(default_factory=list)
     lengths: list[int] = field(default_factory=list)
+    probes: list[Probe] = field(default_factory=list)
+    """Of the readout `llr`, whose passes read edited bases alone."""
 
     @property
     def repeats(self) -> np.ndarray:
@@ -114,12 +128,13 @@ class LanguagePlan:
     @property
     def forwards(self) -> int:
         """Sequences through the model."""
-        return int(self.repeats.sum())
+        return int(self.repeats.sum()) + sum(len(probe.phases) for probe in self.probes)
 
     @property
     def tokens(self) -> int:
         """Bases through the model."""
-        return int(self.repeats @ np.asarray(self.lengths, dtype=int))
+        of_probes = sum(len(probe.phases) * probe.length for probe in self.probes)
+        return int(self.repeats @ np.asarray(self.lengths, dtype=int)) + of_probes
 
     @property
     def tokens_reused(self) -> int:
@@ -230,6 +245,7 @@ class _Builder:
         self.plan, self.strands, self.causal = plan, strands, causal
         self._references: dict[bytes, int] = {}
         self._edited: dict[bytes, int] = {}
+        self._probes: dict[tuple[bytes, tuple[int, ...]], Probe] = {}
 
     def add(self, target: Target, genome: Genome, region: tuple[str, int, int], rng: np.random.Generator) -> int:
         """Add the windows and edits of an element; returns the number of edits."""
@@ -240,6 +256,7 @@ class _Builder:
             return self._add_dependency(target, whole, genome, region, rng)
         sites = sample_sites(whole, settings.sites, rng) if settings.by_site else np.empty(0, int)
         if settings.readout == "llr":
+            self._add_probes(target, source)
             return sum(self._add_site(target, source, whole, site, rng) for site in sites)
         added = 0
         for first, last in tiles(target.end - target.start, settings.window):
@@ -262,6 +279,18 @@ class _Builder:
         edits = list(substitutions(whole, target.start, site_alone, settings.alternatives, rng))
         self.plan.edits += [PlannedEdit(len(self.plan.targets), edit, readings) for edit in edits]
         return len(edits)
+
+    def _add_probes(self, target: Target, source: PaddedSequence) -> None:
+        size = self.plan.settings.window
+        for first, last, phases in probed_tiles(target.end - target.start, size, self.plan.mask_stride):
+            tile = target.start + first, target.start + last
+            place = centred_window(*tile, size)
+            for strand in self.strands:
+                window = Window(len(self.plan.targets), *place, tile, (0, 0), source, strand, -1)
+                probe = self._probes.setdefault((_digest(window.letters()), phases), Probe([], phases))
+                if not probe.windows:
+                    self.plan.probes.append(probe)
+                probe.windows.append(window)
 
     def _add_dependency(
         self, target: Target, whole: str, genome: Genome, region: tuple[str, int, int], rng: np.random.Generator
@@ -321,12 +350,12 @@ class _Builder:
     def _pass(self, number: int, edit: Edit | None) -> int:
         window = self.plan.windows[number]
         letters = window.letters(edit)
-        key = hashlib.blake2b(letters.encode("ascii"), digest_size=16)
+        key = letters
         # What is compared with what depends on more than the letters where bases move or only a region is read.
         apart = edit is not None and edit.shift != 0
         if apart or window.region != (0, 0):
-            key.update(f"{window.letters()} {window.position(window.region)} {edit and window.span(edit)}".encode())
-        digest = key.digest()
+            key += f"{window.letters()} {window.position(window.region)} {edit and window.span(edit)}"
+        digest = _digest(key)
         earlier = self._references.get(digest)
         if earlier is None and edit is not None:
             earlier = self._edited.get(digest)
@@ -336,6 +365,22 @@ class _Builder:
             self.plan.passes.append(Pass(number, edit, len(letters) if edit is None else window.first_changed(edit)))
             self.plan.lengths.append(len(letters))
         return earlier
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode("ascii"), digest_size=16).digest()
+
+
+def probed_tiles(length: int, window: int, stride: int) -> list[tuple[int, int, tuple[int, ...]]]:
+    """Tiles of an element of `length` bases in which a masked model reads its predictability, and the phases of each.
+
+    A single tile is masked in all phases, so that each base is read. Of several, each is masked in its share of them:
+    an element takes about as many forwards however long it is, and the bases that are read are spread evenly over it.
+    """
+    parts = tiles(length, window)
+    spans = [(first, last, *centred_window(first, last, window)) for first, last in parts]
+    count = -(-stride // len(parts))
+    return [(first, last, mask_phases(end - start, stride, count)) for first, last, start, end in spans]
 
 
 def _edits(

@@ -4,22 +4,24 @@ Readouts
 --------
 llr (masked models)
     log p(alt) - log p(ref) at the masked site, given the rest of the window; both strands averaged, or one where the
-    model is equivariant. Predictability of an element: mean of log p(ref) over its sampled sites.
+    model is equivariant.
 loglik (masked and causal models)
     Log-likelihood of the edited window less that of the reference, over the bases that both have: not those that an
     edit turns into N, takes out or puts in, nor those that a window gains or loses at its end. Both strands averaged.
     For a masked model it is the pseudo-log-likelihood, each base masked once, every seventh at a time
     (`forwards.MASK_STRIDE`): without a mask a model copies the base it sees, and one base at a time would take as many
-    passes as the window has bases. Predictability: mean log p of the element's bases, both strands averaged.
+    passes as the window has bases.
 dependency (masked and causal models)
     How much the predicted distributions at the target region, the promoter, change: at each of its positions the
     largest |change of log odds| over the four bases (natural logarithm), averaged over positions and strands: the
     influence score of Tomaz da Silva et al. 2025 (doi:10.1038/s41588-025-02347-3) as GPN takes it. Positions inside
     the edit are not read. Without masks; a causal model is read on the strand on which a position comes after the edit.
-    Predictability as for `loglik`.
 track (output models)
     Mean over the tracks of log2((alt + 1) / (ref + 1)); a model whose outputs are decimal logarithms already gives
-    (alt - ref) log2(10). There is no predictability.
+    (alt - ref) log2(10).
+
+A language model also says how predictable each element is (`predictability`): causal models by log p of the reference's
+bases, masked ones by log p of a base while it is masked, every seventh at a time. Output models do not.
 """
 
 from collections import defaultdict
@@ -41,6 +43,7 @@ from darkregulome.edits.forwards import (
     track_change,
 )
 from darkregulome.edits.plan import LanguagePlan, OutputPlan
+from darkregulome.edits.predictability import BaseLikelihoods, Predictability
 from darkregulome.edits.windows import OutputWindow, Window
 from darkregulome.errors import InputError
 from darkregulome.models.protocol import LanguageModel, OutputModel, PrefixReuse
@@ -71,12 +74,12 @@ class Runner:
         self._budget = bases_per_batch(model)
         self._state: tuple[str, Any, np.ndarray] | None = None
 
-    def run(self, plan: LanguagePlan | OutputPlan, report: Report | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def run(self, plan: LanguagePlan | OutputPlan, report: Report | None = None) -> tuple[np.ndarray, Predictability]:
         """Effects, one per edit of the plan, and predictability, one per target."""
         if isinstance(plan, OutputPlan):
             changes = self.track_changes(plan.window, [planned.edit for planned in plan.edits], report)
-            return changes.mean(axis=1), np.full(len(plan.targets), np.nan)
-        batches = Batches(self._budget, self.batch_size, len(plan.passes), report)
+            return changes.mean(axis=1), Predictability.unknown(len(plan.targets))
+        batches = Batches(self._budget, self.batch_size, len(plan.passes) + len(plan.probes), report)
         read = {"llr": _read_llr, "loglik": _read_loglik, "dependency": _read_dependency}[plan.settings.readout]
         results = read(cast(LanguageModel, self.model), plan, batches)
         self._keep_size_of(batches)
@@ -131,7 +134,7 @@ def track_numbers(model: OutputModel, tracks: Sequence[str] | None) -> list[int]
     return [model.tracks.index(name) for name in tracks]
 
 
-def _read_llr(model: LanguageModel, plan: LanguagePlan, batches: Batches) -> tuple[np.ndarray, np.ndarray]:
+def _read_llr(model: LanguageModel, plan: LanguagePlan, batches: Batches) -> tuple[np.ndarray, Predictability]:
     at_site = np.zeros((len(plan.passes), 4))
 
     def run(numbers: np.ndarray) -> None:
@@ -149,15 +152,33 @@ def _read_llr(model: LanguageModel, plan: LanguagePlan, batches: Batches) -> tup
             # Reversing A, C, G, T complements it.
             log_p = at_site[reading.number][:: -1 if plan.windows[reading.window].reverse else 1]
             effects[number] += (log_p[alt] - log_p[ref]) / len(readings)
-    sums, counts = np.zeros(len(plan.targets)), np.zeros(len(plan.targets))
-    for window in plan.windows:
-        (ref,) = codes(window.source.read(*window.tile))
-        sums[window.target] += at_site[window.number][3 - ref if window.reverse else ref]
-        counts[window.target] += 1
-    return effects, _divide(sums, counts)
+    return effects, _probed(model, plan, batches)
 
 
-def _read_loglik(model: LanguageModel, plan: LanguagePlan, batches: Batches) -> tuple[np.ndarray, np.ndarray]:
+def _probed(model: LanguageModel, plan: LanguagePlan, batches: Batches) -> Predictability:
+    """Predictability from the probes of a plan."""
+    likelihoods = BaseLikelihoods(plan)
+    groups = defaultdict(list)
+    for number, probe in enumerate(plan.probes):
+        groups[probe.length, probe.phases].append(number)
+
+    def run(numbers: np.ndarray) -> None:
+        probes = [plan.probes[number] for number in numbers.tolist()]
+        (_, phases), length = probes[0], probes[0].length
+        sequences = [probe.windows[0].letters() for probe in probes]
+        log_probs = pseudo_log_probs(model, model.encode(sequences), length, plan.mask_stride, phases)
+        log_p = log_probs_of_bases(log_probs, sequences)
+        log_p[:, ~np.isin(np.arange(length) % plan.mask_stride, phases)] = np.nan
+        for probe, row in zip(probes, log_p, strict=True):
+            for window in probe.windows:
+                likelihoods.add(window, row)
+
+    for (length, _), numbers in groups.items():
+        batches.run(np.array(numbers), length, run)
+    return likelihoods.means()
+
+
+def _read_loglik(model: LanguageModel, plan: LanguagePlan, batches: Batches) -> tuple[np.ndarray, Predictability]:
     total = np.zeros(len(plan.passes))
     of_reference: dict[int, np.ndarray] = {}
 
@@ -184,7 +205,7 @@ def _read_loglik(model: LanguageModel, plan: LanguagePlan, batches: Batches) -> 
             window = plan.windows[at]
             lost = _lost(window, edit, of_reference[window.number])
             effects[number] += (total[edited] - (total[window.number] - lost)) / len(readings)
-    return effects, _mean_of_tiles(plan, of_reference)
+    return effects, _of_windows(plan, of_reference)
 
 
 def _lost(window: Window, edit: Edit, log_p: np.ndarray) -> float:
@@ -201,18 +222,15 @@ def _lost(window: Window, edit: Edit, log_p: np.ndarray) -> float:
     return float(log_p[first:last][gone].sum(dtype=float))
 
 
-def _mean_of_tiles(plan: LanguagePlan, of_reference: dict[int, np.ndarray]) -> np.ndarray:
-    """Mean of the reference's log-probabilities over the bases of each target's tiles."""
-    sums, counts = np.zeros(len(plan.targets)), np.zeros(len(plan.targets))
+def _of_windows(plan: LanguagePlan, of_reference: dict[int, np.ndarray]) -> Predictability:
+    """Predictability from the reference's log-probabilities, by the number of their pass."""
+    likelihoods = BaseLikelihoods(plan)
     for window in plan.windows:
-        first, last = window.position(window.tile)
-        bases = codes(window.letters()[first:last]) >= 0
-        sums[window.target] += of_reference[window.number][first:last][bases].sum(dtype=float)
-        counts[window.target] += bases.sum()
-    return _divide(sums, counts)
+        likelihoods.add(window, of_reference[window.number])
+    return likelihoods.means()
 
 
-def _read_dependency(model: LanguageModel, plan: LanguagePlan, batches: Batches) -> tuple[np.ndarray, np.ndarray]:
+def _read_dependency(model: LanguageModel, plan: LanguagePlan, batches: Batches) -> tuple[np.ndarray, Predictability]:
     """Reads every pass in the positions of the region; of references, all causal log-likelihoods too."""
     sums, counts = np.zeros(len(plan.passes)), np.zeros(len(plan.passes))
     odds: dict[int, np.ndarray] = {}
@@ -253,7 +271,7 @@ def _read_dependency(model: LanguageModel, plan: LanguagePlan, batches: Batches)
             effects[number] = sums[passes].sum() / counts[passes].sum()
     if model.kind == "masked":
         of_reference = _pseudo_of_references(model, plan, batches)
-    return effects, _mean_of_tiles(plan, of_reference)
+    return effects, _of_windows(plan, of_reference)
 
 
 def _pseudo_of_references(model: LanguageModel, plan: LanguagePlan, batches: Batches) -> dict[int, np.ndarray]:
@@ -336,8 +354,3 @@ def _pseudo(model: LanguageModel, plan: LanguagePlan, numbers: np.ndarray) -> to
 def _sequences(plan: LanguagePlan, numbers: np.ndarray, start: int = 0) -> list[str]:
     """The letters of passes, from position `start` on."""
     return [plan.sequence(number)[start:] for number in numbers.tolist()]
-
-
-def _divide(sums: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    with np.errstate(invalid="ignore"):
-        return sums / counts

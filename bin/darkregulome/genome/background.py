@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -267,7 +268,8 @@ def background_features(elements: pd.DataFrame, windows: pd.DataFrame, backgroun
     features = pd.DataFrame(np.nan, index=elements.index, columns=list(FEATURES))
     places = elements[["chrom", "start", "end"]].assign(first=windows["start"], last=windows["end"])
     few = 0
-    for (chrom, first, last), rows in places.groupby(["chrom", "first", "last"], sort=False):
+    for key, rows in places.groupby(["chrom", "first", "last"], sort=False):
+        chrom, first, last = cast(tuple[str, int, int], key)
         with background.without(chrom, first, last):
             window = _WindowFeatures(background, chrom, first, last)
             few += background.kmers < FEW_BASES

@@ -80,6 +80,19 @@ BACKGROUND = {
 }
 """Features by sequence that no trained model is needed for (genome/background.py)."""
 
+HALVES = {
+    "predictability_a": _column(float, "Its mean over every other block of 10 bases.", nullable=True, required=False),
+    "predictability_b": _column(float, "Its mean over the blocks between these.", nullable=True, required=False),
+    "predictability_at": _column(
+        str,
+        "Bases at which it was read: 'element', or 'element and flanks' (up to 100 bases on each side) where fewer "
+        "than 20 or less than a quarter of the element's bases are untouched.",
+        nullable=True,
+        required=False,
+    ),
+}
+"""How reliable the column predictability is, and where it was read (edits/predictability.py)."""
+
 LOCI = TableSchema(
     "loci",
     "locus",
@@ -164,8 +177,12 @@ REFERENCE = TableSchema(
             "kind": _column(str, "Kind of the model.", pa.Check.isin(KINDS)),
             "readout": _column(str, "Readout of its effects.", pa.Check.isin(READOUTS)),
             "predictability": _column(
-                float, "Mean log-likelihood per base of the reference (nats); empty for output models.", nullable=True
+                float,
+                "Mean log-likelihood per base of the reference (nats) at bases that no edit of the element touches; "
+                "empty for output models.",
+                nullable=True,
             ),
+            **HALVES,
             "status": _column(str, "'ok', or why there are no effects.", pa.Check.isin(STATUSES)),
             "reason": _column(str, "Why, in words; empty where scored.", nullable=True, required=False),
         },
@@ -188,10 +205,12 @@ RIS = TableSchema(
             "n_perturbations": _column(int, "Effects pooled.", _not_negative, required=False),
             "predictability": _column(
                 float,
-                "Mean log-likelihood per base of the reference sequence (nats); of a language model.",
+                "Mean log-likelihood per base of the reference (nats) at bases that no edit of the element touches; "
+                "of a language model.",
                 nullable=True,
                 required=False,
             ),
+            **HALVES,
             "status": _column(str, "'ok', or why there is no score.", pa.Check.isin(STATUSES), required=False),
         },
         unique=["element", "model"],

@@ -23,6 +23,7 @@ from darkregulome.edits.plan import (
     reject,
     targets_of,
 )
+from darkregulome.edits.predictability import Predictability
 from darkregulome.edits.readout import Runner
 from darkregulome.edits.settings import Settled
 from darkregulome.edits.windows import Genome
@@ -269,12 +270,12 @@ def _failed(job: ElementRun, chunk: Chunk, error: InputError) -> Scores:
     """The scores of a chunk that failed: none, and why."""
     reason = "; ".join(f"{problem.where}: {problem.what}" for problem in error.problems)
     plan = LanguagePlan([reject(target, "failed", reason) for target in targets_of(chunk.elements)], job.settings)
-    scores = _tables(job.model, plan, np.zeros(0), np.full(len(plan.targets), np.nan))
+    scores = _tables(job.model, plan, np.zeros(0), Predictability.unknown(len(plan.targets)))
     scores.failed_loci[chunk.locus] = str(error)
     return scores
 
 
-def _tables(model: LanguageModel | OutputModel, plan: Plan, effects: np.ndarray, predictability: np.ndarray) -> Scores:
+def _tables(model: LanguageModel | OutputModel, plan: Plan, effects: np.ndarray, read: Predictability) -> Scores:
     number = np.array([edit.target for edit in plan.edits], dtype=int)
     finite = np.bincount(number[np.isfinite(effects)], minlength=len(plan.targets)) > 0
     targets = [
@@ -291,7 +292,10 @@ def _tables(model: LanguageModel | OutputModel, plan: Plan, effects: np.ndarray,
             "model": model.name,
             "kind": model.kind,
             "readout": readout,
-            "predictability": np.where(scored, predictability, np.nan),
+            "predictability": np.where(scored, read.mean, np.nan),
+            "predictability_a": np.where(scored, read.half_a, np.nan),
+            "predictability_b": np.where(scored, read.half_b, np.nan),
+            "predictability_at": pd.Series(np.where(scored, read.at, ""), dtype=str),
             "status": [target.status for target in targets],
             "reason": pd.Series([target.reason for target in targets], dtype=str),
         }

@@ -11,7 +11,7 @@ from darkregulome.errors import InputError, Problem, raise_all
 from darkregulome.genome.textfile import numbered_lines
 from darkregulome.io.atomic import atomic_path
 from darkregulome.io.paths import require_file
-from darkregulome.io.schemas import RIS
+from darkregulome.io.schemas import HALVES, RIS
 
 
 def pool_effects(elements: pd.DataFrame, effects: pd.DataFrame, reference: pd.DataFrame) -> pd.DataFrame:
@@ -42,6 +42,8 @@ def pool_effects(elements: pd.DataFrame, effects: pd.DataFrame, reference: pd.Da
     for column in ("n_perturbations", "n_nonfinite"):
         table[column] = pooled[column].reindex(rows).fillna(0).astype(np.int64)
     table["predictability"] = by_name["predictability"].reindex(rows).astype(float)
+    for column in HALVES:
+        table[column] = by_name[column].reindex(rows) if column in by_name else np.nan
     empty = elements.set_index("element")["n_fraction"].reindex(rows.get_level_values("element")) >= 1
     absent = np.where(empty.to_numpy(), "n_masked", "no_effects")
     status = by_name["status"].reindex(rows)
