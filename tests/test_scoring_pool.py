@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from darkregulome.errors import InputError
 from darkregulome.io import schemas, tables
+from darkregulome.io.schemas import HALVES
 from darkregulome.scoring.pool import mean_of_overlaps, pool_effects, read_contig_lengths, write_bigwigs
 
 
@@ -43,6 +44,8 @@ def test_ris_is_the_mean_and_the_largest_absolute_effect():
     assert ris.loc["a", ["ris", "ris_max", "n_perturbations"]].tolist() == [2.0, 3.0, 2]
     assert ris.loc["c", ["ris", "ris_max", "n_perturbations"]].tolist() == [0.25, 0.25, 1]
     assert ris["predictability"].tolist() == [-1.3, -1.2, -1.1]
+    # A table of an earlier version does not say how reliable that is.
+    assert ris[list(HALVES)].isna().all().all()
     assert set(ris["status"]) == {"ok"}
 
 

@@ -110,7 +110,6 @@ def test_scores_of_a_checkpoint_equal_the_networks_own_forward(scored):
     model = load_model("tiny-caduceus", registry=scored / "models.yml")
     bases = (scored / "genome.fa").read_text().split(">chr2\n")[1].strip()
     assert len(effects) == 12
-    means = []
     for row in effects.itertuples():
         window = bases[row.start - 63 : row.start + 64]
         log_p = []
@@ -122,8 +121,19 @@ def test_scores_of_a_checkpoint_equal_the_networks_own_forward(scored):
         mean = (log_p[0] + log_p[1][::-1]) / 2
         ref, alt = "ACGT".index(row.ref), "ACGT".index(row.alt)
         assert row.effect == pytest.approx(mean[alt] - mean[ref], abs=1e-5)
-        means.append(mean[ref])
-    assert reference["predictability"][0] == pytest.approx(np.mean(means), abs=1e-5)
+    # The element's other bases, masked seven apart in the window around it.
+    window, means = bases[226:354], np.zeros(128)
+    for sequence, step in ((window, 1), (reverse_complement(window), -1)):
+        log_p = np.zeros(128)
+        for phase in range(7):
+            tokens = model.encode([sequence])
+            tokens[0, phase::7] = 3
+            predicted = torch.log_softmax(model.network(tokens)[0, :, 7:11], 1)
+            log_p[phase::7] = [predicted[at, "ACGT".index(sequence[at])] for at in range(phase, 128, 7)]
+        means += log_p[::step] / 2
+    untouched = [at for at in range(250, 330) if at not in set(effects["start"])]
+    assert len(untouched) == 76
+    assert reference["predictability"][0] == pytest.approx(means[np.array(untouched) - 226].mean(), abs=1e-5)
 
 
 def test_statuses_and_provenance(scored):
@@ -361,8 +371,9 @@ def test_estimate_cost_of_two_models(folder, tmp_path):
                "--out", tmp_path / "cost.json")  # fmt: skip
     record = json.loads((tmp_path / "cost.json").read_text())
     by_model = {cost["model"]: cost for cost in record["models"]}
-    # Three elements that are not N only, four sites, two strands; the causal model also reads the references.
-    assert by_model["tiny-caduceus"]["forwards"] == 24
+    # Three elements that are not N only, four sites, two strands; seven passes of each read the predictability.
+    assert by_model["tiny-caduceus"]["edit_forwards"] == 24
+    assert by_model["tiny-caduceus"]["reference_forwards"] == 3 * 2 * 7
     assert by_model["tiny-hyena"]["forwards"] > 24
     assert all(cost["money"] == pytest.approx(1.5 * cost["hours"]) for cost in record["models"])
     assert "tiny-hyena" in done.stdout

@@ -376,8 +376,9 @@ def probed_tiles(length: int, window: int, stride: int) -> list[tuple[int, int, 
 
     A single tile is masked in all phases, so that each base is read. Of several, each is masked in its share of them:
     an element takes about as many forwards however long it is, and the bases that are read are spread evenly over it.
+    A tile has an eighth of a window on each side at least, half of what an edit has: no effect is read here.
     """
-    parts = tiles(length, window)
+    parts = tiles(length, window * 3 // 2)
     spans = [(first, last, *centred_window(first, last, window)) for first, last in parts]
     count = -(-stride // len(parts))
     return [(first, last, mask_phases(end - start, stride, count)) for first, last, start, end in spans]
