@@ -25,7 +25,8 @@ def main(
     settings: ElementSettings,
     run: cli.Run,
     class_column: Annotated[
-        int | None, typer.Option(min=4, help="Column of the class word in --regulatory; by default found.")
+        int | None,
+        typer.Option(min=4, help="Column of the class word in --regulatory; by default the one that has them."),
     ] = None,
     failed: Annotated[Path | None, typer.Option(help="Write loci without any element here.")] = None,
 ) -> None:

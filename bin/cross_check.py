@@ -52,7 +52,7 @@ def subcommand(claim: Claim, needs: OutsideData) -> None:
         cli.say_claims(checked.record, run.progress)
 
     check.__annotations__ = parameters
-    example = cli.shown(EXAMPLE.format(check=needs.check, data=needs.example).replace("  ", " "))
+    example = cli.epilog_of(EXAMPLE.format(check=needs.check, data=needs.example).replace("  ", " "))
     cli.command(app, name=needs.check, help=claim.question.capitalize(), epilog=example)(check)
 
 

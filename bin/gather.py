@@ -19,7 +19,9 @@ def common(version: cli.Version = False) -> None:
     pass
 
 
-@cli.command(app, epilog=cli.shown("gather.py seq2exp a/metrics.tsv b/metrics.tsv --first seq2exp-hard --outdir all"))
+@cli.command(
+    app, epilog=cli.epilog_of("gather.py seq2exp a/metrics.tsv b/metrics.tsv --first seq2exp-hard --outdir all")
+)
 def seq2exp(
     parts: Annotated[list[Path], typer.Argument(help="metrics.tsv of each run.")],
     outdir: Annotated[Path, typer.Option(help="Folder for metrics.tsv and metrics.json.")],
@@ -35,7 +37,7 @@ def seq2exp(
     write_json(summary_of(table), outdir / "metrics.json")
 
 
-@cli.command(app, epilog=cli.shown("gather.py variants part1.vcf.gz part2.vcf.gz --out scored.vcf.gz"))
+@cli.command(app, epilog=cli.epilog_of("gather.py variants part1.vcf.gz part2.vcf.gz --out scored.vcf.gz"))
 def variants(
     parts: Annotated[list[Path], typer.Argument(help="Parts, in order: all .vcf.gz, all parquet, all TSV or all CSV.")],
     out: Annotated[Path, typer.Option(help="Where to write, with the parts' extension.")],

@@ -26,7 +26,7 @@ def common(version: cli.Version = False) -> None:
     pass
 
 
-@cli.command(app, epilog=cli.shown(REGULOME))
+@cli.command(app, epilog=cli.epilog_of(REGULOME))
 def regulome(
     diagnosis: Annotated[Path, typer.Option(help="diagnosis.json of diagnose.py.")],
     outdir: Outdir,
@@ -56,7 +56,7 @@ def regulome(
 
 @cli.command(
     app,
-    epilog=cli.shown(
+    epilog=cli.epilog_of(
         "report.py embeddings --embeddings embeddings/demo-caduceus --logos logos/demo-caduceus --outdir sections"
     ),
 )
@@ -77,7 +77,7 @@ def embeddings(
     write_sections(embedding_sections(records, figures), outdir)
 
 
-@cli.command(app, epilog=cli.shown("report.py training --checkpoint yeast-mini-gpn --outdir sections"))
+@cli.command(app, epilog=cli.epilog_of("report.py training --checkpoint yeast-mini-gpn --outdir sections"))
 def training(
     checkpoint: Annotated[list[Path], typer.Option(help="Checkpoint folder; may be repeated.")],
     outdir: Outdir,
@@ -93,7 +93,7 @@ def training(
 
 @cli.command(
     app,
-    epilog=cli.shown(
+    epilog=cli.epilog_of(
         "report.py variants --scored demo-caduceus.vcf.gz --evaluation evaluation/demo-caduceus --outdir sections"
     ),
 )

@@ -24,7 +24,7 @@ def common(version: cli.Version = False) -> None:
     pass
 
 
-@cli.command(app, epilog=cli.shown("simulate.py genome --outdir genome --seed 1"))
+@cli.command(app, epilog=cli.epilog_of("simulate.py genome --outdir genome --seed 1"))
 def genome(
     outdir: Outdir,
     seed: cli.Seed = 0,
@@ -46,7 +46,7 @@ def genome(
     write_genome(made, outdir, formats.value)
 
 
-@cli.command(app, epilog=cli.shown("simulate.py expression --outdir expression --seed 1"))
+@cli.command(app, epilog=cli.epilog_of("simulate.py expression --outdir expression --seed 1"))
 def expression(
     outdir: Outdir,
     genes: Annotated[int, typer.Option(min=1, help="Genes.")] = 400,
@@ -62,7 +62,7 @@ def expression(
     write_expression(simulate_expression(seed, genes, window, genes_per_contig), outdir)
 
 
-@cli.command(app, epilog=cli.shown("simulate.py dependencies --kind families --outdir families"))
+@cli.command(app, epilog=cli.epilog_of("simulate.py dependencies --kind families --outdir families"))
 def dependencies(
     kind: Annotated[Kind, typer.Option(help="RNA families, or pairs of motifs.")],
     outdir: Outdir,

@@ -45,8 +45,8 @@ TEST_SECONDS = 15
 """A mutant meets its tests from the fastest on, until they have taken this long: the slow ones repeat the fast ones at
 a larger scale, and a mutant that only they would kill counts as a survivor."""
 
-NO_RESULT = ("dtype", "strict")
-"""Arguments that guard a type or a length, and change no number that is right."""
+NO_RESULT = ("dtype", "strict", "prefix")
+"""Arguments that guard a type or a length, or name a temporary folder, and change no number that is right."""
 MESSAGES = ("InputError", "NotTestable", "Problem")
 """What is raised with a text that people read."""
 
@@ -175,7 +175,7 @@ def changes_of(folder: Path) -> Iterator[tuple[str, tuple[ast.AST, ast.AST]]]:
 def can_matter(before: ast.AST, after: ast.AST) -> bool:
     """Whether a change could change a result, as far as a rule can say.
 
-    It cannot where it changes or leaves out an argument `dtype` or `strict`, spells ``float("nan")`` or the kind of a
+    It cannot where it changes or leaves out an argument of `NO_RESULT`, spells ``float("nan")`` or the kind of a
     sort in other letters, or is to the wording of a message: an argument of what is raised, the letters of an f-string,
     or a text with blanks.
     """

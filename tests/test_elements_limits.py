@@ -314,6 +314,15 @@ def test_the_first_pattern_that_fits_gives_the_class():
     assert words.lookup("none") is None
     known = words.has(pd.Series(["ctcf", "none", "ctcf"]))
     assert (known.tolist(), known.dtype) == ([True, False, True], bool)
+    labels, unknown = words.classify(pd.Series(["none", "CTCF", "pels", "none"], index=[7, 3, 5, 9]))
+    assert unknown == ["none"]
+    assert list(labels) == ["class", "subclass"]
+    assert labels.T.to_dict("list") == {
+        7: ["other", "none"],
+        3: ["cCRE", "bound"],
+        5: ["cCRE", "pels"],
+        9: ["other", "none"],
+    }
 
 
 def test_a_class_map_has_three_columns_and_our_classes(tmp_path):

@@ -119,7 +119,7 @@ def test_repeat_bed_with_classes_in_the_name(tmp_path):
         ("chr1\t30\t20001\n", r"f\.bed:1: ends at chr1:20001, past the contig's end \(20000\)"),
         ("", r"f\.bed: has no record"),
         ("# only this\n", r"f\.bed: has no record"),
-        ("scaffold9\t1\t2\n", r"names the contigs scaffold9, none of which is in the FASTA"),
+        ("scaffold9\t1\t2\n", r"names the contigs scaffold9, and none is in the FASTA"),
     ],
 )
 def test_faulty_bed_is_told_by_file_and_line(tmp_path, text, message):

@@ -136,7 +136,7 @@ def test_a_bed_is_read_in_the_references_names_with_all_its_columns(tmp_path):
     assert read_bed(tmp_path / "x.bed", CONTIGS, windows).n_records == 5
     with pytest.raises(InputError, match=r"ends at chr2:501, past the contig's end \(500\)"):
         read_bed(written(tmp_path, "chr2\t499\t501\n"), CONTIGS)
-    with pytest.raises(InputError, match=r"names the contigs 7, 8, 9, none of which is in g.fa \(chr1, chr2\)"):
+    with pytest.raises(InputError, match=r"names the contigs 7, 8, 9, and none is in g.fa \(chr1, chr2\)"):
         read_bed(written(tmp_path, "".join(f"{at}\t1\t2\n" for at in (7, 8, 9, 10))), CONTIGS)
 
 

@@ -1,6 +1,6 @@
 """The frame of every script in bin/: version, progress, exit codes. Nothing scientific.
 
-Exit 0: done. Exit 2: bad input, one sentence a problem on stderr, no traceback. Exit 1: a fault of ours;
+Exit 0: done. Exit 2: bad input, one sentence per problem on stderr, no traceback. Exit 1: a fault of ours;
 the traceback is shown only with DARKREGULOME_DEBUG=1.
 """
 
@@ -38,7 +38,7 @@ _REMEDY_OF_ERRNO = {
     errno.EFBIG: "free some space, raise the quota or the limit (ulimit -f), or give another output folder",
     errno.ENAMETOOLONG: "give a shorter name",
 }
-"""What the file system refuses that the user can mend."""
+"""What the file system refuses, and what the user can do about it."""
 
 _OUTPUTS = ("out", "outdir", "reference_out", "plan_out", "failed", "chunks_dir", "state", "cache")
 """Options that name what a script writes."""
@@ -47,7 +47,6 @@ console = Console(stderr=True, soft_wrap=True, highlight=False)
 
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of every random draw.")]
 
-# The genome and what is known of it.
 Fasta = Annotated[Path, typer.Option("--fasta", help="Reference (FASTA, plain or bgzipped).")]
 # Elements and their scores, and what every script that judges scores asks of its tests.
 Elements = Annotated[Path, typer.Option("--elements", help="Element table (parquet, TSV or CSV).")]
@@ -87,7 +86,7 @@ def script(help: str, example: str) -> typer.Typer:
     """A typer app with the project's conventions. `example` is shown at the end of --help."""
     return typer.Typer(
         help=help,
-        epilog=shown(example),
+        epilog=epilog_of(example),
         add_completion=False,
         # Rich's tables cut the names of long options where a terminal has 80 columns.
         rich_markup_mode=None,
@@ -106,9 +105,9 @@ def command(app: typer.Typer, **settings: Any) -> Callable[[Callable[..., None]]
     return options.command(app, Version, **settings)
 
 
-def shown(example: str) -> str:
+def epilog_of(command_line: str) -> str:
     """The end of a ``--help``: an example, which is not wrapped, so that it can be copied."""
-    return f"\b\nExample:  {example}"
+    return f"\b\nExample:  {command_line}"
 
 
 def _places_checked(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -184,20 +183,22 @@ def warn(sentences: Iterable[object]) -> None:
     note(sentences, "warning")
 
 
-Tell = Callable[..., None]
-"""``tell(done, total=None, title=None)``: how far a script is."""
+ProgressCallback = Callable[..., None]
+"""``progress(done, total=None, title=None)``: how far a script is."""
 
 
 @contextmanager
-def progress_bar(shown: bool, title: str = "", unit: str = "", total: float | None = None) -> Iterator[Tell]:
+def progress_bar(
+    visible: bool, title: str = "", unit: str = "", total: float | None = None
+) -> Iterator[ProgressCallback]:
     """A bar on stderr that goes when it is done, none in a log; yields what moves it.
 
     Parameters
     ----------
-    unit : what is counted, and then shown as a number; without it only the share is.
-    total : of the whole, where it is known before the first step.
+    unit : what is counted, if its number is to be displayed.
+    total : of the whole, if there is one before the first step.
     """
-    if not shown or not console.is_terminal:
+    if not visible or not console.is_terminal:
         yield lambda done, total=None, title=None: None
         return
     from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -230,9 +231,9 @@ def command_line(name: str) -> str:
     return " ".join(words)
 
 
-def track_names(given: Sequence[str] | None) -> tuple[list[str], dict[str, int] | None]:
+def track_names(values: Sequence[str] | None) -> tuple[list[str], dict[str, int] | None]:
     """Tracks by name, or name and index of others than the registry's."""
-    items = [item for option in given or [] for item in option.split(",") if item]
+    items = [item for option in values or [] for item in option.split(",") if item]
     pairs = [item.rpartition("=") for item in items]
     if not any(equals for _, equals, _ in pairs):
         return items, None

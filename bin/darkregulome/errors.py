@@ -54,7 +54,7 @@ def listed(names: Iterable[object], most: int = 3) -> str:
 
 
 class Problems:
-    """Gathers the problems of several checks, so that a user is told of all of them at once."""
+    """Gathers the problems of several checks, so that a user reads all of them at once."""
 
     def __init__(self) -> None:
         self.all: list[Problem] = []

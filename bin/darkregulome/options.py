@@ -122,19 +122,19 @@ class _Field:
         if self.repeated and default is not inspect.Parameter.empty:
             default = list(default) if default else None
         kind: Any = types.GenericAlias(list, (self.kind,)) if self.repeated else self.kind
-        shown: Any = kind | None if default is None else kind
-        annotation: Any = Annotated[shown, declared or self._declared()]
+        optional: Any = kind | None if default is None else kind
+        annotation: Any = Annotated[optional, declared or self._declared()]
         return inspect.Parameter(self.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
-    def value(self, given: Any) -> Any:
+    def value(self, words: Any) -> Any:
         """A value of the command line as the class takes it."""
-        if self.extra("none") is not None and given == self.extra("none"):
+        if self.extra("none") is not None and words == self.extra("none"):
             return None
-        if self.extra("commas") and given is not None:
-            return tuple(part.strip() for item in given for part in item.split(",") if part.strip())
+        if self.extra("commas") and words is not None:
+            return tuple(part.strip() for item in words for part in item.split(",") if part.strip())
         if self.extra("pairs"):
-            return named_values(self.option, given, self.extra("pairs"))
-        return given
+            return named_values(self.option, words, self.extra("pairs"))
+        return words
 
     def _declared(self) -> Any:
         help, bounds = self.info.description or "", self.bounds if self.kind in (int, float) else {}
@@ -204,7 +204,7 @@ class _Group:
                 fields[name] = field
         return cls(model, fields, {name: value for name, value in take.defaults.items() if name not in fields})
 
-    def make(self, given: Mapping[str, Any]) -> BaseModel:
+    def make(self, words: Mapping[str, Any]) -> BaseModel:
         """The object of what the command line gave.
 
         Raises
@@ -214,8 +214,8 @@ class _Group:
         values = {
             name: value
             for name, field in self.fields.items()
-            # Of an option that may be repeated and was not given, the field's own default holds.
-            if (value := field.value(given[name])) or not field.repeated or field.info.is_required()
+            # Where an option that may be repeated is absent, the field's own default holds.
+            if (value := field.value(words[name])) or not field.repeated or field.info.is_required()
         }
         try:
             return self.model(**self.preset, **values)
@@ -238,18 +238,18 @@ def settings_error(
 
 
 def _problem(where: str, item: dict[str, Any], field: _Field | None) -> Problem:
-    given = item["input"]
+    value = item["input"]
     if field is not None and field.words and item["type"] == "literal_error":
         none = field.extra("none")
-        return not_one_of(where, given, [*field.words, none] if none else field.words)
+        return not_one_of(where, value, [*field.words, none] if none else field.words)
     if field is not None and (none := field.extra("none")):
         least = field.bounds.get("ge", 1)
         number = "a positive number" if least == 1 else f"a number of at least {least}"
-        return Problem(where, f"{given!r} is neither {none} nor {number}", "give one of them")
+        return Problem(where, f"{value!r} is neither {none} nor {number}", "give one of them")
     if item["type"] in _REMEDIES:
         key, sense = _REMEDIES[item["type"]]
-        return Problem(where, f"is {given}", f"give {sense} {item['ctx'][key]}")
-    return Problem(where, f"is {given!r} ({item['msg'].removeprefix('Value error, ').lower()})", "see --help")
+        return Problem(where, f"is {value}", f"give {sense} {item['ctx'][key]}")
+    return Problem(where, f"is {value!r} ({item['msg'].removeprefix('Value error, ').lower()})", "see --help")
 
 
 def named_values(option: str, values: Sequence[str] | None, pair: str = "NAME=VALUE") -> dict[str, str]:
@@ -311,9 +311,9 @@ def _flat(main: Callable[..., None], version: Any) -> Callable[..., None]:
             "version", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=version
         )
 
-    def callback(**given: Any) -> None:
-        objects = {name: group.make(given) for name, group in groups.items()}
-        main(**objects, **{name: given[name] for name in hints if name in given and name not in groups})
+    def callback(**words: Any) -> None:
+        objects = {name: group.make(words) for name, group in groups.items()}
+        main(**objects, **{name: words[name] for name in hints if name in words and name not in groups})
 
     callback.__name__, callback.__doc__ = main.__name__, main.__doc__
     callback.__signature__ = inspect.Signature(list(parameters.values()))  # type: ignore[attr-defined]

@@ -1,1 +1,1 @@
-"""Scores of other tools, as elements and RIS: one file a format, each with the layout that it takes."""
+"""Scores of other tools, as elements and RIS: one file per format, each with the layout that it takes."""

@@ -2,9 +2,9 @@
 
 Layouts, n sequences of L bases, channels in the order A, C, G, T:
 
-- ``(n, 4, L)``, one channel a base not zero: attributions of the observed bases. The effect is their size.
-- ``(n, 4, L)``, one channel a base zero (the reference's) and the others not: ISM, alternative less reference. The
-  effect is the mean size over the three alternatives.
+- ``(n, 4, L)``, one channel per base is not zero: attributions of the observed bases. The effect is their size.
+- ``(n, 4, L)``, one channel per base is zero (the reference's) and the others are not: ISM, alternative less
+  reference. The effect is the mean size over the three alternatives.
 - ``(n, L)``: attributions base by base.
 - ``y0`` of shape ``(n,)`` or ``(n, T)`` and ``y_hat`` of shape ``(n, 4, L)`` or ``(n, 4, L, T)``: predictions before
   and after each substitution (tangermeme's raw outputs). ISM of their difference, mean size over the T outputs.

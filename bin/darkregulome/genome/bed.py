@@ -221,7 +221,7 @@ class RecordsOfFile:
         if unknown and len(unknown) == len(self._counts):
             raise InputError.at(
                 self.path,
-                f"names the contigs {', '.join(unknown[:3])}, none of which is in {self.contigs.where} "
+                f"names the contigs {', '.join(unknown[:3])}, and none is in {self.contigs.where} "
                 f"({', '.join(list(self.contigs.lengths)[:3])})",
                 "use files of the same assembly",
             )

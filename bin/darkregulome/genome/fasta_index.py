@@ -4,7 +4,7 @@ htslib indexes the first contig of a name, warns of the second and goes on, and 
 It trusts an index as well: with that of an earlier file, every base behind the first change is silently another one.
 
 Between the last base of a contig and the first of the next there stands the header of the next, and nothing else.
-That law ties the names, offsets, lengths and line widths of an index to the file, and needs one look a contig.
+That law ties the names, offsets, lengths and line widths of an index to the file, and needs one look per contig.
 """
 
 import os

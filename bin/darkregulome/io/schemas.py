@@ -43,7 +43,7 @@ EMBEDDING_STATUSES = ("ok", "malformed", "off_contig", "too_long", "n_masked")
 
 @dataclass(frozen=True)
 class TableSchema:
-    """A named table: its pandera schema, and one sentence a column for the documentation."""
+    """A named table: its pandera schema, and one sentence per column for the documentation."""
 
     name: str
     grain: str
