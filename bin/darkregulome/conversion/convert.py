@@ -74,7 +74,10 @@ def read_scores_of(source: Source) -> Mapping[str, Scores]:
     """Scores of one file, by model."""
     kind, path, form = format_of(source), source.path, source.form
     if kind == "table":
-        return read_score_table(path, source.model, form.score_column)
+        return read_score_table(path, source.model, form.score_column, form.gene_column)
+    if form.gene_column is not None:
+        remedy = "give a table (TSV, CSV, parquet) of pairs, or leave out --gene-column"
+        raise InputError.at(path, f"is read as {kind}, which has no column of genes", remedy)
     readers: dict[str, Callable[[], Scores]] = {
         "bed": lambda: read_bed_scores(path, form.score_column),
         "bigwig": lambda: BigWigScores(pd.DataFrame(), path),
@@ -107,6 +110,8 @@ def convert(sources: Sequence[Source], elements: Path | None = None, around: Aro
     InputError
         A file is none of the layouts that are documented, or no element gets a score.
     """
+    if elements is not None and any(source.form.gene_column for source in sources):
+        raise InputError.at("--gene-column", "goes with the intervals of the pairs themselves", "leave out --elements")
     scores: dict[str, tuple[Source, Scores]] = {}
     for source in sources:
         for model, one in read_scores_of(source).items():
@@ -134,14 +139,22 @@ def _shared_intervals(scores: Mapping[str, tuple[Source, Scores]]) -> pd.DataFra
         if intervals is None:
             remedy = "give the elements to pool over by --elements (BED or table)"
             raise InputError.at(source.path, "has no intervals of its own", remedy)
-        intervals = intervals.drop_duplicates(KEYS, ignore_index=True)
+        intervals = intervals.drop_duplicates(_pair_keys(intervals), ignore_index=True)
         if shared is None:
             shared = intervals
-        elif set(shared[KEYS].itertuples(index=False)) != set(intervals[KEYS].itertuples(index=False)):
+        elif _places(shared) != _places(intervals):
             remedy = "give --elements for all of them"
             raise InputError.at(source.path, "has other intervals than the first file", remedy)
     assert shared is not None
     return shared
+
+
+def _pair_keys(intervals: pd.DataFrame) -> list[str]:
+    return [*KEYS, *(name for name in ("pair_gene",) if name in intervals.columns)]
+
+
+def _places(intervals: pd.DataFrame) -> set[tuple]:
+    return set(intervals[_pair_keys(intervals)].itertuples(index=False, name=None))
 
 
 def _ris(model: str, source: Source, scores: Scores, own: OwnElements) -> pd.DataFrame:
@@ -193,7 +206,7 @@ def _stated(scores: Scores, source: Source) -> tuple[str | None, str | None]:
 
 
 def read_any_scores(
-    elements: Path | None, ris: Path, score_column: str | None = None, around: Around | None = None
+    elements: Path | None, ris: Path, form: ScoreFormat | None = None, around: Around | None = None
 ) -> Converted:
     """Elements and scores for the diagnosis: tables of ours as they are, anybody's completed.
 
@@ -201,15 +214,16 @@ def read_any_scores(
     ----------
     elements : element table or BED; None where `ris` has the intervals itself. What `convert_scores.py` noted in it is
         passed on.
-    ris : table with element or chrom, start, end, and ris, score or `score_column`; model is optional.
+    ris : table with element or chrom, start, end, and ris, score or the score column; model is optional.
+    form : names of columns that the table calls otherwise.
     """
     scores = read_table(ris)
-    ours = score_column is None and {"element", "model", "ris"} <= set(scores.columns)
+    form = form or ScoreFormat(format="table")
+    ours = form.score_column is None and form.gene_column is None and {"element", "model", "ris"} <= set(scores.columns)
     if elements is not None and ours:
         table = read_own_elements(elements)
         if set(ELEMENTS.required) <= set(table.columns):
             notes = [] if is_bed(elements) else read_provenance(elements).get("notes", [])
             table, scores = check_table(table, ELEMENTS, elements), check_table(scores, RIS, ris)
             return Converted(table, scores, pd.DataFrame(), notes)
-    form = ScoreFormat(format="table", score_column=score_column)
     return convert([Source(ris, ris.name.split(".")[0], form)], elements, around)

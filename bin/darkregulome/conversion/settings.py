@@ -19,6 +19,9 @@ class ScoreFormat(BaseModel):
     score_column: str | None = Field(
         None, description="Column of the score, where it is not called ris (BED: its number)."
     )
+    gene_column: str | None = Field(
+        None, description="Column of the gene in a table of element-gene pairs; each pair is an element of its gene."
+    )
     dataset: str | None = Field(None, description="Array of an npz, dataset of an HDF5 file.")
     target: int | None = Field(
         None,

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from darkregulome.conversion.pairs import as_pairs, each_once
 from darkregulome.conversion.scored import IntervalScores, Scores
 from darkregulome.errors import InputError
 from darkregulome.genome.bed import bed_intervals, with_interval_names
@@ -17,8 +18,10 @@ _ALIASES = {"name": "element", "score": "ris"}
 _BED_SCORE = {".bedgraph": 4, ".bg": 4, ".narrowpeak": 7, ".broadpeak": 7}
 
 
-def normal_columns(table: pd.DataFrame, score_column: str | None, where: object) -> pd.DataFrame:
-    """The table with our names for its columns; `score_column` becomes ``ris``.
+def normal_columns(
+    table: pd.DataFrame, score_column: str | None, where: object, gene_column: str | None = None
+) -> pd.DataFrame:
+    """The table with our names for its columns; `score_column` becomes ``ris``; `gene_column`: `as_pairs`.
 
     Raises
     ------
@@ -31,6 +34,8 @@ def normal_columns(table: pd.DataFrame, score_column: str | None, where: object)
             raise InputError.at(where, f"has no column {score_column!r} {columns}", "give --score-column one of them")
         table = table.drop(columns="ris", errors="ignore").rename(columns={score_column: "ris"})
     table = with_interval_names(table)
+    if gene_column is not None:
+        table = as_pairs(table, gene_column, where)
     low = {str(name).lower(): name for name in table.columns}
     renames = {low[alias]: name for alias, name in _ALIASES.items() if alias in low and name not in table.columns}
     table = table.rename(columns=renames)
@@ -45,13 +50,20 @@ def normal_columns(table: pd.DataFrame, score_column: str | None, where: object)
     return table.assign(ris=scores)
 
 
-def read_score_table(path: Path, name: str, score_column: str | None = None) -> dict[str, IntervalScores]:
+def read_score_table(
+    path: Path, name: str, score_column: str | None = None, gene_column: str | None = None
+) -> dict[str, IntervalScores]:
     """Scores of a table, by model: their names are in the column ``model``; without one, all are of model `name`."""
-    table = normal_columns(read_table(path), score_column, path)
+    table = normal_columns(read_table(path), score_column, path, gene_column)
     if "model" not in table.columns:
-        return {name: IntervalScores(table)}
+        return {name: _once(table, path)}
     groups = table.dropna(subset=["model"]).groupby("model", sort=True)
-    return {str(model): IntervalScores(rows.reset_index(drop=True)) for model, rows in groups}
+    return {str(model): _once(rows.reset_index(drop=True), path) for model, rows in groups}
+
+
+def _once(table: pd.DataFrame, where: object) -> IntervalScores:
+    notes: list[str] = []
+    return IntervalScores(each_once(table, where, notes), notes=notes)
 
 
 def suffix_of(path: Path) -> str:
@@ -76,7 +88,7 @@ def read_bed_scores(path: Path, score_column: str | None = None) -> IntervalScor
                 "give BED with the score in column 5, bedGraph, or --score-column NUMBER",
             ) from error
         rows.append((row.chrom, row.start, row.end, score))
-    return IntervalScores(pd.DataFrame(rows, columns=[*KEYS, "ris"]))
+    return _once(pd.DataFrame(rows, columns=[*KEYS, "ris"]), path)
 
 
 @dataclass(frozen=True)

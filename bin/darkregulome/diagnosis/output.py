@@ -8,6 +8,7 @@ import pandas as pd
 
 from darkregulome.claims.claim import Claim, OutsideData
 from darkregulome.conversion.convert import Converted, read_any_scores
+from darkregulome.conversion.settings import ScoreFormat
 from darkregulome.diagnosis.calibrate import calibration_table
 from darkregulome.diagnosis.decompose import Decomposition
 from darkregulome.diagnosis.diagnose import Diagnosis
@@ -41,7 +42,8 @@ def read_settings(settings: Settings, model_cards: Sequence[Path], calibrations:
 
 def read_foreign_scores(tables: ForeignTables, around: Around, settings: Settings) -> Converted:
     """Elements and scores that may be anybody's, completed, with notes for the reader."""
-    scores = read_any_scores(tables.elements, tables.ris, tables.score_column, around)
+    form = ScoreFormat(format="table", score_column=tables.score_column, gene_column=tables.gene_column)
+    scores = read_any_scores(tables.elements, tables.ris, form, around)
     scores.notes.extend(notes_of_strangers(settings.without_grammar, scores.ris["model"]))
     return scores
 

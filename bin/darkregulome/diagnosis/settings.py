@@ -107,6 +107,9 @@ class ForeignTables(Cards):
         None, description="Element table or BED; by default the intervals of the score table."
     )
     score_column: str | None = Field(None, description="Column of the score, where it is not called ris.")
+    gene_column: str | None = Field(
+        None, description="Column of the gene in a table of element-gene pairs; each pair is an element of its gene."
+    )
     calibration: tuple[Path, ...] = Field(
         (),
         description="calibration.json of calibrate.py: its power in place of the analytic one; repeat.",

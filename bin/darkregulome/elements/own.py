@@ -182,6 +182,8 @@ def _with_loci(
     table: pd.DataFrame, around: Around, contigs: Contigs, notes: list[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The elements with locus and distance, and their loci."""
+    if "pair_gene" in table.columns:
+        return _of_pairs(table, around, contigs, notes)
     if set(PLACED) <= set(table.columns):
         table = table.assign(locus=table["locus"].astype(str))
         if around.loci is None:
@@ -199,6 +201,44 @@ def _with_loci(
         "(no gap of 100 kb, no wider than 1 Mb) stand for loci, and nothing that depends on distance can be tested."
     )
     return table, _loci_without_tss(table)
+
+
+def _of_pairs(
+    table: pd.DataFrame, around: Around, contigs: Contigs, notes: list[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Pairs of element and gene: the gene is the locus; a distance that the table lacks is from its TSS."""
+    notes.append(f"{len(table)} pairs of element and gene: the locus of each is its gene ({table['locus'].nunique()}).")
+    loci = _loci_without_tss(table)
+    loci = loci.assign(gene=loci["locus"], gene_name=loci["locus"])
+    if "distance" in table.columns:
+        return table, loci
+    starts = _tss_of_genes(around, contigs, notes).set_index(["chrom", "name"])
+    own = starts.reindex(pd.MultiIndex.from_frame(table[["chrom", "locus"]]))
+    tss, strand = own["tss"].astype("Int64").reset_index(drop=True), own["strand"].to_numpy()
+    origin = tss.fillna(0).to_numpy(dtype=np.int64)
+    forward = signed_distance(table["start"].to_numpy() - origin, table["end"].to_numpy() - origin, 0, "+")
+    distance = pd.Series(np.where(strand == "-", -forward, forward), dtype="Int64").where(tss.notna())
+    if lost := sorted(table.loc[tss.isna().to_numpy(), "locus"].unique()):
+        which = f"{len(lost)} genes ({listed(lost, 5)})"
+        notes.append(f"WARNING: no TSS of {which} is known: their pairs have no distance (give --gtf, or a column).")
+    return table.assign(distance=distance.to_numpy()), loci
+
+
+def _tss_of_genes(around: Around, contigs: Contigs, notes: list[str]) -> pd.DataFrame:
+    """TSS and strand by contig and name of the gene: its symbol, its ID, or its ID without a version."""
+    columns = ["name", "chrom", "tss", "strand"]
+    if around.loci is not None:
+        genes = _tss_of_loci(around, contigs, notes)
+    elif around.gtf is not None:
+        annotation = read_gtf(around.gtf, contigs, exons=False)
+        notes += annotation.notes
+        genes = annotation.genes.assign(tss=five_prime_ends(annotation.genes))
+    else:
+        return pd.DataFrame(columns=columns)
+    unversioned = genes["gene_id"].astype(str).str.split(".").str[0]
+    names = [genes[name] for name in ("locus", "gene_name", "gene_id") if name in genes.columns]
+    frames = [genes.assign(name=name.astype(str))[columns] for name in (*names, unversioned)]
+    return pd.concat(frames).drop_duplicates(["chrom", "name"])
 
 
 def _tss_table(around: Around, contigs: Contigs, notes: list[str]) -> pd.DataFrame | None:
