@@ -175,9 +175,9 @@ def changes_of(folder: Path) -> Iterator[tuple[str, tuple[ast.AST, ast.AST]]]:
 def can_matter(before: ast.AST, after: ast.AST) -> bool:
     """Whether a change could change a result, as far as a rule can say.
 
-    It cannot where it changes or leaves out an argument of `NO_RESULT`, spells ``float("nan")`` or the kind of a
-    sort in other letters, or is to the wording of a message: an argument of what is raised, the letters of an f-string,
-    or a text with blanks.
+    It cannot where it changes or leaves out an argument of `NO_RESULT` or the type of a ``cast``, spells
+    ``float("nan")`` or the kind of a sort in other letters, or is to the wording of a message: an argument of what is
+    raised, the letters of an f-string, or a text with blanks.
     """
     parents, one, two = _difference(before, after)
     inside = parents[-1] if parents else before
@@ -187,6 +187,8 @@ def can_matter(before: ast.AST, after: ast.AST) -> bool:
         left_out = {word.arg for word in one.keywords} - {word.arg for word in two.keywords}
         if len(one.args) == len(two.args) and left_out & set(NO_RESULT):
             return False
+    if isinstance(inside, ast.Call) and ast.unparse(inside.func) == "cast" and one is inside.args[0]:
+        return False
     if any(isinstance(node, ast.Raise) for node in (*parents, one)):
         return False
     calls = [ast.unparse(node.func) for node in (*parents, one) if isinstance(node, ast.Call)]

@@ -3,6 +3,7 @@
 import json
 import random
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,8 @@ from darkregulome.edits.cost import PricedModel, count_forwards, count_work, est
 from darkregulome.edits.edit import blocks, deletions, insertions, n_masks, shuffles
 from darkregulome.edits.settings import EVERY_SITE, MIN_WINDOW, SITES, Settings, preferred_window, resolve
 from darkregulome.errors import InputError
+from darkregulome.io.schemas import PLAN
+from darkregulome.io.tables import check_table
 from darkregulome.models.architecture import ModelSize, find_architecture
 from darkregulome.models.registry import ModelEntry
 
@@ -88,7 +91,9 @@ def test_work_is_every_sequence_or_for_an_output_model_every_edit(kind):
     assert edits > 0
     assert count_work(table, kind, settings) == (edits if kind == "output" else references + edits)
     if kind == "masked":
-        assert count_work(table, kind, settings, equivariant=True) == edits / 2
+        one = count_forwards(table, kind, settings, equivariant=True)
+        assert one[1] == edits / 2
+        assert count_work(table, kind, settings, equivariant=True) == sum(one)
 
 
 def test_one_strand_of_an_equivariant_model_costs_half():
@@ -158,6 +163,31 @@ def test_a_config_says_whether_one_strand_is_enough(tmp_path, text, equivariant)
     assert is_equivariant(tmp_path) is equivariant
 
 
+def test_hours_say_what_they_rest_on():
+    said = json.loads(json.dumps(cost.assumptions()))
+    assert said == {
+        "cpu": "2 cores",
+        "cuda": "one H100",
+        "language_model_nanoseconds_per_base_layer_channel": cost.NANOSECONDS,
+        "output_model_flops_per_second": cost.OUTPUT_FLOPS_PER_SECOND,
+        "task_start_seconds": cost.START_SECONDS,
+        "precision": "fp32 on a CPU, tf32 on a GPU",
+    }
+
+
+def test_the_plan_of_tasks_has_the_columns_of_its_schema():
+    table = elements(locus=["A", "A", "B"], distance=[0, 9, 5])
+    rows = pd.DataFrame(cost.plan_tasks(model_of("masked", price_per_hour=2.0), table))
+    assert list(rows) == PLAN.columns
+    check_table(rows, PLAN, "plan")
+    assert rows[
+        ["task", "model", "device", "loci", "elements", "readout", "perturbation", "window"]
+    ].to_numpy().tolist() == [
+        ["A", "m", "cpu", "A", 2, "llr", "substitution", 400],
+        ["B", "m", "cpu", "B", 1, "llr", "substitution", 400],
+    ]
+
+
 # -- settings --------------------------------------------------------------------------------------------------------
 
 
@@ -183,6 +213,16 @@ def test_a_model_sees_what_its_entry_prefers_and_no_more_than_it_can(context, wi
     assert preferred_window(entry, Shape("output", context)) == context
     assert Settings().preferring(entry, context).window == min(window or context, context)
     assert Settings(window=16).preferring(entry, context).window == 16
+
+
+def test_a_readout_that_cannot_read_the_edits_is_not_preferred():
+    entry = ModelEntry(kind="masked", architecture="caduceus", readout="llr", perturbation="shuffle", window=64)
+    assert Settings().preferring(entry, 64).perturbation == "shuffle"
+    assert Settings().preferring(entry, 64).readout is None
+    assert Settings(perturbation="substitution").preferring(entry, 64).readout == "llr"
+    assert Settings(perturbation="substitution", block=3).preferring(entry, 64).readout is None
+    assert Settings(perturbation="mask").preferring(entry, 64).perturbation == "mask"
+    assert Settings(readout="loglik").preferring(entry, 64).readout == "loglik"
 
 
 def test_what_is_left_open_is_settled_by_the_kind_of_model():
@@ -284,6 +324,28 @@ def test_whole_sequences_are_deleted_masked_and_shuffled_where_that_changes_them
     made = list(shuffles(sequence, 9, 4, np.random.default_rng(1)))
     assert [(edit.start, edit.end, edit.replicate) for edit in made] == [(9, 69, number) for number in range(4)]
     assert sequence not in {edit.alt for edit in made}
+
+
+@pytest.mark.parametrize("kind", ["masked", "causal", "output"])
+@pytest.mark.parametrize("device", ["cpu", "cuda:1"])
+def test_batches_of_a_model_begin_with_its_guess(kind, device):
+    model, shares = SimpleNamespace(kind=kind, device=device), []
+    guess = BASES_PER_BATCH["output" if kind == "output" else "language"][device[:4].removesuffix(":")]
+    batches = Batches.of(model, 3, 12, shares.append)
+    assert (batches.budget, batches.size) == (guess, 3)
+    assert Batches.of(model, None, 12).size is None
+    sizes = []
+    batches.run(np.arange(8), 10, lambda batch: sizes.append(len(batch)))
+    assert sizes == [3, 3, 2]
+    assert shares == [3 / 12, 6 / 12, 8 / 12]
+
+
+def test_an_error_that_is_not_of_memory_is_raised():
+    def fail(batch):
+        raise RuntimeError("shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        Batches(100, None, 4).run(np.arange(4), 10, fail)
 
 
 @pytest.mark.parametrize("size", [5, 7, 9])
