@@ -9,7 +9,7 @@ import pytest
 from darkregulome.edits.forwards import MASK_STRIDE, mask_phases
 from darkregulome.edits.plan import probed_tiles
 from darkregulome.edits.predictability import ELEMENT, WITH_FLANKS
-from darkregulome.edits.settings import Settings
+from darkregulome.edits.settings import Settings, resolve
 from darkregulome.edits.windows import centred_window
 from darkregulome.genome.sequence import reverse_complement
 from element_runs import make_plan, score_loci
@@ -65,7 +65,14 @@ def naive(plan, model):
 
 @pytest.mark.parametrize("window", [64, 400])
 @pytest.mark.parametrize(
-    "edits", [{}, {"sites": 30}, {"perturbation": "saturation"}, {"perturbation": "shuffle", "block": 30}]
+    "edits",
+    [
+        {},
+        {"sites": 30},
+        {"sites": 4, "predictability_passes": 3},
+        {"perturbation": "saturation"},
+        {"perturbation": "shuffle", "block": 30},
+    ],
 )
 @pytest.mark.parametrize(
     ("make", "readout"),
@@ -128,8 +135,13 @@ def test_bases_are_masked_alike_from_both_ends(stride, length):
 
 
 def test_an_element_takes_about_seven_forwards_whatever_its_length():
+    settings, few = (
+        resolve(Settings(window=256, predictability_passes=passes), MarkovMasked(context=256)) for passes in (7, 3)
+    )
     for length in range(1, 3000, 13):
-        parts = probed_tiles(length, 256, MASK_STRIDE)
+        fewer = sum(len(phases) for *_, phases in probed_tiles(length, few, MASK_STRIDE))
+        assert fewer <= max(3, len(probed_tiles(length, few, MASK_STRIDE)))
+        parts = probed_tiles(length, settings, MASK_STRIDE)
         forwards = sum(len(phases) for *_, phases in parts)
         assert 5 <= forwards <= max(9, len(parts))
         assert (parts[0][0], parts[-1][1]) == (0, length)

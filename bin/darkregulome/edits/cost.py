@@ -257,7 +257,7 @@ def count_forwards(
     if settings.readout == "llr":
         # The masked pass of a site serves all that stands there in its place. Predictability takes passes of its own.
         lengths = able["length"].value_counts()
-        probes = [_probe_forwards(int(bases), settings.window, MASK_STRIDE * k) for bases in lengths.index]
+        probes = [_probe_forwards(int(bases), settings, MASK_STRIDE * k) for bases in lengths.index]
         sites = np.minimum(_letters(able), settings.sites)
         return strands * int(np.dot(probes, lengths)), strands * int(sites.sum())
     edits = _edits(able, kind, settings)
@@ -277,8 +277,8 @@ def count_forwards(
     return int(shared.nunique() + within.sum()), int((np.where(side == 0, strands, 1) * edits).sum())
 
 
-def _probe_forwards(length: int, window: int, stride: int) -> int:
-    return sum(len(phases) for *_, phases in probed_tiles(length, window, stride))
+def _probe_forwards(length: int, settings: Settled, stride: int) -> int:
+    return sum(len(phases) for *_, phases in probed_tiles(length, settings, stride))
 
 
 def usable(elements: pd.DataFrame, kind: str, settings: Settled) -> pd.DataFrame:

@@ -32,7 +32,7 @@ from darkregulome.edits.edit import (
     shuffles,
     substitutions,
 )
-from darkregulome.edits.forwards import mask_phases, mask_stride
+from darkregulome.edits.forwards import MASK_STRIDE, mask_phases, mask_stride
 from darkregulome.edits.settings import Settled
 from darkregulome.edits.windows import (
     Genome,
@@ -282,7 +282,7 @@ class _Builder:
 
     def _add_probes(self, target: Target, source: PaddedSequence) -> None:
         size = self.plan.settings.window
-        for first, last, phases in probed_tiles(target.end - target.start, size, self.plan.mask_stride):
+        for first, last, phases in probed_tiles(target.end - target.start, self.plan.settings, self.plan.mask_stride):
             tile = target.start + first, target.start + last
             place = centred_window(*tile, size)
             for strand in self.strands:
@@ -371,16 +371,16 @@ def _digest(text: str) -> bytes:
     return hashlib.blake2b(text.encode("ascii"), digest_size=16).digest()
 
 
-def probed_tiles(length: int, window: int, stride: int) -> list[tuple[int, int, tuple[int, ...]]]:
+def probed_tiles(length: int, settings: Settled, stride: int) -> list[tuple[int, int, tuple[int, ...]]]:
     """Tiles of an element of `length` bases in which a masked model reads its predictability, and the phases of each.
 
-    A single tile is masked in all phases, so that each base is read. Of several, each is masked in its share of them:
-    an element takes about as many forwards however long it is, and the bases that are read are spread evenly over it.
-    A tile has an eighth of a window on each side at least, half of what an edit has: no effect is read here.
+    By default a single tile is masked in all phases, so that each base is read. Of several, each is masked in its share
+    of them: an element takes about as many forwards however long it is, and what is read is spread evenly over it. A
+    tile has an eighth of a window on each side at least, half of what an edit has: no effect is read here.
     """
-    parts = tiles(length, window * 3 // 2)
-    spans = [(first, last, *centred_window(first, last, window)) for first, last in parts]
-    count = -(-stride // len(parts))
+    parts = tiles(length, settings.window * 3 // 2)
+    spans = [(first, last, *centred_window(first, last, settings.window)) for first, last in parts]
+    count = -(-stride * settings.predictability_passes // (MASK_STRIDE * len(parts)))
     return [(first, last, mask_phases(end - start, stride, count)) for first, last, start, end in spans]
 
 

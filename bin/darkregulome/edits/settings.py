@@ -80,6 +80,13 @@ class Settings(BaseModel):
     placement: Literal["centre", "end"] = Field(
         "centre", description="Where a causal model's window holds the element: centre, or end, which is quicker."
     )
+    predictability_passes: int = Field(
+        7,
+        ge=1,
+        le=7,
+        description="Passes, of seven that mask each base once, in which a masked model with the readout llr reads how "
+        "predictable an element is; fewer are quicker and less reliable.",
+    )
     seed: int = Field(0, ge=0, description="Seed of every random draw.")
 
     @property
@@ -123,6 +130,7 @@ class Settled:
     sites: int
     replicates: int
     alternatives: int
+    predictability_passes: int
     seed: int
     block: int
     insert: str | int
@@ -160,6 +168,7 @@ def resolve(settings: Settings, model: ModelShape) -> Settled:
         sites=EVERY_SITE if everywhere else settings.sites or SITES,
         replicates=settings.replicates,
         alternatives=3 if everywhere else settings.alternatives or (3 if readout == "llr" else 1),
+        predictability_passes=settings.predictability_passes,
         seed=settings.seed,
         block=settings.block or 0,
         insert=insert,
