@@ -46,7 +46,7 @@ def in_clusters(elements: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     if loci > clusters:
         merged = int((table.groupby("cluster")["locus"].nunique() > 1).sum())
         together = f"{loci - clusters + merged} loci that overlap are {merged} cluster{'s' * (merged > 1)}"
-        notes.append(f"{together}: {clusters} of {loci} are resampled on their own.")
+        notes.append(f"{together}: the {loci} loci are {clusters} units of resampling.")
     keys = ["cluster", *KEYS, *(name for name in ("pair_gene",) if name in table.columns)]
     far = table["distance"].abs().astype("Float64") if "distance" in table.columns else pd.Series(0, index=table.index)
     nearest = table.assign(far=far).sort_values(["far", "locus", "element"], kind="stable", na_position="last")
