@@ -42,8 +42,8 @@ COPY_WEIGHT = 0.9
 PSEUDO_COUNT = 1.0
 SAMPLED_BASES = 200_000_000
 BLOCK = 1 << 17
-FEW_BASES = 1_000_000
-"""A background of fewer bases, once the locus is taken out, is reported: too few for 4,096 6-mers."""
+FEW_BASES = 200_000
+"""A background of fewer bases, once the locus is taken out, is reported: fewer than a hundred of each 6-mer."""
 
 FEATURES = ("markov5", "two_sided", "copy_advantage", "copies")
 
@@ -278,7 +278,7 @@ def background_features(elements: pd.DataFrame, windows: pd.DataFrame, backgroun
         ]
     if few:
         background.notes.append(
-            f"WARNING: outside of {few} windows the FASTA has less than {FEW_BASES / 1e6:.0f} Mb, and "
+            f"WARNING: outside of {few} windows the FASTA has fewer than {FEW_BASES:,} bases, and "
             f"{', '.join(FEATURES)} of their elements rest on that: give the whole genome."
         )
     return features
