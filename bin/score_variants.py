@@ -29,10 +29,10 @@ def main(
     prefix: Annotated[str, typer.Option(help="Prefix of the INFO fields; another one for a second model.")] = "DR",
 ) -> None:
     from darkregulome.genome.reference import Reference
+    from darkregulome.genome.vcf import parse_region
     from darkregulome.io import schemas, tables
     from darkregulome.io.provenance import provenance
-    from darkregulome.scoring.variants.place import AlleleChecker
-    from darkregulome.scoring.variants.records import open_source, parse_region, parse_shard
+    from darkregulome.scoring.variants.records import AlleleChecker, open_source, parse_shard
     from darkregulome.scoring.variants.score import make_scorer, score_records
     from darkregulome.scoring.variants.write import check_place, open_writer
 

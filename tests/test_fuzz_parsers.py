@@ -24,6 +24,7 @@ from darkregulome.genome.bed import read_bed
 from darkregulome.genome.contigs import Contigs
 from darkregulome.genome.eqtls import read_eqtls
 from darkregulome.genome.reference import Reference, compress_fasta
+from darkregulome.genome.vcf import VcfFile, parse_region
 from darkregulome.io.npz import open_npz
 from darkregulome.io.schemas import EFFECTS, ELEMENTS, LOCI, RIS
 from darkregulome.io.tables import read_table
@@ -32,7 +33,7 @@ from darkregulome.models.registry import read_registry
 from darkregulome.report.records import Diagnosis, read_record
 from darkregulome.scoring.embeddings.windows import read_windows
 from darkregulome.scoring.maps.sequences import sequences_of_bed
-from darkregulome.scoring.variants.records import VcfFile, parse_region, parse_shard, snvs_of_bed
+from darkregulome.scoring.variants.records import parse_shard, snvs_of_bed
 from darkregulome.seq2exp.recipe import read_recipe
 from darkregulome.training.enformer import read_sites
 

@@ -294,7 +294,7 @@ def test_a_million_records_stream_and_come_out_in_order():
 def test_parts_of_two_scatters_are_not_gathered(fasta: Path, tmp_path: Path):
     vcf = many(tmp_path)
     assert score(vcf, fasta, tmp_path / "a.tsv").code == 0
-    assert score(vcf, fasta, tmp_path / "b.tsv", "--scores", "all").code == 0
+    assert score(vcf, fasta, tmp_path / "b.tsv", "--score", "all").code == 0
     done = run_script("gather", "variants", tmp_path / "a.tsv", tmp_path / "b.tsv", "--out", tmp_path / "c.tsv")
     assert done.code == 2
     assert "b.tsv" in done.err
@@ -334,7 +334,7 @@ def test_all_snvs_of_a_bed(fasta: Path, tmp_path: Path):
     [
         (("--region", "chr1:9-3"), "no region"),
         (("--shard", "3/2"), "no shard"),
-        (("--scores", "track"), "has no score 'track'"),
+        (("--score", "track"), "has no score 'track'"),
         (("--edge", "wrap"), "not known"),
         (("--prefix", "D R"), "INFO field"),
         (("--bed", "x.bed"), "are both given"),

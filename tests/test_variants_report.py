@@ -49,7 +49,7 @@ def scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(registry, "load_model", lambda *_: MarkovMasked(context=32))
     write_input(tmp_path)
     for kind in ("vcf.gz", "parquet", "tsv.gz"):
-        words = ("--vcf", tmp_path / "in.vcf", "--fasta", tmp_path / "genome.fa", "--scores", "llr,influence")
+        words = ("--vcf", tmp_path / "in.vcf", "--fasta", tmp_path / "genome.fa", "--score", "llr,influence")
         done = run_script(
             "score_variants", *words, "--model", "demo-caduceus", "--no-progress", "--out", tmp_path / f"scored.{kind}"
         )

@@ -13,9 +13,9 @@ import torch
 
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import reverse_complement
+from darkregulome.genome.vcf import Record, parse_record
 from darkregulome.models import registry
-from darkregulome.scoring.variants.place import AlleleChecker
-from darkregulome.scoring.variants.records import Record, parse_record
+from darkregulome.scoring.variants.records import AlleleChecker
 from darkregulome.scoring.variants.score import CHUNK_RECORDS, make_scorer, score_records
 from darkregulome.scoring.variants.settings import SCORES_OF_KIND, Settled
 from fake_models import ORDER_0, EquivariantMasked, LinearOutput, MarkovCausal, MarkovMasked, OrderZeroMasked
@@ -42,8 +42,9 @@ def score(tmp_path: Path, model, variants, sequence: str = SEQUENCE, loci=None, 
         records = [record(*variant, number=number) for number, variant in enumerate(variants)]
         chunks = list(score_records(records, scorer, AlleleChecker(reference, settings.max_length), settings.window))
     alleles = [allele for chunk in chunks for group in chunk.alleles for allele in group]
+    alts = [alt for chunk in chunks for of_one in chunk.records for alt in of_one.alts]
     scores = {name: np.concatenate([chunk.scores[name] for chunk in chunks]) for name in scorer.names}
-    return pd.DataFrame({"alt": [a.alt for a in alleles], "status": [a.status for a in alleles], **scores})
+    return pd.DataFrame({"alt": alts, "status": [a.status for a in alleles], **scores})
 
 
 def snvs(sequence: str = SEQUENCE, step: int = 7) -> list[tuple[int, str, str]]:
@@ -67,7 +68,7 @@ def test_the_scores_of_gpn_come_out(case: str, tmp_path: Path):
         head = ["##fileformat=VCFv4.2", "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"]
         (tmp_path / "in.vcf").write_text("\n".join([*head, *lines]) + "\n")
         words = ("--vcf", tmp_path / "in.vcf", "--fasta", fasta, "--model", "gpn", "--weights", folder)
-        options = ("--window", 128, "--max-n", 1, "--scores", name, "--no-progress", "--device", "cpu")
+        options = ("--window", 128, "--max-n", 1, "--score", name, "--no-progress", "--device", "cpu")
         done = run_script("score_variants", *words, *options, "--out", tmp_path / "out.parquet")
         assert done.code == 0, done.err
         found = pd.read_parquet(tmp_path / "out.parquet")
@@ -86,7 +87,7 @@ def test_the_signed_influence_of_the_dependency_maps_comes_out(tmp_path: Path):
     (tmp_path / "genome.fa").write_text(f">chr1\n{sequence}\n")
     (tmp_path / "in.bed").write_text("chr1\t0\t12\nchr1\t90\t96\n")
     # One window, all of the sequence, on one strand, as the published function reads it.
-    options = ("--window", 96, "--edge", "shift", "--strands", "forward", "--scores", "influence_signed")
+    options = ("--window", 96, "--edge", "shift", "--strands", "forward", "--score", "influence_signed")
     words = ("--bed", tmp_path / "in.bed", "--fasta", tmp_path / "genome.fa", "--model", "gpn", "--no-progress")
     weights = ("--weights", GOLDEN / "gpn_convnet", "--out", tmp_path / "out.parquet", "--device", "cpu")
     done = run_script("score_variants", *words, *weights, *options)

@@ -12,7 +12,7 @@ _BASES_OR_N = re.compile("[ACGTN]+", re.IGNORECASE)
 
 
 class CheckedAllele(NamedTuple):
-    """Whether an ALT can be put into the reference.
+    """What an ALT changes, and whether it can be put into the reference.
 
     Attributes
     ----------

@@ -23,13 +23,12 @@ from darkregulome.edits.batches import Batches
 from darkregulome.edits.edit import clean
 from darkregulome.edits.forwards import as_numbers, masked_tokens
 from darkregulome.errors import InputError
+from darkregulome.genome.alleles import CheckedAllele
 from darkregulome.genome.bases import BASES
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import reverse_complement
 from darkregulome.models.protocol import LanguageModel, OutputModel
 from darkregulome.scoring.embeddings.windows import Window, read_windows
-from darkregulome.scoring.variants.place import Allele
-from darkregulome.scoring.variants.records import Record
 from darkregulome.scoring.variants.score import Scorer, records_at_a_time
 from darkregulome.scoring.variants.settings import Settled
 
@@ -179,7 +178,6 @@ def _effects(scorer: Scorer, region: Window, sequence: str, size: int) -> NDArra
     return effects
 
 
-def _snv(region: Window, at: int, ref: str, alt: str) -> Allele:
-    start = region.start + at
+def _snv(region: Window, at: int, ref: str, alt: str) -> CheckedAllele:
     changed = ("", "") if ref == alt else (ref, alt)
-    return Allele(Record(at, [], start), alt, "ok", "", region.chrom, start, *changed)
+    return CheckedAllele("ok", "", region.chrom, region.start + at, *changed)

@@ -58,7 +58,7 @@ class LogoSettings(BaseModel):
         """How the SNVs of the regions are scored by a model."""
         own = preferred_window(entry, model)
         return VariantSettled(
-            scores=choose_scores([self.score], model.kind, "--score"),
+            scores=choose_scores([self.score], model.kind),
             window=own if model.kind == "output" else min(self.window or own, model.context),
             max_length=1,
             max_n=1.0,

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pysam
 from pandas.api.types import is_float_dtype
 
 from darkregulome.errors import InputError
 from darkregulome.genome.bigwig import bigwig_means
 from darkregulome.genome.contigs import bare_contig
+from darkregulome.genome.vcf import VcfFile, info_of
 from darkregulome.io.paths import require_file
 from darkregulome.io.tables import read_table
 from darkregulome.scoring.variants.published_ism import read_published_ism
@@ -51,25 +51,30 @@ def read_scores(path: Path) -> pd.DataFrame:
     if not str(path).lower().endswith((".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")):
         return read_table(path)
     require_file(path)
-    rows = []
-    try:
-        with pysam.VariantFile(str(path)) as file:
-            numbers = {name: str(info.number) for name, info in file.header.info.items()}
-            for record in file:
-                info = {name: record.info[name] for name in record.info}
-                for at, alt in enumerate(record.alts or (".",)):
-                    values = {_column(name): _of_alt(value, at, numbers[name]) for name, value in info.items()}
-                    row = {
-                        "chrom": record.chrom,
-                        "pos": record.pos,
-                        "id": record.id or ".",
-                        "ref": record.ref,
-                        "alt": alt,
-                    }
-                    rows.append({**values, **row})
-    except (OSError, ValueError) as error:
-        raise InputError.at(path, "cannot be read as VCF", "check it: bcftools view") from error
+    file = VcfFile(path)
+    types, rows = file.info_types(), []
+    for record in file.records():
+        if record.start is None:
+            raise InputError.at(path, f"cannot be read as VCF at record {record.number + 1}", "check it: bcftools view")
+        info = {name: _by_alt(text, *types.get(name, ("1", "String"))) for name, text in info_of(record).items()}
+        for at, alt in enumerate(record.alts):
+            values = {_column(name): of[at] if 0 < at < len(of) else of[0] for name, of in info.items()}
+            place = {"chrom": record.chrom, "pos": record.start + 1, "id": record.columns[2]}
+            rows.append({**values, **place, "ref": record.ref, "alt": alt})
     return pd.DataFrame(rows, columns=None if rows else KEYS)
+
+
+def _by_alt(text: str, number: str, kind: str) -> list[Any]:
+    """The values of an INFO field, one per ALT, or one for all of them."""
+    if not text:
+        return [True]
+    values = text.split(",") if number != "1" else [text]
+    values = values if number in ("A", ".") else values[:1]
+    read = {"Integer": int, "Float": float}.get(kind, str)
+    try:
+        return [None if value == "." else read(value) for value in values]
+    except ValueError:
+        return [None]
 
 
 def read_scored(inputs: ScoredVariants, tracks: Mapping[str, Path]) -> tuple[pd.DataFrame, list[str]]:
@@ -91,12 +96,6 @@ def read_scored(inputs: ScoredVariants, tracks: Mapping[str, Path]) -> tuple[pd.
 
 def _column(name: str) -> str:
     return name.removeprefix("DR_").lower()
-
-
-def _of_alt(value: Any, at: int, number: str) -> Any:
-    if isinstance(value, tuple):
-        return value[at] if number in ("A", ".") and at < len(value) else value[0]
-    return value
 
 
 def join(
@@ -124,8 +123,9 @@ def join(
 
 
 def _with_text_keys(table: pd.DataFrame, on: Sequence[str]) -> pd.DataFrame:
-    """Keys as text; ``chr1`` and ``1`` are one contig, and 5.0 is 5, as pandas reads a column with gaps."""
+    """Keys as text; ``chr1`` and ``1`` are one contig, alleles are alike in either case, and 5.0 is 5."""
     keys = {column: _whole(table[column]).astype(str) for column in on}
+    keys |= {column: keys[column].str.upper() for column in ("ref", "alt") if column in keys}
     if "chrom" in keys:
         keys["chrom"] = keys["chrom"].map(bare_contig)
     return table.assign(**keys)

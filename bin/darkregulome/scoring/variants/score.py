@@ -2,12 +2,13 @@
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol, cast
 
 import numpy as np
 import pandas as pd
 
+from darkregulome.edits.edit import Edit
 from darkregulome.edits.readout import Runner
 from darkregulome.edits.windows import (
     OutputPlace,
@@ -19,10 +20,11 @@ from darkregulome.edits.windows import (
     variant_window,
 )
 from darkregulome.errors import InputError
+from darkregulome.genome.alleles import CheckedAllele
 from darkregulome.genome.reference import Reference
+from darkregulome.genome.vcf import Record
 from darkregulome.models.protocol import LanguageModel, OutputModel
-from darkregulome.scoring.variants.place import Allele, AlleleChecker
-from darkregulome.scoring.variants.records import Record
+from darkregulome.scoring.variants.records import AlleleChecker
 from darkregulome.scoring.variants.scores import AllelePair, score_pairs
 from darkregulome.scoring.variants.settings import Settled
 
@@ -36,7 +38,7 @@ class Scored:
     """Alleles of some records, in order, and their scores: NaN where the status is not ``"ok"``."""
 
     records: list[Record]
-    alleles: list[list[Allele]]
+    alleles: list[list[CheckedAllele]]
     scores: dict[str, np.ndarray]
 
 
@@ -46,9 +48,14 @@ class Scorer(Protocol):
     names: tuple[str, ...]
     """Of the scores, in the order of the columns."""
 
-    def __call__(self, alleles: Sequence[Allele]) -> tuple[list[Allele], dict[str, np.ndarray]]:
+    def __call__(self, alleles: Sequence[CheckedAllele]) -> tuple[list[CheckedAllele], dict[str, np.ndarray]]:
         """The alleles, with another status where one cannot be scored, and the scores of each."""
         ...
+
+
+def edit_of(allele: CheckedAllele) -> Edit:
+    """What an allele changes."""
+    return Edit(allele.start, allele.start + len(allele.ref_bases), allele.ref_bases, allele.alt_bases)
 
 
 def records_at_a_time(window: int) -> int:
@@ -76,12 +83,12 @@ def score_records(
     size = records_at_a_time(window)
     stream = iter(records)
     for record in itertools.islice(stream, skip):
-        list(checker.alleles(record))
+        checker.alleles(record)
     if stop is not None:
         stream = itertools.islice(stream, stop - skip)
     done = 0
     while chunk := list(itertools.islice(stream, size)):
-        per_record = [list(checker.alleles(record)) for record in chunk]
+        per_record = [checker.alleles(record) for record in chunk]
         flat, scores = scorer([allele for alleles in per_record for allele in alleles])
         judged = iter(flat)
         yield Scored(chunk, [list(itertools.islice(judged, len(alleles))) for alleles in per_record], scores)
@@ -97,7 +104,7 @@ class LanguageScorer:
         self.model, self.reference, self.settings = model, reference, settings
         self.names = settings.scores
 
-    def __call__(self, alleles: Sequence[Allele]) -> tuple[list[Allele], dict[str, np.ndarray]]:
+    def __call__(self, alleles: Sequence[CheckedAllele]) -> tuple[list[CheckedAllele], dict[str, np.ndarray]]:
         settings = self.settings
         judged = list(alleles)
         rows: list[int] = []
@@ -108,8 +115,8 @@ class LanguageScorer:
                 continue
             pair = self._pair(allele)
             if reason := too_many_n(pair.ref, settings.max_n):
-                judged[row] = replace(allele, status="n_in_window", reason=reason)
-            elif allele.identity:
+                judged[row] = allele._replace(status="n_in_window", reason=reason)
+            elif not allele.ref_bases and not allele.alt_bases:
                 _set_all(scores, row, 0.0)
             else:
                 rows.append(row)
@@ -121,13 +128,13 @@ class LanguageScorer:
             column[rows] = values[name]
         return judged, scores
 
-    def _pair(self, allele: Allele) -> AllelePair:
-        start, end = variant_window(allele.edit, self.settings.window)
+    def _pair(self, allele: CheckedAllele) -> AllelePair:
+        start, end = variant_window(edit_of(allele), self.settings.window)
         size = end - start
         if self.settings.edge == "shift":
             start = shift_inside(start, size, self.reference.length(allele.chrom))
         source = PaddedSequence.fetch(self.reference, allele.chrom, start, start + size)
-        return AllelePair.of(allele.edit, source.sequence, start)
+        return AllelePair.of(edit_of(allele), source.sequence, start)
 
 
 class _Locus(NamedTuple):
@@ -162,7 +169,7 @@ class OutputScorer:
             self._loci.setdefault(chrom, []).append((int(locus["tss"]), str(locus["strand"])))
         self._placed_by_tss = loci is not None
 
-    def __call__(self, alleles: Sequence[Allele]) -> tuple[list[Allele], dict[str, np.ndarray]]:
+    def __call__(self, alleles: Sequence[CheckedAllele]) -> tuple[list[CheckedAllele], dict[str, np.ndarray]]:
         judged = list(alleles)
         scores = {name: np.full(len(judged), np.nan) for name in self.names}
         rows_of: dict[_Locus, list[int]] = {}
@@ -170,7 +177,7 @@ class OutputScorer:
             if allele.status != "ok":
                 continue
             if (place := self._place(allele)) is None:
-                judged[row] = replace(allele, status="outside_window", reason="in no window around a locus's TSS")
+                judged[row] = allele._replace(status="outside_window", reason="in no window around a locus's TSS")
             else:
                 rows_of.setdefault(_Locus(allele.chrom, place), []).append(row)
         for locus, rows in rows_of.items():
@@ -179,10 +186,10 @@ class OutputScorer:
             reference = window.reference()
             if reason := too_many_n(reference, self.settings.max_n):
                 for row in rows:
-                    judged[row] = replace(judged[row], status="n_in_window", reason=reason)
+                    judged[row] = judged[row]._replace(status="n_in_window", reason=reason)
                 continue
-            changed = [row for row in rows if window.edited(judged[row].edit)[0] != reference]
-            changes = self.runner.track_changes(window, [judged[row].edit for row in changed])
+            changed = [row for row in rows if window.edited(edit_of(judged[row]))[0] != reference]
+            changes = self.runner.track_changes(window, [edit_of(judged[row]) for row in changed])
             for row in rows:
                 _set_all(scores, row, 0.0)
             scores["track"][changed] = changes.mean(axis=1)
@@ -190,7 +197,7 @@ class OutputScorer:
                 scores[name][changed] = changes[:, at]
         return judged, scores
 
-    def _place(self, allele: Allele) -> OutputPlace | None:
+    def _place(self, allele: CheckedAllele) -> OutputPlace | None:
         """The window of an allele; None where no locus has one that holds it."""
         model, last = self.model, allele.start + len(allele.ref_bases)
         if self._placed_by_tss:

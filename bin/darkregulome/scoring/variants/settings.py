@@ -27,7 +27,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    scores: tuple[str, ...] = Field(
+    score: tuple[str, ...] = Field(
         (),
         description="llr, influence, influence_signed, loglik, embedding, track; all; or auto, the first that the kind "
         "of model has. Repeated or comma-separated.",
@@ -55,7 +55,7 @@ class Settings(BaseModel):
         own = preferred_window(entry, model)
         window = own if model.kind == "output" else self.window or own
         return Settled(
-            scores=choose_scores(self.scores, model.kind),
+            scores=choose_scores(self.score, model.kind),
             window=window,
             edge=self.edge,
             both_strands=self.strands == "both",
@@ -145,7 +145,7 @@ class ScoredVariants(BaseModel):
     )
 
 
-def choose_scores(names: Sequence[str], kind: str, option: str = "--scores") -> tuple[str, ...]:
+def choose_scores(names: Sequence[str], kind: str) -> tuple[str, ...]:
     """The scores to read: those named, ``all`` that the kind of model has, or with ``auto`` its first.
 
     Raises
@@ -160,6 +160,6 @@ def choose_scores(names: Sequence[str], kind: str, option: str = "--scores") -> 
     unknown = [name for name in names if name not in readable]
     if unknown:
         raise InputError.at(
-            option, f"a {kind} model has no score {unknown[0]!r}", f"use auto, all, or of {', '.join(readable)}"
+            "--score", f"a {kind} model has no score {unknown[0]!r}", f"use auto, all, or of {', '.join(readable)}"
         )
     return tuple(name for name in readable if name in names)

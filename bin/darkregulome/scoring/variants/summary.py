@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from darkregulome.errors import InputError
 from darkregulome.genome.alleles import CLASSES, allele_class
+from darkregulome.genome.vcf import VcfFile, info_of
 from darkregulome.io.paths import require_file
 from darkregulome.io.schemas import VARIANTS
 from darkregulome.io.tables import check_table, parse_provenance, read_provenance, reading, table_format
-from darkregulome.scoring.variants.records import INFO_COLUMN, VcfFile
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 BINS = 50
@@ -96,8 +96,8 @@ def _of_vcf(path: Path) -> tuple[str, Alleles]:
 
     def alleles() -> Alleles:
         for record in file.records():
-            fields = dict(item.split("=", 1) for item in record.columns[INFO_COLUMN].split(";") if "=" in item)
-            own = {name.removeprefix(prefix).lower(): text for name, text in fields.items() if name.startswith(prefix)}
+            fields = info_of(record).items()
+            own = {name.removeprefix(prefix).lower(): text for name, text in fields if name.startswith(prefix)}
             statuses = own.pop("status", "malformed").split(",")
             own.pop("line", None)
             numbers = {name: text.split(",") for name, text in own.items()}

@@ -20,11 +20,11 @@ import pysam
 
 from darkregulome.errors import InputError
 from darkregulome.genome.textfile import open_binary
+from darkregulome.genome.vcf import COLUMNS, INFO_COLUMN, VcfFile
 from darkregulome.io.atomic import atomic_path
 from darkregulome.io.provenance import to_json
 from darkregulome.io.schemas import VARIANTS
 from darkregulome.io.tables import ROWS_PER_GROUP, TableStream, binary_output, parquet_schema, reading, table_format
-from darkregulome.scoring.variants.records import COLUMNS, INFO_COLUMN, VcfFile
 from darkregulome.scoring.variants.score import Scored
 
 PREFIX = "DR"
@@ -234,17 +234,21 @@ class TableWriter:
 
     def write(self, scored: Scored) -> None:
         """Append a chunk."""
-        alleles = [allele for of_record in scored.alleles for allele in of_record]
-        columns: dict[str, Any] = {
-            "record": [allele.record.number for allele in alleles],
-            "chrom": [_text(allele.record.chrom) for allele in alleles],
-            "pos": [None if allele.record.start is None else allele.record.start + 1 for allele in alleles],
-            "id": [_text(allele.record.columns[2]) for allele in alleles],
-            "ref": [_text(allele.record.ref) for allele in alleles],
-            "alt": [_text(allele.alt) for allele in alleles],
-            "status": [allele.status for allele in alleles],
-            "reason": [_text(allele.reason) for allele in alleles],
-        }
+        rows = [
+            {
+                "record": record.number,
+                "chrom": _text(record.chrom),
+                "pos": None if record.start is None else record.start + 1,
+                "id": _text(record.columns[2]),
+                "ref": _text(record.ref),
+                "alt": _text(alt),
+                "status": allele.status,
+                "reason": _text(allele.reason),
+            }
+            for record, alleles in zip(scored.records, scored.alleles, strict=True)
+            for alt, allele in zip(record.alts, alleles, strict=True)
+        ]
+        columns = {name: [row[name] for row in rows] for name in COLUMN_TYPES}
         scores = {name: pa.array(values, from_pandas=True) for name, values in scored.scores.items()}
         self._rows.write(pa.table({**columns, **scores}, schema=self._schema))
 
