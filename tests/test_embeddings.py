@@ -20,7 +20,7 @@ from darkregulome.models.letters import one_hot
 from darkregulome.scoring.embeddings.cluster import make_map
 from darkregulome.scoring.embeddings.compare import compare
 from darkregulome.scoring.embeddings.embed import composition, embed_windows, tiles_of
-from darkregulome.scoring.embeddings.windows import UNCLASSED, Window, annotate, read_windows
+from darkregulome.scoring.embeddings.windows import UNCLASSED, LabelledWindow, annotate, read_windows
 from darkregulome.scoring.settings import MapOfEmbeddings
 from darkregulome.stats.clusters import adjusted_rand, associate
 from darkregulome.stats.loci import Loci
@@ -49,7 +49,11 @@ def mean_of(model, sequence: str, first: int, last: int) -> np.ndarray:
 
 @pytest.mark.parametrize("kind", [MarkovMasked, MarkovCausal])
 def test_an_embedding_is_the_mean_over_the_windows_own_bases(kind, genome: Path):
-    windows = [Window("a", "chr1", 50, 60), Window("b", "chr1", 101, 132), Window("c", "chr1", 0, 8)]
+    windows = [
+        LabelledWindow("a", "chr1", 50, 60),
+        LabelledWindow("b", "chr1", 101, 132),
+        LabelledWindow("c", "chr1", 0, 8),
+    ]
     model = kind(context=32)
     with Reference(genome) as reference:
         _, found = embed_windows(model, windows, reference, size=32)
@@ -63,7 +67,7 @@ def test_an_embedding_is_the_mean_over_the_windows_own_bases(kind, genome: Path)
 def test_a_long_window_is_the_mean_of_its_tiles_by_their_bases(genome: Path):
     model = MarkovMasked(context=20)
     with Reference(genome) as reference:
-        _, found = embed_windows(model, [Window("a", "chr1", 30, 85)], reference, size=20)
+        _, found = embed_windows(model, [LabelledWindow("a", "chr1", 30, 85)], reference, size=20)
     tiles = [(30, 48), (48, 66), (66, 85)]
     means = [
         mean_of(model, SEQUENCE[(a + b) // 2 - 10 : (a + b) // 2 + 10], a - (a + b) // 2 + 10, b - (a + b) // 2 + 10)
@@ -74,7 +78,7 @@ def test_a_long_window_is_the_mean_of_its_tiles_by_their_bases(genome: Path):
 
 @pytest.mark.parametrize(("length", "part"), [(1, 8), (8, 8), (9, 8), (100, 7), (10, 1)])
 def test_tiles_cover_a_window_once_and_fit(length: int, part: int):
-    tiles = tiles_of(0, Window("a", "chr1", 5, 5 + length), 8, part)
+    tiles = tiles_of(0, LabelledWindow("a", "chr1", 5, 5 + length), 8, part)
     assert [at for tile in tiles for at in range(tile.start, tile.end)] == list(range(5, 5 + length))
     assert all(tile.end - tile.start <= part for tile in tiles)
     assert all(tile.seen <= tile.start and tile.end <= tile.seen + 8 for tile in tiles)
@@ -82,8 +86,8 @@ def test_tiles_cover_a_window_once_and_fit(length: int, part: int):
 
 def test_the_other_strand_has_the_same_embedding(tmp_path: Path, genome: Path):
     (tmp_path / "mirrored.fa").write_text(f">chr1\n{reverse_complement(SEQUENCE)}\n")
-    windows = [Window("a", "chr1", start, start + 11) for start in (40, 90, 200)]
-    mirrored = [Window("a", "chr1", 300 - window.end, 300 - window.start) for window in windows]
+    windows = [LabelledWindow("a", "chr1", start, start + 11) for start in (40, 90, 200)]
+    mirrored = [LabelledWindow("a", "chr1", 300 - window.end, 300 - window.start) for window in windows]
     model = MarkovCausal(context=31)  # odd, as the windows are: the same bases on either strand
     with Reference(genome) as one, Reference(tmp_path / "mirrored.fa") as other:
         _, there = embed_windows(model, windows, one, size=31)
@@ -92,7 +96,7 @@ def test_the_other_strand_has_the_same_embedding(tmp_path: Path, genome: Path):
 
 
 def test_a_batch_that_does_not_fit_is_run_again_and_nothing_is_counted_twice(genome: Path, monkeypatch):
-    windows = [Window("a", "chr1", start, start + 9) for start in range(20, 120, 10)]
+    windows = [LabelledWindow("a", "chr1", start, start + 9) for start in range(20, 120, 10)]
     model = MarkovMasked(context=16)
     with Reference(genome) as reference:
         _, whole = embed_windows(model, windows, reference, size=16)
@@ -122,7 +126,7 @@ def test_the_trunk_of_enformer_is_what_its_head_reads(tmp_path: Path):
     (tmp_path / "long.fa").write_text(f">chr1\n{bases}\n")
     first, last = CONTEXT - 40, CONTEXT + 70
     with Reference(tmp_path / "long.fa") as reference:
-        _, pooled = embed_windows(model, [Window("a", "chr1", first, last)], reference, size=CONTEXT)
+        _, pooled = embed_windows(model, [LabelledWindow("a", "chr1", first, last)], reference, size=CONTEXT)
     start = (first + last) // 2 - CONTEXT // 2
     states = model.trunk([bases[start : start + CONTEXT]])[0].double().numpy()
     covered = np.bincount((np.arange(first, last) - start) // model.bin, minlength=len(states))
@@ -131,7 +135,7 @@ def test_the_trunk_of_enformer_is_what_its_head_reads(tmp_path: Path):
 
 def test_a_model_without_a_trunk_is_refused(genome: Path):
     with Reference(genome) as reference, pytest.raises(InputError, match="no trunk"):
-        embed_windows(LinearOutput(), [Window("a", "chr1", 5, 9)], reference, size=64)
+        embed_windows(LinearOutput(), [LabelledWindow("a", "chr1", 5, 9)], reference, size=64)
 
 
 BED = "track name=x\nchr1\t10\t40\tone\n1\t50\t80\ttwo\nchr9\t1\t9\nchr1\t290\t310\none line\nchr1\t20\t20\tone\n"
@@ -169,10 +173,10 @@ def test_a_table_of_elements_gives_names_and_classes(genome: Path, tmp_path: Pat
 def test_annotation_gives_the_class_that_covers_most(genome: Path, tmp_path: Path):
     (tmp_path / "of.bed").write_text("chr1\t0\t14\ta\nchr1\t14\t22\tb\n1\t22\t30\tb\nchr1\t100\t105\tc\n")
     windows = [
-        Window("", "chr1", 4, 30),
-        Window("", "chr1", 0, 12),
-        Window("", "chr1", 60, 70),
-        Window("", "chr1", 104, 120),
+        LabelledWindow("", "chr1", 4, 30),
+        LabelledWindow("", "chr1", 0, 12),
+        LabelledWindow("", "chr1", 60, 70),
+        LabelledWindow("", "chr1", 104, 120),
     ]
     with Reference(genome) as reference:
         found = annotate(windows, tmp_path / "of.bed", reference)
@@ -182,9 +186,9 @@ def test_annotation_gives_the_class_that_covers_most(genome: Path, tmp_path: Pat
 def test_composition_counts_kmers_of_either_strand(genome: Path):
     with Reference(genome) as reference:
         windows = [
-            Window("a", "chr1", 30, 90),
-            Window("b", "chr1", 5, 6),
-            Window("c", "chr1", 0, 9, status="malformed"),
+            LabelledWindow("a", "chr1", 30, 90),
+            LabelledWindow("b", "chr1", 5, 6),
+            LabelledWindow("c", "chr1", 0, 9, status="malformed"),
         ]
         one, short, bad = composition(windows, reference)
     bases = SEQUENCE[30:90]
@@ -295,10 +299,10 @@ def test_neighbours_that_are_alike_do_not_make_agreement():
 def test_windows_without_a_class_are_on_the_map_and_in_no_comparison():
     points, labels = blobs(15)
     windows = [
-        Window(f"w{at}", f"chr{at % 3}", at, at + 1, UNCLASSED if at % 5 == 0 else f"g{label}")
+        LabelledWindow(f"w{at}", f"chr{at % 3}", at, at + 1, UNCLASSED if at % 5 == 0 else f"g{label}")
         for at, label in enumerate(labels)
     ]
-    windows[7] = Window("w7", "chr1", 0, 0, "g1", "malformed", "bad")
+    windows[7] = LabelledWindow("w7", "chr1", 0, 0, "g1", "malformed", "bad")
     points[7] = np.nan
     record, placed, enriched = compare(windows, points, points, MapOfEmbeddings(resolution=0.3, permutations=999))
     assert record["adjusted_rand"]["embedding"] == record["adjusted_rand"]["composition"] == 1

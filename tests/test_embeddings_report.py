@@ -14,7 +14,7 @@ from darkregulome.io.tables import write_json, write_table
 from darkregulome.plots.embeddings import draw_map
 from darkregulome.report.embeddings import MOST_POINTS, embedding_sections, read_embeddings, scatter_section
 from darkregulome.scoring.embeddings.compare import compare
-from darkregulome.scoring.embeddings.windows import Window
+from darkregulome.scoring.embeddings.windows import LabelledWindow
 from darkregulome.scoring.settings import MapOfEmbeddings
 from script_runner import run_script
 from test_report import CONFIG, HOSTILE, build_report, draw
@@ -28,8 +28,8 @@ def folder(tmp_path: Path) -> Path:
     rng = np.random.default_rng(1)
     labels = rng.permutation(np.repeat(["TE", "cCRE"], 30))
     points = rng.normal(size=(60, 6)) + 9.0 * (labels == "TE")[:, None]
-    windows = [Window(f"window-{at}", f"chr{1 + at % 3}", at, at + 5, label) for at, label in enumerate(labels)]
-    windows[4] = Window("window-4", "chr9", 4, 9, "TE", "off_contig", "the FASTA has no contig chr9")
+    windows = [LabelledWindow(f"window-{at}", f"chr{1 + at % 3}", at, at + 5, label) for at, label in enumerate(labels)]
+    windows[4] = LabelledWindow("window-4", "chr9", 4, 9, "TE", "off_contig", "the FASTA has no contig chr9")
     points[4] = np.nan
     record, placed, enriched = compare(windows, points, points, MapOfEmbeddings(resolution=0.2, permutations=199))
     path = tmp_path / "embeddings" / "demo"

@@ -11,7 +11,7 @@ import pytest
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import reverse_complement
 from darkregulome.models import registry
-from darkregulome.scoring.embeddings.windows import Window
+from darkregulome.scoring.embeddings.windows import LabelledWindow
 from darkregulome.scoring.logos import LONGEST, bounded, information, predicted, read_logos
 from darkregulome.scoring.variants.score import make_scorer
 from darkregulome.scoring.variants.settings import Settled
@@ -37,7 +37,7 @@ def test_information_is_two_bits_less_the_entropy():
 
 def test_a_model_without_context_predicts_its_frequencies_of_both_strands(genome: Path):
     with Reference(genome) as reference:
-        found = predicted(OrderZeroMasked(context=16), Window("", "chr1", 30, 40), reference, 16)
+        found = predicted(OrderZeroMasked(context=16), LabelledWindow("", "chr1", 30, 40), reference, 16)
     both = np.sqrt(ORDER_0 * ORDER_0[::-1])
     np.testing.assert_allclose(found, np.tile(both / both.sum(), (10, 1)), atol=1e-6)
 
@@ -47,7 +47,7 @@ def test_a_model_without_context_predicts_its_frequencies_of_both_strands(genome
 def test_each_base_is_predicted_in_the_middle_of_its_window(kind, size: int, genome: Path):
     model = kind(context=size)
     with Reference(genome) as reference:
-        found = predicted(model, Window("", "chr1", 0, 120), reference, size)
+        found = predicted(model, LabelledWindow("", "chr1", 0, 120), reference, size)
         padded = reference.fetch("chr1", -size, 120 + size)
     assert np.isnan(found[70]).all()
     for at in (0, 1, 33, 64, 69, 71, 118, 119):
@@ -63,7 +63,7 @@ def test_each_base_is_predicted_in_the_middle_of_its_window(kind, size: int, gen
         np.testing.assert_allclose(found[at], np.exp(log_p) / np.exp(log_p).sum(), atol=1e-6)
 
 
-def logo_of(model, genome: Path, region: Window, score: str, size: int):
+def logo_of(model, genome: Path, region: LabelledWindow, score: str, size: int):
     with Reference(genome) as reference:
         settings = Settled(scores=(score,), window=size, max_length=1, max_n=1.0)
         scorer = make_scorer(model, reference, settings)
@@ -72,7 +72,7 @@ def logo_of(model, genome: Path, region: Window, score: str, size: int):
 
 
 def test_the_ism_of_a_masked_model_is_the_ratio_of_its_own_predictions(genome: Path):
-    logo = logo_of(MarkovMasked(context=16), genome, Window("a", "chr1", 60, 80), "llr", 16)
+    logo = logo_of(MarkovMasked(context=16), genome, LabelledWindow("a", "chr1", 60, 80), "llr", 16)
     with np.errstate(divide="ignore"):
         log_p = np.log(logo.probabilities)
     for at, base in enumerate(logo.sequence):
@@ -89,7 +89,7 @@ def test_the_ism_of_a_masked_model_is_the_ratio_of_its_own_predictions(genome: P
 
 def test_an_output_model_has_effects_and_no_predictions(genome: Path):
     model = LinearOutput(context=20, tss_offset=10, stranded=False, tracks=("cage",))
-    logo = logo_of(model, genome, Window("a", "chr1", 30, 36), "track", 20)
+    logo = logo_of(model, genome, LabelledWindow("a", "chr1", 30, 36), "track", 20)
     assert np.isnan(logo.probabilities).all()
     window = SEQUENCE[32 - 10 : 32 + 10]
     before = model.predict(window)
@@ -99,8 +99,8 @@ def test_an_output_model_has_effects_and_no_predictions(genome: Path):
 
 
 def test_a_region_that_is_too_long_has_a_status():
-    assert bounded(Window("a", "chr1", 0, LONGEST)).status == "ok"
-    assert bounded(Window("a", "chr1", 0, LONGEST + 1)).status == "too_long"
+    assert bounded(LabelledWindow("a", "chr1", 0, LONGEST)).status == "ok"
+    assert bounded(LabelledWindow("a", "chr1", 0, LONGEST + 1)).status == "too_long"
 
 
 def test_the_script_draws_each_region_and_writes_every_base(genome: Path, tmp_path: Path, monkeypatch):

@@ -41,10 +41,14 @@ def preferred_window(entry: Preferences, model: ModelShape) -> int:
     return model.context if model.kind == "output" else min(entry.window or model.context, model.context)
 
 
-class Settings(BaseModel):
-    """How elements are to be scored, as asked: what is None is left to the model."""
+class Options(BaseModel):
+    """Options of a script: a field each, and unchanged once made."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Settings(Options):
+    """How elements are to be scored, as asked: what is None is left to the model."""
 
     readout: Literal["llr", "loglik", "dependency", "track"] | None = Field(
         None,

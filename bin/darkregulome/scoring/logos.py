@@ -28,7 +28,7 @@ from darkregulome.genome.bases import BASES
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import reverse_complement
 from darkregulome.models.protocol import LanguageModel, OutputModel
-from darkregulome.scoring.embeddings.windows import Window, read_windows
+from darkregulome.scoring.embeddings.windows import LabelledWindow, read_windows
 from darkregulome.scoring.variants.score import Scorer, records_at_a_time
 from darkregulome.scoring.variants.settings import Settled
 
@@ -49,7 +49,7 @@ class Logo:
     effects : of the substitution by each base, shape (length, 4); 0 for the reference base; NaN where there is none.
     """
 
-    region: Window
+    region: LabelledWindow
     sequence: str
     probabilities: NDArray[np.float64]
     effects: NDArray[np.float64]
@@ -93,7 +93,7 @@ def information(probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
 def read_logos(
     model: LanguageModel | OutputModel,
     scorer: Scorer,
-    regions: list[Window],
+    regions: list[LabelledWindow],
     reference: Reference,
     settings: Settled,
 ) -> Iterator[Logo]:
@@ -116,7 +116,7 @@ def read_logos(
         yield Logo(region, sequence, probabilities, _effects(scorer, region, sequence, settings.window))
 
 
-def read_regions(path: str | Path, reference: Reference) -> list[Window]:
+def read_regions(path: str | Path, reference: Reference) -> list[LabelledWindow]:
     """The regions of a BED or table, with a status where one is too long to be read as letters.
 
     Raises
@@ -129,7 +129,7 @@ def read_regions(path: str | Path, reference: Reference) -> list[Window]:
     return regions
 
 
-def bounded(region: Window) -> Window:
+def bounded(region: LabelledWindow) -> LabelledWindow:
     """The region, with a status where it is too long to be read."""
     if region.status == "ok" and region.end - region.start > LONGEST:
         return replace(region, status="too_long", reason=f"longer than {LONGEST} bases")
@@ -137,7 +137,7 @@ def bounded(region: Window) -> Window:
 
 
 def predicted(
-    model: LanguageModel, region: Window, reference: Reference, size: int, batch_size: int | None = None
+    model: LanguageModel, region: LabelledWindow, reference: Reference, size: int, batch_size: int | None = None
 ) -> NDArray[np.float64]:
     """p(A, C, G, T) at each base of a region, shape (length, 4); NaN where the reference is no A, C, G or T."""
     length, half = region.end - region.start, size // 2
@@ -166,7 +166,7 @@ def _at(model: LanguageModel, windows: list[str], site: int) -> NDArray[np.float
     return as_numbers(model.log_probs(masked_tokens(model, windows, sites))[:, site])
 
 
-def _effects(scorer: Scorer, region: Window, sequence: str, size: int) -> NDArray[np.float64]:
+def _effects(scorer: Scorer, region: LabelledWindow, sequence: str, size: int) -> NDArray[np.float64]:
     """Effects of all SNVs of the region, shape (length, 4)."""
     effects = np.full((len(sequence), 4), np.nan)
     bases = [(at, base) for at, base in enumerate(sequence) if base in BASES]
@@ -178,6 +178,6 @@ def _effects(scorer: Scorer, region: Window, sequence: str, size: int) -> NDArra
     return effects
 
 
-def _snv(region: Window, at: int, ref: str, alt: str) -> CheckedAllele:
+def _snv(region: LabelledWindow, at: int, ref: str, alt: str) -> CheckedAllele:
     changed = ("", "") if ref == alt else (ref, alt)
     return CheckedAllele("ok", "", region.chrom, region.start + at, *changed)

@@ -4,24 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from darkregulome.edits.settings import ModelShape, preferred_window
+from darkregulome.edits.settings import ModelShape, Options, preferred_window
+from darkregulome.scoring.variants.settings import STRANDS, WINDOW, choose_scores
 from darkregulome.scoring.variants.settings import Settled as VariantSettled
-from darkregulome.scoring.variants.settings import choose_scores
-
-WINDOW: Any = Field(
-    None,
-    ge=1,
-    description="Bases that a language model sees, or auto: the model's own.",
-    json_schema_extra={"none": "auto"},
-)
 
 
-class ElementInputs(BaseModel):
+class ElementInputs(Options):
     """Which elements are scored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     elements: Path = Field(description="Element table (parquet, TSV or CSV).")
     fasta: Path = Field(description="Reference (FASTA, plain or bgzipped).")
@@ -31,10 +22,8 @@ class ElementInputs(BaseModel):
     )
 
 
-class VariantInputs(BaseModel):
+class VariantInputs(Options):
     """Which variants are scored."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     vcf: Path | None = Field(None, description="Variants: VCF, plain or compressed, or BCF.")
     bed: Path | None = Field(None, description="Instead of --vcf: score every SNV of these intervals.")
@@ -44,10 +33,8 @@ class VariantInputs(BaseModel):
     shard: str | None = Field(None, description="Only one part of the records: 2/8 is the second of eight.")
 
 
-class LogoSettings(BaseModel):
+class LogoSettings(Options):
     """How logos are read and drawn."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     loci: Path | None = Field(None, description="Table of loci: an output model's window is placed by the nearest TSS.")
     score: str = Field("auto", description="Score of the ISM, as in score_variants.py; or auto.")
@@ -67,10 +54,8 @@ class LogoSettings(BaseModel):
         )
 
 
-class EmbeddingInputs(BaseModel):
+class EmbeddingInputs(Options):
     """Which windows are embedded, and how."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     windows: Path = Field(
         description="Windows: a BED with the class in column 4, or a table of elements (chrom, start, end)."
@@ -81,9 +66,7 @@ class EmbeddingInputs(BaseModel):
         None, description="BED: a window's class is the name (column 4) that covers most of it."
     )
     window: int | None = WINDOW
-    strands: Literal["both", "forward"] = Field(
-        "both", description="both (averaged), or forward, for a language model."
-    )
+    strands: Literal["both", "forward"] = STRANDS
     max_n: float = Field(0.5, ge=0, le=1, description="Largest fraction of a window that may be N.")
 
     def window_for(self, model: ModelShape, entry: Any) -> int:
@@ -92,10 +75,8 @@ class EmbeddingInputs(BaseModel):
         return own if model.kind == "output" else min(self.window or own, model.context)
 
 
-class MapOfEmbeddings(BaseModel):
+class MapOfEmbeddings(Options):
     """How embeddings are mapped and clustered, and the clusters compared with classes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     neighbours: int = Field(15, ge=2, description="Nearest neighbours of a window in the map.")
     min_distance: float = Field(0.1, ge=0, le=1, description="UMAP: least distance of points in the map.")
@@ -104,10 +85,8 @@ class MapOfEmbeddings(BaseModel):
     seed: int = Field(0, ge=0, description="Seed of every random draw.")
 
 
-class EstimateOptions(BaseModel):
+class EstimateOptions(Options):
     """What a cost is estimated for."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     device: str = Field(
         "auto",
@@ -126,10 +105,8 @@ class EstimateOptions(BaseModel):
     loci_per_task: int = Field(1, ge=1, description="Loci that a task scores; each task costs a start of its own.")
 
 
-class MapSettings(BaseModel):
+class MapSettings(Options):
     """What a dependency map holds."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     measure: Literal["odds", "probability"] = Field(
         "odds", description="odds, as published, or probability: what is compared, in log2."
@@ -151,10 +128,8 @@ class MapSettings(BaseModel):
     seed: int = Field(0, ge=0, description="Seed of every random draw.")
 
 
-class CallSettings(BaseModel):
+class CallSettings(Options):
     """How blocks and stems of dependency maps are called."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     fdr: float = Field(0.05, ge=0, le=1, description="Largest expected share of false calls.")
     permutations: int = Field(

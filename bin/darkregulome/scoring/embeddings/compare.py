@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from darkregulome.scoring.embeddings.cluster import Map, make_map
-from darkregulome.scoring.embeddings.windows import UNCLASSED, Window
+from darkregulome.scoring.embeddings.windows import UNCLASSED, LabelledWindow
 from darkregulome.scoring.settings import MapOfEmbeddings
 from darkregulome.stats.clusters import adjusted_rand, associate
 from darkregulome.stats.loci import Loci
@@ -17,7 +17,7 @@ from darkregulome.stats.randomness import generator
 
 
 def compare(
-    windows: Sequence[Window], embeddings: NDArray, composition: NDArray, settings: MapOfEmbeddings
+    windows: Sequence[LabelledWindow], embeddings: NDArray, composition: NDArray, settings: MapOfEmbeddings
 ) -> tuple[dict[str, Any], pd.DataFrame, pd.DataFrame]:
     """Map the embedded windows, cluster them, and say how clusters and classes agree.
 
@@ -78,7 +78,7 @@ def headline(record: Mapping[str, Any]) -> str:
     return f"{record['model']}: {counts}; {result}."
 
 
-def _by_position(windows: Sequence[Window]) -> NDArray[np.int64]:
+def _by_position(windows: Sequence[LabelledWindow]) -> NDArray[np.int64]:
     """Numbers of the windows in order along each chromosome."""
     return np.array(sorted(range(len(windows)), key=lambda at: (windows[at].chrom, windows[at].start, at)), dtype=int)
 
@@ -87,7 +87,7 @@ def _map(points: NDArray, settings: MapOfEmbeddings, draw: bool = True) -> Map:
     return make_map(points, draw=draw, **settings.model_dump(exclude={"permutations"}))
 
 
-def _placed(windows: Sequence[Window], usable: NDArray[np.bool_], mapped: Map) -> pd.DataFrame:
+def _placed(windows: Sequence[LabelledWindow], usable: NDArray[np.bool_], mapped: Map) -> pd.DataFrame:
     places = np.full((len(windows), 2), np.nan)
     places[usable] = mapped.places
     clusters = pd.array([pd.NA] * len(windows), dtype="Int64")
@@ -95,7 +95,7 @@ def _placed(windows: Sequence[Window], usable: NDArray[np.bool_], mapped: Map) -
     return _described(windows).assign(umap_1=places[:, 0], umap_2=places[:, 1], cluster=clusters)
 
 
-def embedding_table(windows: Sequence[Window], embeddings: NDArray, model: str) -> pd.DataFrame:
+def embedding_table(windows: Sequence[LabelledWindow], embeddings: NDArray, model: str) -> pd.DataFrame:
     """One row per window: its place, class and status, and one column per channel, e0, e1, ..."""
     frame = _described(windows)
     frame.insert(1, "model", model)
@@ -103,19 +103,10 @@ def embedding_table(windows: Sequence[Window], embeddings: NDArray, model: str) 
     return pd.concat([frame, channels], axis=1)
 
 
-def _described(windows: Sequence[Window]) -> pd.DataFrame:
+def _described(windows: Sequence[LabelledWindow]) -> pd.DataFrame:
     """Name, place, class and status, one row per window."""
-    return pd.DataFrame(
-        {
-            "window": [window.name for window in windows],
-            "chrom": [window.chrom for window in windows],
-            "start": [window.start for window in windows],
-            "end": [window.end for window in windows],
-            "class": [window.label for window in windows],
-            "status": [window.status for window in windows],
-            "reason": [window.reason for window in windows],
-        }
-    )
+    rows = pd.DataFrame([asdict(window) for window in windows])
+    return rows.rename(columns={"name": "window", "label": "class"})
 
 
 def _counts(words: Sequence[str]) -> Mapping[str, int]:

@@ -6,6 +6,7 @@ and the mean is taken: the embedding does not depend on the strand. Of an output
 that the window touches are averaged, each by the bases that it shares with the window.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, cast, runtime_checkable
@@ -21,7 +22,7 @@ from darkregulome.genome.bases import BASES, N_CODE, base_codes
 from darkregulome.genome.reference import Reference
 from darkregulome.genome.sequence import reverse_complement
 from darkregulome.models.protocol import LanguageModel, OutputModel
-from darkregulome.scoring.embeddings.windows import Window
+from darkregulome.scoring.embeddings.windows import LabelledWindow
 
 CHUNK = 256
 """Windows held at once."""
@@ -50,7 +51,7 @@ class Tile:
     seen: int
 
 
-def tiles_of(number: int, window: Window, size: int, part: int) -> list[Tile]:
+def tiles_of(number: int, window: LabelledWindow, size: int, part: int) -> list[Tile]:
     """A window in parts of at most `part` bases, each in the middle of `size` bases."""
     parts = blocks(window.end - window.start, part)
     places = [(window.start + first, window.start + last) for first, last in parts]
@@ -59,14 +60,14 @@ def tiles_of(number: int, window: Window, size: int, part: int) -> list[Tile]:
 
 def embed_windows(
     model: LanguageModel | OutputModel,
-    windows: Sequence[Window],
+    windows: Sequence[LabelledWindow],
     reference: Reference,
     *,
     size: int,
     both_strands: bool = True,
     batch_size: int | None = None,
     progress: Callable[[float], None] | None = None,
-) -> tuple[list[Window], NDArray[np.float32]]:
+) -> tuple[list[LabelledWindow], NDArray[np.float32]]:
     """Embeddings of the windows whose status is ok.
 
     Parameters
@@ -118,7 +119,7 @@ _Read = Callable[[list[str], list[NDArray[np.float64]]], NDArray[np.float64]]
 def _sums(
     read: _Read,
     tiles: list[Tile],
-    windows: Sequence[Window],
+    windows: Sequence[LabelledWindow],
     reference: Reference,
     size: int,
     batches: Batches,
@@ -178,9 +179,9 @@ def _read_trunk(model: Trunk, sequences: list[str], weights: list[NDArray[np.flo
     return torch.einsum("blc,bl->bc", states.double().cpu(), shared).numpy()
 
 
-def composition(windows: Sequence[Window], reference: Reference, k: int = 3) -> Iterator[NDArray[np.float64]]:
+def composition(windows: Sequence[LabelledWindow], reference: Reference, k: int = 3) -> Iterator[NDArray[np.float64]]:
     """Frequencies of the k-mers of each window, either strand alike: what a map shows that knows composition alone."""
-    kmers = _kmers(k)
+    kmers = ["".join(letters) for letters in itertools.product(BASES, repeat=k)]
     classes = {kmer: min(kmer, reverse_complement(kmer)) for kmer in kmers}
     column = {kmer: at for at, kmer in enumerate(dict.fromkeys(classes.values()))}
     index = np.array([column[classes[kmer]] for kmer in kmers])
@@ -194,10 +195,3 @@ def composition(windows: Sequence[Window], reference: Reference, k: int = 3) -> 
                 runs = runs[(runs != N_CODE).all(axis=1)]
                 np.add.at(counts, index[runs @ powers], 1)
         yield counts / max(1.0, counts.sum())
-
-
-def _kmers(k: int) -> list[str]:
-    kmers = [""]
-    for _ in range(k):
-        kmers = [kmer + base for kmer in kmers for base in BASES]
-    return kmers

@@ -20,7 +20,7 @@ LARGEST = 10**6
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class LabelledWindow:
     """``[start, end)`` of a contig.
 
     Attributes
@@ -39,7 +39,9 @@ class Window:
     reason: str = ""
 
 
-def read_windows(path: str | Path, reference: Reference, label: str | None = None, max_n: float = 0.5) -> list[Window]:
+def read_windows(
+    path: str | Path, reference: Reference, label: str | None = None, max_n: float = 0.5
+) -> list[LabelledWindow]:
     """Every window of a file, in order; one that cannot be embedded has a status that says why.
 
     Parameters
@@ -60,18 +62,18 @@ def read_windows(path: str | Path, reference: Reference, label: str | None = Non
     return windows
 
 
-def _bed_rows(path: Path) -> Iterator[Window]:
+def _bed_rows(path: Path) -> Iterator[LabelledWindow]:
     for row in parsed_lines(path):
         if isinstance(row, FaultyLine):
             line = row.problem.where.rpartition(":")[2]
             label = (row.fields[3] if len(row.fields) > 3 else "") or UNCLASSED
-            yield Window(f"line {line}", row.fields[0], 0, 0, label, "malformed", f"it {row.problem.what}")
+            yield LabelledWindow(f"line {line}", row.fields[0], 0, 0, label, "malformed", f"it {row.problem.what}")
         else:
             label = (row.rest[0] if row.rest else "") or UNCLASSED
-            yield Window(f"{row.chrom}:{row.start}-{row.end}", row.chrom, row.start, row.end, label)
+            yield LabelledWindow(f"{row.chrom}:{row.start}-{row.end}", row.chrom, row.start, row.end, label)
 
 
-def _table_rows(path: Path, label: str | None) -> Iterator[Window]:
+def _table_rows(path: Path, label: str | None) -> Iterator[LabelledWindow]:
     table = read_interval_table(path)
     label = label or ("class" if "class" in table else None)
     if missing := [n for n in ("chrom", "start", "end", *([label] if label else [])) if n not in table]:
@@ -86,12 +88,12 @@ def _table_rows(path: Path, label: str | None) -> Iterator[Window]:
     names = table["element"].astype(str) if "element" in table else [None] * len(table)
     for number, ((chrom, start, end), name, of) in enumerate(zip(places, names, labels, strict=True), start=2):
         if not (np.isfinite(start) and np.isfinite(end)):
-            yield Window(name or f"line {number}", chrom, 0, 0, of, "malformed", "the row has no start and end")
+            yield LabelledWindow(name or f"line {number}", chrom, 0, 0, of, "malformed", "the row has no start and end")
             continue
-        yield Window(name or f"{chrom}:{int(start)}-{int(end)}", chrom, int(start), int(end), of)
+        yield LabelledWindow(name or f"{chrom}:{int(start)}-{int(end)}", chrom, int(start), int(end), of)
 
 
-def _judge(window: Window, reference: Reference, max_n: float) -> Window:
+def _judge(window: LabelledWindow, reference: Reference, max_n: float) -> LabelledWindow:
     if window.status != "ok":
         return window
     chrom = reference.contigs.resolve(window.chrom)
@@ -110,7 +112,7 @@ def _judge(window: Window, reference: Reference, max_n: float) -> Window:
     return window
 
 
-def annotate(windows: list[Window], path: str | Path, reference: Reference) -> list[Window]:
+def annotate(windows: list[LabelledWindow], path: str | Path, reference: Reference) -> list[LabelledWindow]:
     """The windows with the class of the annotation (column 4 of a BED) that covers most of each; `UNCLASSED` elsewhere.
 
     Raises

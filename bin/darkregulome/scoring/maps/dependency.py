@@ -26,11 +26,20 @@ class Changes:
     position : the base, in the sequence.
     alternatives : the bases put there.
     change : of the measure at every target, (alternatives, targets, 4); with a sign.
+    targets : the bases at which the predictions are read.
     """
 
     position: int
     alternatives: str
     change: np.ndarray
+    targets: range
+
+    def largest(self) -> np.ndarray:
+        """The row of the dependency map: the largest |change| at every target, float32; zero at the base itself."""
+        row = np.abs(self.change).max(axis=(0, 2)).astype(np.float32)
+        if self.position in self.targets:
+            row[self.targets.index(self.position)] = 0
+        return row
 
 
 def substitution_changes(
@@ -53,9 +62,8 @@ def substitution_changes(
     report : called with the share that is done, 0 to 1.
     """
     sequence = sequence.upper()
-    wanted = range(len(sequence)) if targets is None else targets
+    wanted, edited = _all_of(sequence, targets), _all_of(sequence, positions)
     columns = slice(wanted.start, wanted.stop, wanted.step)
-    edited = range(len(sequence)) if positions is None else positions
     batches = Batches.of(model, batch_size, 3 * len(edited) + 1, report)
 
     def read(sequences: list[str]) -> np.ndarray:
@@ -78,7 +86,7 @@ def substitution_changes(
         mutants = [sequence[:i] + base + sequence[i + 1 :] for i, bases in pending for base in bases]
         changes = read(mutants) - reference
         for number, (i, bases) in enumerate(pending):
-            yield Changes(i, bases, changes[3 * number : 3 * number + 3])
+            yield Changes(i, bases, changes[3 * number : 3 * number + 3], wanted)
 
 
 def dependency_map(
@@ -96,14 +104,15 @@ def dependency_map(
     -------
     float32, shape (positions, targets). Zero where both are the same base; NaN in the row of an N.
     """
-    rows = range(len(sequence)) if positions is None else positions
-    columns = range(len(sequence)) if targets is None else targets
-    row_of = {position: row for row, position in enumerate(rows)}
-    values = np.full((len(rows), len(columns)), np.nan, dtype=np.float32)
+    rows = _all_of(sequence, positions)
+    values = np.full((len(rows), len(_all_of(sequence, targets))), np.nan, dtype=np.float32)
     for changes in substitution_changes(
         model, sequence, positions=positions, targets=targets, measure=measure, batch_size=batch_size
     ):
-        values[row_of[changes.position]] = np.abs(changes.change).max(axis=(0, 2))
-        if changes.position in columns:
-            values[row_of[changes.position], columns.index(changes.position)] = 0
+        values[rows.index(changes.position)] = changes.largest()
     return values
+
+
+def _all_of(sequence: str, part: range | None) -> range:
+    """Positions of a sequence: a part of them, or all."""
+    return range(len(sequence)) if part is None else part

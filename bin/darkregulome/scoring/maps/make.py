@@ -1,7 +1,7 @@
 """Dependency maps of many sequences by one model, streamed to disk."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -96,17 +96,20 @@ def stream_map(
     def part(number: int) -> Callable[[float], None] | None:
         return None if report is None else lambda share: report((number + share) / passes)
 
-    def rows(text: str, number: int):
-        for changes in substitution_changes(model, text, measure=measure, batch_size=batch_size, report=part(number)):
-            row = np.abs(changes.change).max(axis=(0, 2)).astype(np.float32)
-            row[changes.position] = 0
-            yield changes.position, row
+    def rows(text: str, number: int, falling: bool = False) -> Iterator[tuple[int, np.ndarray]]:
+        positions = range(length - 1, -1, -1) if falling else None
+        progress = None if falling else part(number)
+        for changes in substitution_changes(
+            model, text, positions=positions, measure=measure, batch_size=batch_size, report=progress
+        ):
+            yield changes.position, changes.largest()
 
     if both_strands and not causal:
-        # Both readings advance together, so that a row is written once; the reverse one runs in the same order.
-        turned = _reversed_rows(model, bases, measure, batch_size)
-        for position, row in rows(bases, 0):
-            writer.add(position, (row + turned(position)) / 2)
+        # Both readings advance together, so that a row is written once.
+        readings = zip(rows(bases, 0), rows(reverse_complement(bases), 1, falling=True), strict=True)
+        for (position, row), (mirrored, turned) in readings:
+            assert mirrored == length - 1 - position, "the two readings are out of step"
+            writer.add(position, (row + turned[::-1]) / 2)
     else:
         for position, row in rows(bases, 0):
             writer.add(position, row, slice(position, None) if causal else slice(None))
@@ -119,40 +122,9 @@ def stream_map(
         report(1.0)
 
 
-def _reversed_rows(
-    model: LanguageModel, bases: str, measure: Measure, batch_size: int | None
-) -> Callable[[int], np.ndarray]:
-    """Row by row, rising on the forward strand, what the model says on the reverse strand."""
-    length = len(bases)
-    stream = substitution_changes(
-        model,
-        reverse_complement(bases),
-        positions=range(length - 1, -1, -1),
-        measure=measure,
-        batch_size=batch_size,
-    )
-
-    def row(position: int) -> np.ndarray:
-        changes = next(stream)
-        assert changes.position == length - 1 - position, "the two readings are out of step"
-        values = np.abs(changes.change).max(axis=(0, 2)).astype(np.float32)[::-1]
-        values[position] = 0
-        return values
-
-    return row
-
-
 def _index_row(sequence: Sequence, array: str | None) -> dict[str, Any]:
-    return {
-        "sequence": sequence.name,
-        "chrom": sequence.chrom,
-        "start": sequence.start,
-        "end": sequence.end,
-        "strand": sequence.strand,
-        "length": sequence.end - sequence.start,
-        "status": sequence.status,
-        "array": array,
-    }
+    row = {name: getattr(sequence, name) for name in ("chrom", "start", "end", "strand", "status")}
+    return {**row, "sequence": sequence.name, "length": sequence.end - sequence.start, "array": array}
 
 
 def count_statuses(index: pd.DataFrame) -> str:

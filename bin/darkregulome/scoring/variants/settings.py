@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from darkregulome.edits.settings import ModelShape, preferred_window
+from darkregulome.edits.settings import ModelShape, Options, preferred_window
 from darkregulome.errors import InputError
 
 SCORES_OF_KIND = {
@@ -18,14 +18,19 @@ SCORES_OF_KIND = {
 """What can be read from each kind of model; the first is read by default."""
 
 
+WINDOW: Any = Field(
+    None,
+    ge=1,
+    description="Bases that a language model sees, or auto: the model's own.",
+    json_schema_extra={"none": "auto"},
+)
+STRANDS: Any = Field("both", description="both (averaged), or forward, for a language model.")
 COMMAS: Any = {"commas": True}
 """One value of the option may hold several by comma."""
 
 
-class Settings(BaseModel):
+class Settings(Options):
     """How variants are to be scored, as asked."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     score: tuple[str, ...] = Field(
         (),
@@ -33,18 +38,11 @@ class Settings(BaseModel):
         "of model has. Repeated or comma-separated.",
         json_schema_extra=COMMAS,
     )
-    window: int | None = Field(
-        None,
-        ge=1,
-        description="Bases that a language model sees, or auto: the model's own.",
-        json_schema_extra={"none": "auto"},
-    )
+    window: int | None = WINDOW
     edge: Literal["pad", "shift"] = Field(
         "pad", description="At a contig's end: pad the window with N, or shift it inside."
     )
-    strands: Literal["both", "forward"] = Field(
-        "both", description="both (averaged), or forward, for a language model."
-    )
+    strands: Literal["both", "forward"] = STRANDS
     max_allele: int | None = Field(
         None, ge=1, description="Longest allele scored, in bases; by default a quarter of the window."
     )
@@ -99,10 +97,8 @@ class Settled:
             )
 
 
-class Question(BaseModel):
+class Question(Options):
     """What is asked of scores of variants."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     score: tuple[str, ...] = Field(
         description="Columns to judge; NAME:neg where low is the effect, NAME:abs without the sign.",
@@ -127,10 +123,8 @@ class Question(BaseModel):
     seed: int = Field(0, ge=0, description="Seed of every random draw.")
 
 
-class ScoredVariants(BaseModel):
+class ScoredVariants(Options):
     """Scored variants, and what is known of them."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     scores: Path = Field(description="Scored variants: parquet, TSV, CSV or VCF.")
     truth: Path | None = Field(
