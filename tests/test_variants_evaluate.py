@@ -13,6 +13,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from darkregulome.errors import InputError
 from darkregulome.models import registry
+from darkregulome.scoring.variants.evaluate import join, read_scores
 from darkregulome.scoring.variants.published_ism import read_published_ism
 from darkregulome.stats import evaluation
 from fake_models import LinearOutput
@@ -315,3 +316,39 @@ def mpra_correlations(folder: Path, elements: list[str]) -> tuple[dict, dict]:
             assert row["n"] == wanted[element]["n"]
             found[element, name] = row["value"]
     return found, {element: {name: wanted[element][name] for name in tracks} for element in elements}
+
+
+def test_alleles_are_joined_in_either_case():
+    scores = pd.DataFrame(
+        {"chrom": ["chr1", "chr1"], "pos": [5, 9], "ref": ["a", "C"], "alt": ["G", "t"], "llr": [1, 2]}
+    )
+    truth = pd.DataFrame(
+        {"chrom": ["1", "1"], "pos": [9.0, 5.0], "ref": ["c", "A"], "alt": ["T", "g"], "kind": ["x", "y"]}
+    )
+    joined = join(scores, truth, ["chrom", "pos", "ref", "alt"], "truth")
+    assert joined[["llr", "kind"]].to_numpy().tolist() == [[1, "y"], [2, "x"]]
+
+
+def test_the_info_of_a_vcf_is_read_per_alt_and_by_its_type(tmp_path: Path):
+    fields = [("DR_LLR", "A", "Float"), ("AC", "A", "Integer"), ("KIND", ".", "String"), ("NOTE", "1", "String")]
+    fields += [("DEPTH", "R", "Integer"), ("DB", "0", "Flag")]
+    lines = [f'##INFO=<ID={name},Number={number},Type={kind},Description="x">' for name, number, kind in fields]
+    info = "DR_LLR=0.5,.;AC=3,4;KIND=a,b;NOTE=c,d;DEPTH=7,8,9;DB;FREE=word"
+    rows = [
+        "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO",
+        f"1\t10\trs1\tA\tC,G\t.\t.\t{info}",
+        "1\t11\t.\tA\t.\t.\t.\t.",
+    ]
+    (tmp_path / "in.vcf").write_text("\n".join(["##fileformat=VCFv4.2", "##contig=<ID=1>", *lines, *rows]) + "\n")
+    table = read_scores(tmp_path / "in.vcf")
+    assert table[["chrom", "pos", "id", "ref", "alt"]].to_numpy().tolist() == [
+        ["1", 10, "rs1", "A", "C"],
+        ["1", 10, "rs1", "A", "G"],
+        ["1", 11, ".", "A", "."],
+    ]
+    assert table["llr"].tolist()[0] == 0.5
+    assert table["llr"].isna().tolist() == [False, True, True]
+    for name, expected in (("ac", [3, 4]), ("kind", ["a", "b"]), ("note", ["c,d"] * 2), ("depth", [7, 7])):
+        assert table[name].tolist()[:2] == expected
+    assert table["db"].tolist()[:2] == [True, True]
+    assert table["free"].tolist()[:2] == ["word", "word"]
