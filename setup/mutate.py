@@ -32,7 +32,7 @@ ROOMS = {
         "test_stats_claims.py",
         "test_stats_gene_claims.py",
     ),
-    "elements": ("test_elements_*.py", "test_check_inputs.py"),
+    "elements": ("test_elements_*.py", "test_check_inputs.py", "test_conversion*.py"),
     "genome": ("test_genome_*.py", "test_genomes.py"),
     "edits": ("test_edits_*.py", "test_scoring_elements.py", "test_variants_scores.py", "test_maps_make.py"),
 }

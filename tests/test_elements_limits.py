@@ -1,7 +1,10 @@
 """Elements and loci at their limits: what is kept, cut, named and said, each against a loop or its definition."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+import pysam
 import pytest
 
 import toy
@@ -163,6 +166,9 @@ def test_distances_are_to_the_nearest_base_and_signed_by_strand():
             nearest = 0 if 6 in bases else int(min(bases - 6, key=abs))
             assert signed_distance(start, end, 6, "+") == nearest
             assert signed_distance(start, end, 6, "-") == -nearest
+            assert signed_distance([start] * 3, [end] * 3, [6, 6, 6], ["+", "-", "."]).tolist() == [
+                *(nearest, -nearest, nearest)
+            ]
 
 
 def test_features_have_their_names():
@@ -389,7 +395,7 @@ def test_what_a_table_has_is_kept(tmp_path):
         ("chr1", 30, 50),
         ("chr1", 10, 20),
         element=["b", "a"],
-        strand=["+", "x"],
+        strand=["-", "x"],
         gc=[0.5, 0.25],
         repeat_fraction=[0.75, 1.0],
         locus=[1, 2],
@@ -402,7 +408,7 @@ def test_what_a_table_has_is_kept(tmp_path):
     made = complete_elements(given, "x", Around(class_map=class_map))
     row = made.table.set_index("element").loc["b"]
     assert row[["locus", "distance", "strand", "gc", "repeat_fraction", "class", "subclass", "more"]].tolist() == [
-        *("1", 7, "+", 0.5, 0.75, "TE", "p", 3)
+        *("1", 7, "-", 0.5, 0.75, "TE", "p", 3)
     ]
     assert made.table.set_index("element").loc["a", ["strand", "class", "subclass"]].tolist() == [".", "cCRE", "q"]
     assert made.loci[["locus", "start", "end", "tss"]].to_numpy().tolist() == [["1", 30, 50, 40], ["2", 10, 20, 15]]
@@ -514,6 +520,29 @@ def test_sites_lie_on_their_contigs_and_have_the_references_bases(reference):
     assert f"{MAX_PROBLEMS + 1} of {MAX_PROBLEMS + 3} reference alleles differ" in said
     many = sites_problem(reference, [("chr1", 0, "A")] * 30)
     assert many.count("has the position") == 2 * MAX_PROBLEMS
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+@pytest.mark.parametrize("contig", ["chr1", "1"])
+def test_variants_of_the_windows_have_the_references_bases(tmp_path, reference, contig, indexed):
+    text, other = toy.toy_sequences()["chr1"], {"A": "C", "C": "G", "G": "T", "T": "A"}
+    loci = pd.DataFrame({"locus": ["L"], "chrom": ["chr1"], "start": [100], "end": [200]})
+
+    def check(*sites: tuple[int, str]) -> list[str]:
+        lines = "".join(f"{contig}\t{pos}\t.\t{ref}\t{other[ref]}\t.\t.\t.\n" for pos, ref in sites)
+        header = f"##fileformat=VCFv4.2\n##contig=<ID={contig}>\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+        path = str(written(tmp_path, header + lines, "v.vcf"))
+        if indexed:
+            path = pysam.tabix_index(path, preset="vcf", force=True)
+        return checks.check_variants(Path(path), reference, loci)
+
+    notes = " ".join(check((101, text[100]), (200, text[199]), (300, other[text[299]])))
+    assert ("has no index and will be read whole" in notes) is not indexed
+    assert ("1 -> chr1" in notes) is (contig == "1")
+    with pytest.raises(
+        InputError, match=f"has REF {other[text[149]]} at {contig}:150, where the reference has {text[149]}"
+    ):
+        check((101, text[100]), (150, other[text[149]]))
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def signed_distance(start: ArrayLike, end: ArrayLike, tss: ArrayLike, strand: Ar
     """
     start, end, tss = np.asarray(start), np.asarray(end), np.asarray(tss)
     forward = np.where(start > tss, start - tss, np.where(end <= tss, end - 1 - tss, 0))
-    return np.where(np.asarray(strand) == "+", forward, -forward).astype(np.int64)
+    return np.where(np.asarray(strand) == "-", -forward, forward).astype(np.int64)
 
 
 def describe(sequence: str) -> dict[str, float]:

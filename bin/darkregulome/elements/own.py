@@ -214,10 +214,9 @@ def _of_pairs(
         return table, loci
     starts = _tss_of_genes(around, contigs, notes).set_index(["chrom", "name"])
     own = starts.reindex(pd.MultiIndex.from_frame(table[["chrom", "locus"]]))
-    tss, strand = own["tss"].astype("Int64").reset_index(drop=True), own["strand"].to_numpy()
-    origin = tss.fillna(0).to_numpy(dtype=np.int64)
-    forward = signed_distance(table["start"].to_numpy() - origin, table["end"].to_numpy() - origin, 0, "+")
-    distance = pd.Series(np.where(strand == "-", -forward, forward), dtype="Int64").where(tss.notna())
+    tss = own["tss"].astype("Int64").reset_index(drop=True)
+    from_tss = signed_distance(table["start"], table["end"], tss.fillna(0).astype(np.int64), own["strand"])
+    distance = pd.Series(from_tss, dtype="Int64").where(tss.notna())
     if lost := sorted(table.loc[tss.isna().to_numpy(), "locus"].unique()):
         which = f"{len(lost)} genes ({listed(lost, 5)})"
         notes.append(f"WARNING: no TSS of {which} is known: their pairs have no distance (give --gtf, or a column).")
