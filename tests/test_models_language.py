@@ -157,17 +157,12 @@ def test_tied_projections_run_once_equal_two_full_mambas():
         {"rms_norm": False, "residual_in_fp32": True},
     ],
 )
-def test_the_first_layer_looked_up_equals_the_first_layer_run(changes):
+def test_caduceus_without_a_gradient_equals_caduceus_with_one(changes):
     torch.manual_seed(0)
     network, tokens = caduceus(**changes), letters.CHARACTERS.tokenize([SEQUENCE])
-    rows = []
-    first = network.caduceus.backbone.layers[0].mixer.mamba_fwd.in_proj
-    first.register_forward_hook(lambda layer, given, result: rows.append(given[0].shape[:-1].numel()))
-    run = network(tokens)
     with torch.inference_mode():
-        looked_up = network(tokens)
-    assert rows == [len(SEQUENCE), network.config.vocab_size]
-    torch.testing.assert_close(looked_up, run.detach(), rtol=1e-5, atol=1e-5)
+        inferred = network(tokens)
+    torch.testing.assert_close(inferred, network(tokens).detach(), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("changes", [{"residual_in_fp32": True}, {"rms_norm": False}, {"bidirectional": False}])

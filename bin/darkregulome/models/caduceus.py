@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from darkregulome.models import kernels
 from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
-from darkregulome.models.checkpoint import find_weights, load_weights, read_config
+from darkregulome.models.checkpoint import find_weights, load_weights, named, read_config
 from darkregulome.models.language import LetterLanguageModel
 from darkregulome.models.letters import CHARACTERS, LOWER_CASE, VOCABULARY_SIZE, Alphabet, padded_size
 from darkregulome.models.numerics import kept
@@ -180,27 +180,16 @@ class BiMamba(nn.Module):
             self.mamba_rev.out_proj = self.mamba_fwd.out_proj
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.mix(*self.project(x))
-
-    def project(self, x: Tensor) -> list[Tensor]:
-        """What each direction reads of (..., d_model), one row a position: (..., 2 inner), once where it is shared."""
         fwd, rev = self.mamba_fwd, self.mamba_rev
-        return [fwd.in_proj(x)] if rev is None or self.tied else [fwd.in_proj(x), rev.in_proj(x)]
-
-    def mix(self, *projected: Tensor) -> Tensor:
-        """From what `project` made of a sequence to the output (batch, length, d_model)."""
-        fwd, rev = self.mamba_fwd, self.mamba_rev
-        xz = projected[0]
+        xz = fwd.in_proj(x)
         if rev is not None and self.tied and not self.multiply and fwd.out_proj.bias is None:
-            x, z = xz.chunk(2, dim=-1)
-            return fwd.out_proj(rev.scan(x, z, reverse=True, onto=fwd.scan(x, None)))
-        y = fwd.mix(xz)
+            first, z = xz.chunk(2, dim=-1)
+            return fwd.out_proj(rev.scan(first, z, reverse=True, onto=fwd.scan(first, None)))
+        y = fwd.out_proj(fwd.mix(xz))
         if rev is None:
-            return fwd.out_proj(y)
-        reverse = rev.mix(projected[-1], reverse=True)
-        if self.multiply:
-            return fwd.out_proj(y) * rev.out_proj(reverse)
-        return fwd.out_proj(y) + rev.out_proj(reverse)
+            return y
+        reverse = rev.out_proj(rev.mix(xz if self.tied else rev.in_proj(x), reverse=True))
+        return y * reverse if self.multiply else y + reverse
 
 
 def reverse_complement_channels(x: Tensor) -> Tensor:
@@ -219,14 +208,6 @@ class RcpsMixer(nn.Module):
         fwd, rc = x.chunk(2, dim=-1)
         fwd, rc = self.submodule(torch.cat((fwd, reverse_complement_channels(rc)))).chunk(2)
         return torch.cat((fwd, reverse_complement_channels(rc)), dim=-1)
-
-
-class RcpsNorm(nn.Module):
-    """A norm's place in the unfused Caduceus-PS checkpoints (``norm.submodule``)."""
-
-    def __init__(self, submodule: nn.Module):
-        super().__init__()
-        self.submodule = submodule
 
 
 def _norm_halves(norm: nn.Module, x: Tensor) -> Tensor:
@@ -251,18 +232,7 @@ class CaduceusBlock(nn.Module):
         self.residual_in_fp32 = config.residual_in_fp32
 
     def forward(self, hidden: Tensor, residual: Tensor | None) -> tuple[Tensor, Tensor]:
-        hidden, residual = self.read(hidden, residual)
-        return self.mixer(hidden), residual
-
-    def look_up(self, tokens: Tensor, embedding: nn.Embedding) -> tuple[Tensor, Tensor]:
-        """The first block, of embedded tokens: what the mixer projects of a token is the same wherever it stands."""
-        hidden, residual = self.read(embedding.weight, None)
-        mixer = cast(BiMamba, self.mixer)
-        projected = (F.embedding(tokens, rows) for rows in mixer.project(hidden))
-        return mixer.mix(*projected), F.embedding(tokens, residual)
-
-    def read(self, hidden: Tensor, residual: Tensor | None) -> tuple[Tensor, Tensor]:
-        """What the mixer reads, and what is to be added to its output."""
+        """The mixer's output, and what is to be added to it."""
         if self.exchange:
             residual = hidden if residual is None else hidden + residual
             residual = residual.roll(residual.shape[-1] // 2, dims=-1)
@@ -271,18 +241,17 @@ class CaduceusBlock(nn.Module):
             hidden, residual = _add_and_norm(self.norm, hidden, residual, self.rcps)
         if self.residual_in_fp32 and residual.dtype == torch.bfloat16:
             residual = residual.float()
-        return hidden, residual
+        return self.mixer(hidden), residual
 
 
 def _make_norm(config: CaduceusConfig) -> nn.Module:
     eps = config.norm_epsilon
     norm = RMSNorm(config.d_model, eps) if config.rms_norm else nn.LayerNorm(config.d_model, eps=eps)
-    return RcpsNorm(norm) if config.rcps and not config.fused_add_norm else norm
+    return named(submodule=norm) if config.rcps and not config.fused_add_norm else norm
 
 
 def _apply_norm(norm: nn.Module, x: Tensor, rcps: bool) -> Tensor:
-    inner = norm.submodule if isinstance(norm, RcpsNorm) else norm
-    return _norm_halves(inner, x) if rcps else inner(x)
+    return _norm_halves(norm, x) if rcps else norm(x)
 
 
 def _add_and_norm(norm: nn.Module, x: Tensor, residual: Tensor | None, rcps: bool) -> tuple[Tensor, Tensor]:
@@ -329,47 +298,22 @@ def complement_tensor(config: CaduceusConfig) -> Tensor:
     return torch.tensor([config.complement_map[i] for i in range(config.vocab_size)])
 
 
-class CaduceusEmbeddings(nn.Module):
-    """Embedding of tokens."""
-
-    def __init__(self, config: CaduceusConfig):
-        super().__init__()
-        self.word_embeddings = RcpsEmbedding(config) if config.rcps else nn.Embedding(config.vocab_size, config.d_model)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.word_embeddings(tokens)
-
-
 class CaduceusBackbone(nn.Module):
     """Embedding, blocks, final norm."""
 
     def __init__(self, config: CaduceusConfig):
         super().__init__()
-        self.embeddings = CaduceusEmbeddings(config)
+        embedding = RcpsEmbedding(config) if config.rcps else nn.Embedding(config.vocab_size, config.d_model)
+        self.embeddings = named(word_embeddings=embedding)
         self.layers = nn.ModuleList(CaduceusBlock(config) for _ in range(config.n_layer))
         self.norm_f = _make_norm(config)
         self.rcps = config.rcps
 
     def forward(self, tokens: Tensor) -> Tensor:
-        first, *others = (cast(CaduceusBlock, layer) for layer in self.layers)
-        if self.rcps or torch.is_grad_enabled():
-            hidden, residual = first(self.embeddings(tokens), None)
-        else:
-            hidden, residual = first.look_up(tokens, cast(nn.Embedding, self.embeddings.word_embeddings))
-        for layer in others:
+        hidden, residual = self.embeddings(tokens), None
+        for layer in self.layers:
             hidden, residual = layer(hidden, residual)
         return _add_and_norm(self.norm_f, hidden, residual, self.rcps)[0]
-
-
-class Caduceus(nn.Module):
-    """The place of the backbone in the checkpoints' names."""
-
-    def __init__(self, config: CaduceusConfig):
-        super().__init__()
-        self.backbone = CaduceusBackbone(config)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.backbone(tokens)
 
 
 class CaduceusForMaskedLM(nn.Module):
@@ -382,7 +326,7 @@ class CaduceusForMaskedLM(nn.Module):
     def __init__(self, config: CaduceusConfig):
         super().__init__()
         self.config = config
-        self.caduceus = Caduceus(config)
+        self.caduceus: Any = named(backbone=CaduceusBackbone(config))
         self.lm_head = RcpsHead(config) if config.rcps else nn.Linear(config.d_model, config.vocab_size, bias=False)
         self.initialise()
         self._tie()

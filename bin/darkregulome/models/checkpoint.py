@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,11 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
         raise InputError.at(path, "is not a dictionary of tensors", "give a state dictionary")
     return dict(found)
+
+
+def named(**modules: nn.Module) -> nn.Sequential:
+    """Modules that run one after the other, under the names that the checkpoints give them."""
+    return nn.Sequential(OrderedDict(modules))
 
 
 def aliases_of(module: nn.Module) -> dict[str, str]:

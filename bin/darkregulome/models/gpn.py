@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
-from darkregulome.models.checkpoint import find_weights, load_weights, read_config
+from darkregulome.models.checkpoint import find_weights, load_weights, named, read_config
 from darkregulome.models.language import LetterLanguageModel
 from darkregulome.models.letters import LOWER_CASE
 from darkregulome.models.lookalikes import build_network
@@ -101,52 +101,11 @@ class ConvNetLayer(nn.Module):
         width = config.hidden_size
         convolution = nn.Conv1d(width, width, config.kernel_size, dilation=dilation, padding="same")
         self.conv = nn.Sequential(Transpose(), convolution, Transpose(), nn.GELU(), nn.LayerNorm(width))
-        self.ffn = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width))
+        self.ffn = _dense(width)
 
     def forward(self, x: Tensor) -> Tensor:
         x = x + self.conv(x)
         return x + self.ffn(x)
-
-
-class ConvNetModel(nn.Module):
-    """One-hot tokens and layers."""
-
-    def __init__(self, config: ConvNetConfig):
-        super().__init__()
-        self.embedding = OneHot(config.hidden_size)
-        self.encoder = nn.Sequential(*(ConvNetLayer(config, config.dilation(i)) for i in range(config.n_layers)))
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.encoder(self.embedding(tokens))
-
-
-class ConvNetHead(nn.Module):
-    """A dense layer with its norm, then the logits."""
-
-    def __init__(self, config: ConvNetConfig):
-        super().__init__()
-        width = config.hidden_size
-        logits = nn.Linear(width, config.vocab_size)
-        self.decoder = nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width), logits)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.decoder(x)
-
-
-class GPNHead(nn.Module):
-    """The logits, after a dense layer with its norm where `mlm_head_transform` asks for it."""
-
-    def __init__(self, config: GPNConfig):
-        super().__init__()
-        width, bias = config.hidden_size, config.bias
-        self.transform: nn.Module = nn.Identity()
-        if config.mlm_head_transform:
-            dense = nn.Linear(width, width, bias=bias)
-            self.transform = nn.Sequential(dense, nn.GELU(), nn.LayerNorm(width, bias=bias))
-        self.decoder = nn.Linear(width, config.vocab_size, bias=bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.decoder(self.transform(x))
 
 
 class ByteNetLayer(nn.Module):
@@ -184,41 +143,29 @@ class ByteNetLayer(nn.Module):
         return x + self.layer(x)
 
 
-class ByteNetEncoder(nn.Module):
-    """The place of the layers in the checkpoints' names."""
-
-    def __init__(self, config: GPNConfig):
-        super().__init__()
-        self.layer = nn.Sequential(*(ByteNetLayer(config, i) for i in range(config.num_hidden_layers)))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layer(x)
+def _dense(width: int, bias: bool = True) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(width, width, bias=bias), nn.GELU(), nn.LayerNorm(width, bias=bias))
 
 
-class GPNEmbeddings(nn.Module):
-    """A learned embedding, or one-hot tokens."""
-
-    def __init__(self, config: GPNConfig):
-        super().__init__()
-        width = config.hidden_size
-        learned = config.embedding == "embedding"
-        self.word_embeddings = nn.Embedding(config.vocab_size, width) if learned else OneHot(width)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.word_embeddings(tokens)
+def _convnet(config: ConvNetConfig) -> tuple[nn.Module, nn.Module]:
+    """The network, and its head: a dense layer with its norm, then the logits."""
+    width = config.hidden_size
+    layers = (ConvNetLayer(config, config.dilation(layer)) for layer in range(config.n_layers))
+    network = named(embedding=OneHot(width), encoder=nn.Sequential(*layers))
+    return network, named(decoder=nn.Sequential(*_dense(width), nn.Linear(width, config.vocab_size)))
 
 
-class GPNModel(nn.Module):
-    """Embedding, layers, final norm."""
-
-    def __init__(self, config: GPNConfig):
-        super().__init__()
-        self.embeddings = GPNEmbeddings(config)
-        self.encoder = ByteNetEncoder(config)
-        self.ln_f = nn.LayerNorm(config.hidden_size, bias=config.bias)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.ln_f(self.encoder(self.embeddings(tokens)))
+def _bytenet(config: GPNConfig) -> tuple[nn.Module, nn.Module]:
+    """The network, and its head: the logits, after a dense layer with its norm where the config asks for it."""
+    width, bias = config.hidden_size, config.bias
+    learned = config.embedding == "embedding"
+    network = named(
+        embeddings=named(word_embeddings=nn.Embedding(config.vocab_size, width) if learned else OneHot(width)),
+        encoder=named(layer=nn.Sequential(*(ByteNetLayer(config, layer) for layer in range(config.num_hidden_layers)))),
+        ln_f=nn.LayerNorm(width, bias=bias),
+    )
+    transform = _dense(width, bias) if config.mlm_head_transform else nn.Identity()
+    return network, named(transform=transform, decoder=nn.Linear(width, config.vocab_size, bias=bias))
 
 
 class GPNForMaskedLM(nn.Module):
@@ -231,11 +178,7 @@ class GPNForMaskedLM(nn.Module):
     def __init__(self, config: ConvNetConfig | GPNConfig):
         super().__init__()
         self.config = config
-        if isinstance(config, ConvNetConfig):
-            self.model: nn.Module = ConvNetModel(config)
-            self.cls: nn.Module = ConvNetHead(config)
-        else:
-            self.model, self.cls = GPNModel(config), GPNHead(config)
+        self.model, self.cls = _convnet(config) if isinstance(config, ConvNetConfig) else _bytenet(config)
         for name, repeated in self.aliases().items():
             self.get_submodule(name.rpartition(".")[0]).weight = self.get_parameter(repeated)
 

@@ -7,7 +7,7 @@ computed by the official code are in `tests/golden`.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 from pydantic import BaseModel, ConfigDict, PositiveInt, model_validator
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darkregulome.models.architecture import Architecture, Checkpoint, ModelSize
-from darkregulome.models.checkpoint import find_weights, load_weights, read_config
+from darkregulome.models.checkpoint import find_weights, load_weights, named, read_config
 from darkregulome.models.language import LetterLanguageModel
 from darkregulome.models.letters import CHARACTERS, VOCABULARY_SIZE, padded_size
 
@@ -318,23 +318,13 @@ class HyenaBlock(nn.Module):
         return x + self.mlp(self.norm2(x))
 
 
-class HyenaEmbeddings(nn.Module):
-    """Embedding of tokens."""
-
-    def __init__(self, config: HyenaConfig):
-        super().__init__()
-        self.word_embeddings = nn.Embedding(config.padded_vocabulary, config.d_model, padding_idx=config.pad_token_id)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.word_embeddings(tokens)
-
-
 class HyenaBackbone(nn.Module):
     """Embedding, blocks, final norm."""
 
     def __init__(self, config: HyenaConfig):
         super().__init__()
-        self.embeddings = HyenaEmbeddings(config)
+        embedding = nn.Embedding(config.padded_vocabulary, config.d_model, padding_idx=config.pad_token_id)
+        self.embeddings = named(word_embeddings=embedding)
         self.dropout = nn.Dropout(config.embed_dropout)
         self.layers = nn.ModuleList(HyenaBlock(config) for _ in range(config.n_layer))
         self.history = config.short_filter_order - 1
@@ -371,17 +361,6 @@ class HyenaBackbone(nn.Module):
         return self.ln_f(x)
 
 
-class HyenaModel(nn.Module):
-    """The place of the backbone in the checkpoints' names."""
-
-    def __init__(self, config: HyenaConfig):
-        super().__init__()
-        self.backbone = HyenaBackbone(config)
-
-    def forward(self, tokens: Tensor) -> Tensor:
-        return self.backbone(tokens)
-
-
 class HyenaDNAForCausalLM(nn.Module):
     """HyenaDNA with its language-model head.
 
@@ -392,7 +371,7 @@ class HyenaDNAForCausalLM(nn.Module):
     def __init__(self, config: HyenaConfig):
         super().__init__()
         self.config = config
-        self.hyena = HyenaModel(config)
+        self.hyena: Any = named(backbone=HyenaBackbone(config))
         self.lm_head = nn.Linear(config.d_model, config.padded_vocabulary, bias=False)
         self.initialise()
         if config.tie_word_embeddings:
