@@ -324,7 +324,7 @@ class HyenaBackbone(nn.Module):
     def __init__(self, config: HyenaConfig):
         super().__init__()
         embedding = nn.Embedding(config.padded_vocabulary, config.d_model, padding_idx=config.pad_token_id)
-        self.embeddings = named(word_embeddings=embedding)
+        self.embeddings: Any = named(word_embeddings=embedding)
         self.dropout = nn.Dropout(config.embed_dropout)
         self.layers = nn.ModuleList(HyenaBlock(config) for _ in range(config.n_layer))
         self.history = config.short_filter_order - 1
