@@ -5,13 +5,16 @@ notebook adds it to every probability.
 """
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from darkregulome.edits.batches import Batches
 from darkregulome.genome.bases import N_CODE, base_codes
 from darkregulome.models.protocol import LanguageModel, OutputModel
 
@@ -77,6 +80,44 @@ def pseudo_log_probs(
         log_probs = torch.zeros_like(predicted) if log_probs is None else log_probs
         log_probs[:, phase::stride] = predicted[:, phase::stride]
     return cast(torch.Tensor, log_probs)
+
+
+@dataclass(frozen=True)
+class Forward:
+    """One sequence through the model: masked at `sites` (none: unmasked), or at one base after the other, `each`."""
+
+    sequence: str
+    sites: tuple[int, ...] = ()
+    each: bool = False
+
+
+def run_forwards(
+    model: LanguageModel,
+    forwards: Sequence[Forward],
+    batches: Batches,
+    read: Callable[[np.ndarray, torch.Tensor, torch.Tensor], None],
+) -> None:
+    """Run forwards, those of one length and number of masks together.
+
+    Parameters
+    ----------
+    read : called with the numbers of a batch's forwards, their tokens, and their log-probabilities of A, C, G, T,
+        (forwards, length, 4).
+    """
+    by_shape: dict[tuple[int, int, bool], list[int]] = defaultdict(list)
+    for number, forward in enumerate(forwards):
+        by_shape[len(forward.sequence), len(forward.sites), forward.each].append(number)
+
+    def run(numbers: np.ndarray) -> None:
+        batch = [forwards[number] for number in numbers.tolist()]
+        tokens = masked_tokens(model, [item.sequence for item in batch], [item.sites for item in batch])
+        if batch[0].each:
+            read(numbers, tokens, pseudo_log_probs(model, tokens, len(batch[0].sequence), mask_stride(model)))
+        else:
+            read(numbers, tokens, model.log_probs(tokens))
+
+    for (length, _, _), group in by_shape.items():
+        batches.run(np.array(group), length, run)
 
 
 def log_probs_of_bases(log_probs: torch.Tensor, sequences: Sequence[str]) -> NDArray[np.float32]:

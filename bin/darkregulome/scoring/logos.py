@@ -17,11 +17,12 @@ from typing import cast
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from darkregulome.edits.batches import Batches
 from darkregulome.edits.edit import clean
-from darkregulome.edits.forwards import as_numbers, masked_tokens
+from darkregulome.edits.forwards import Forward, as_numbers, run_forwards
 from darkregulome.errors import InputError
 from darkregulome.genome.alleles import CheckedAllele
 from darkregulome.genome.bases import BASES
@@ -145,25 +146,26 @@ def predicted(
     inside = np.flatnonzero([base in BASES for base in flank[half : half + length]])
     total = np.full((length, 4), np.nan)
     batches = Batches.of(model, batch_size, len(inside))
-
-    def run(rows: NDArray[np.int64]) -> None:
-        windows = [flank[at : at + size] for at in rows.tolist()]
-        # The base stands at `size // 2` of its window, and on the other strand as far from the other end.
-        forward = _at(model, windows, half)
-        if model.equivariant:
-            total[rows] = forward
-            return
-        reverse = _at(model, [reverse_complement(window) for window in windows], size - 1 - half)
-        total[rows] = (forward + reverse[:, ::-1]) / 2
-
-    batches.run(inside, size, run)
+    windows = [flank[at : at + size] for at in inside.tolist()]
+    # The base stands at `size // 2` of its window, and on the other strand as far from the other end.
+    total[inside] = _at(model, windows, half, batches)
+    if not model.equivariant:
+        reverse = _at(model, [reverse_complement(window) for window in windows], size - 1 - half, batches)
+        total[inside] = (total[inside] + reverse[:, ::-1]) / 2
     p = np.exp(total)
     return p / p.sum(axis=1, keepdims=True)
 
 
-def _at(model: LanguageModel, windows: list[str], site: int) -> NDArray[np.float64]:
-    sites = [[site]] * len(windows) if model.kind == "masked" else ()
-    return as_numbers(model.log_probs(masked_tokens(model, windows, sites))[:, site])
+def _at(model: LanguageModel, windows: list[str], site: int, batches: Batches) -> NDArray[np.float64]:
+    """Log-probabilities at one base of each window, masked there if the model is a masked one; (windows, 4)."""
+    values = np.empty((len(windows), 4))
+
+    def read(rows: NDArray[np.int64], _tokens: torch.Tensor, log_probs: torch.Tensor) -> None:
+        values[rows] = as_numbers(log_probs[:, site])
+
+    sites = (site,) if model.kind == "masked" else ()
+    run_forwards(model, [Forward(window, sites) for window in windows], batches, read)
+    return values
 
 
 def _effects(scorer: Scorer, region: LabelledWindow, sequence: str, size: int) -> NDArray[np.float64]:

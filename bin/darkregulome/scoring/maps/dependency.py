@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from darkregulome.edits.batches import Batches, bases_per_batch
-from darkregulome.edits.forwards import as_numbers, log2_odds
+from darkregulome.edits.forwards import Forward, as_numbers, log2_odds, run_forwards
 from darkregulome.models.protocol import BASES, LanguageModel
 
 Measure = Callable[[np.ndarray], np.ndarray]
@@ -69,11 +70,10 @@ def substitution_changes(
     def read(sequences: list[str]) -> np.ndarray:
         values = np.empty((len(sequences), len(wanted), len(BASES)))
 
-        def run(rows: np.ndarray) -> None:
-            log_probs = model.log_probs(model.encode([sequences[row] for row in rows]))[:, columns]
-            values[rows] = measure(as_numbers(log_probs))
+        def keep(rows: np.ndarray, _tokens: torch.Tensor, log_probs: torch.Tensor) -> None:
+            values[rows] = measure(as_numbers(log_probs[:, columns]))
 
-        batches.run(np.arange(len(sequences)), len(sequence), run)
+        run_forwards(model, [Forward(letters) for letters in sequences], batches, keep)
         return values
 
     reference = read([sequence])[0]

@@ -35,22 +35,21 @@ track
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from darkregulome.edits.batches import Batches, bases_per_batch
 from darkregulome.edits.edit import Edit
 from darkregulome.edits.forwards import (
+    Forward,
     as_numbers,
     codes,
     log2_odds,
     log_odds,
-    mask_stride,
-    masked_tokens,
-    pseudo_log_probs,
+    run_forwards,
 )
 from darkregulome.genome.sequence import reverse_complement
 from darkregulome.models.protocol import BASES, LanguageModel
@@ -90,15 +89,6 @@ class AllelePair(NamedTuple):
         return self.ref_end == self.alt_end
 
 
-@dataclass(frozen=True)
-class _Pass:
-    """One sequence through the model: masked at `sites` (none: unmasked), or at one base after the other, `each`."""
-
-    sequence: str
-    sites: tuple[int, ...] = ()
-    each: bool = False
-
-
 class _Answer(NamedTuple):
     """Log-probabilities of A, C, G, T: at the masked sites, or at every position; and hidden states if asked for."""
 
@@ -106,7 +96,7 @@ class _Answer(NamedTuple):
     hidden: NDArray[np.float32] | None = None
 
 
-_Answers = Mapping[_Pass, _Answer]
+_Answers = Mapping[Forward, _Answer]
 
 
 def score_pairs(
@@ -137,7 +127,7 @@ def score_pairs(
         count = max(1, (batch_size or bases_per_batch(model) // longest) // (2 * (1 + both)))
         batch = order[first : first + count]
         strands = [[pair, pair.reverse_complement()] if both else [pair] for pair in (pairs[n] for n in batch)]
-        wanted = dict.fromkeys(item for of in strands for pair in of for item in _passes(pair, scores, model))
+        wanted = dict.fromkeys(item for of in strands for pair in of for item in _forwards(pair, scores, model))
         answers = _run(model, list(wanted), "embedding" in scores, batch_size)
         for name in scores:
             values[name][batch] = [sum(_READ[name](pair, answers) for pair in of) / len(of) for of in strands]
@@ -145,25 +135,25 @@ def score_pairs(
     return values
 
 
-def _passes(pair: AllelePair, scores: Sequence[str], model: LanguageModel) -> list[_Pass]:
-    passes = list(_masked(pair)) if "llr" in scores else []
+def _forwards(pair: AllelePair, scores: Sequence[str], model: LanguageModel) -> list[Forward]:
+    forwards = list(_masked(pair)) if "llr" in scores else []
     if any(name in UNMASKED for name in scores):
-        passes += [_Pass(pair.ref), _Pass(pair.alt)]
+        forwards += [Forward(pair.ref), Forward(pair.alt)]
     if "loglik" in scores:
         masked = model.kind == "masked"
-        passes += [_Pass(pair.ref, each=masked), _Pass(pair.alt, each=masked)]
-    return passes
+        forwards += [Forward(pair.ref, each=masked), Forward(pair.alt, each=masked)]
+    return forwards
 
 
-def _masked(pair: AllelePair) -> tuple[_Pass, _Pass]:
+def _masked(pair: AllelePair) -> tuple[Forward, Forward]:
     """The masked passes of both alleles; one and the same where bases are only substituted."""
     if pair.substitution:
         sites = tuple(at for at in range(pair.start, pair.ref_end) if pair.ref[at] != pair.alt[at])
-        one = _Pass(pair.ref, sites)
+        one = Forward(pair.ref, sites)
         return one, one
     return (
-        _Pass(pair.ref, _sites(pair.ref, pair.start, pair.ref_end)),
-        _Pass(pair.alt, _sites(pair.alt, pair.start, pair.alt_end)),
+        Forward(pair.ref, _sites(pair.ref, pair.start, pair.ref_end)),
+        Forward(pair.alt, _sites(pair.alt, pair.start, pair.alt_end)),
     )
 
 
@@ -173,36 +163,19 @@ def _sites(sequence: str, start: int, end: int) -> tuple[int, ...]:
     return tuple(at for at in span if sequence[at] in BASES)
 
 
-def _run(model: LanguageModel, passes: list[_Pass], hidden: bool, size: int | None) -> dict[_Pass, _Answer]:
-    """Run passes, those of one length and number of masks together."""
-    answers: dict[_Pass, _Answer] = {}
-    by_shape: dict[tuple[int, int, bool], list[_Pass]] = {}
-    for item in passes:
-        by_shape.setdefault((len(item.sequence), len(item.sites), item.each), []).append(item)
-    batches = Batches.of(model, size, len(passes))
-    for (length, masks, each), group in by_shape.items():
+def _run(model: LanguageModel, forwards: list[Forward], hidden: bool, size: int | None) -> dict[Forward, _Answer]:
+    """The answers to forwards; with `hidden` those of unmasked ones have the hidden states."""
+    answers: dict[Forward, _Answer] = {}
 
-        def run(numbers: NDArray[np.int64], group: list[_Pass] = group, states: bool = hidden and not (masks or each)):
-            batch = [group[number] for number in numbers.tolist()]
-            answers.update(zip(batch, _ask(model, batch, states), strict=True))
+    def read(numbers: NDArray[np.int64], tokens: torch.Tensor, log_probs: torch.Tensor) -> None:
+        batch, log_p = [forwards[number] for number in numbers.tolist()], as_numbers(log_probs)
+        read_hidden = hidden and not (batch[0].sites or batch[0].each)
+        states: Any = model.hidden(tokens).float().cpu().numpy() if read_hidden else [None] * len(batch)
+        for row, item in enumerate(batch):
+            answers[item] = _Answer(log_p[row, list(item.sites)] if item.sites else log_p[row], states[row])
 
-        batches.run(np.arange(len(group)), length, run)
+    run_forwards(model, forwards, Batches.of(model, size, len(forwards)), read)
     return answers
-
-
-def _ask(model: LanguageModel, passes: list[_Pass], hidden: bool) -> list[_Answer]:
-    """The answers to passes of one shape."""
-    tokens = masked_tokens(model, [item.sequence for item in passes], [item.sites for item in passes])
-    if passes[0].each:
-        predicted = pseudo_log_probs(model, tokens, len(passes[0].sequence), mask_stride(model))
-    else:
-        predicted = model.log_probs(tokens)
-    log_p = as_numbers(predicted)
-    states = model.hidden(tokens).float().cpu().numpy() if hidden else [None] * len(passes)
-    return [
-        _Answer(log_p[row, list(item.sites)] if item.sites else log_p[row], states[row])
-        for row, item in enumerate(passes)
-    ]
 
 
 def _llr(pair: AllelePair, answers: _Answers) -> float:
@@ -217,7 +190,7 @@ def _loglik(pair: AllelePair, answers: _Answers) -> float:
     def of_bases(sequence: str) -> NDArray[np.float64]:
         letters = codes(sequence)
         at = np.flatnonzero(letters >= 0)
-        answer = answers.get(_Pass(sequence, each=True)) or answers[_Pass(sequence)]
+        answer = answers.get(Forward(sequence, each=True)) or answers[Forward(sequence)]
         return answer.log_p[at, letters[at]]
 
     return _corrected(of_bases(pair.ref), of_bases(pair.alt))
@@ -243,20 +216,20 @@ def _positions(pair: AllelePair, own: bool) -> tuple[NDArray[np.int64], NDArray[
 
 def _influence(pair: AllelePair, answers: _Answers) -> float:
     in_ref, in_alt = _positions(pair, own=False)
-    change = log_odds(answers[_Pass(pair.alt)].log_p[in_alt]) - log_odds(answers[_Pass(pair.ref)].log_p[in_ref])
+    change = log_odds(answers[Forward(pair.alt)].log_p[in_alt]) - log_odds(answers[Forward(pair.ref)].log_p[in_ref])
     return float(np.abs(change).max(axis=1).mean())
 
 
 def _influence_signed(pair: AllelePair, answers: _Answers) -> float:
     in_ref, in_alt = _positions(pair, own=True)
-    change = log2_odds(answers[_Pass(pair.alt)].log_p[in_alt]) - log2_odds(answers[_Pass(pair.ref)].log_p[in_ref])
+    change = log2_odds(answers[Forward(pair.alt)].log_p[in_alt]) - log2_odds(answers[Forward(pair.ref)].log_p[in_ref])
     # The variant's own position is in the sum and not in the number, as in the published score.
     return float(change.max(axis=1).sum() / max(1, len(in_ref) - pair.substitution))
 
 
 def _embedding(pair: AllelePair, answers: _Answers) -> float:
     in_ref, in_alt = _positions(pair, own=True)
-    ref, alt = answers[_Pass(pair.ref)].hidden, answers[_Pass(pair.alt)].hidden
+    ref, alt = answers[Forward(pair.ref)].hidden, answers[Forward(pair.alt)].hidden
     assert ref is not None
     assert alt is not None
     squares = ((alt[in_alt].astype(float) - ref[in_ref]) ** 2).sum()
