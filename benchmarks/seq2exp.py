@@ -31,7 +31,7 @@ from darkregulome.seq2exp.data import ExpressionWindows, read_genes
 from darkregulome.seq2exp.folds import split
 from darkregulome.seq2exp.network import Seq2Exp
 from darkregulome.seq2exp.recipe import read_recipe
-from darkregulome.seq2exp.train import Trained, measures, predict, saliency, train_seq2exp
+from darkregulome.seq2exp.train import Genes, Start, Trained, measures, predict, saliency, train_seq2exp
 from darkregulome.seq2exp.variants import retrained, variant
 from darkregulome.simulate.expression import SimulatedExpression, simulate_expression
 from darkregulome.simulate.writing import write_expression
@@ -144,22 +144,16 @@ def run(
                 "cpu_seconds": time.process_time() - began,
             }
 
+        data = Genes(windows, parts["training"], parts["validation"])
         began = time.process_time()
-        trained = train_seq2exp(config, recipe, windows, parts["training"], parts["validation"], seed)
+        trained = train_seq2exp(Start(config, recipe, seed), data)
         predicted = predict(trained.model, windows, test, recipe.batch, masks=True)
         shared = row_of(trained, predicted, began)
         scores = scores_of(method, trained.model, windows, test, elements, predicted, recipe.batch)
         rows = [{"score": f"{method}: {name}", **aurocs(elements, values), **shared} for name, values in scores.items()]
         if retrain and config.source == "learnt":
             began = time.process_time()
-            again = train_seq2exp(
-                *retrained(config, recipe, retrain),
-                windows,
-                parts["training"],
-                parts["validation"],
-                seed,
-                generator_of=trained.model,
-            )
+            again = train_seq2exp(Start(*retrained(config, recipe, retrain), seed, trained.model), data)
             rows.append({"score": RETRAINED, **row_of(again, predict(again.model, windows, test, recipe.batch), began)})
     return rows
 

@@ -24,7 +24,17 @@ from darkregulome.seq2exp.guard import FIRST, LEAST, KlGuard
 from darkregulome.seq2exp.network import Seq2Exp, Seq2ExpConfig, load_seq2exp
 from darkregulome.seq2exp.output import elements_of, write_mask
 from darkregulome.seq2exp.recipe import Recipe, read_recipe
-from darkregulome.seq2exp.train import RESTART, ExpressionTask, losses_of, measures, predict, saliency, train_seq2exp
+from darkregulome.seq2exp.train import (
+    RESTART,
+    ExpressionTask,
+    Genes,
+    Start,
+    losses_of,
+    measures,
+    predict,
+    saliency,
+    train_seq2exp,
+)
 from darkregulome.seq2exp.variants import VARIANTS, retrained, variant
 from darkregulome.simulate import expression
 from darkregulome.simulate.expression import simulate_expression
@@ -419,7 +429,7 @@ def test_the_best_model_is_kept(simulated):
     windows, genes = _windows(folder), _genes(folder)
     rows = []
     recipe = QUICK.model_copy(update={"steps": 4, "validate_every": 1})
-    made = train_seq2exp(SMALL, recipe, windows, genes, genes, 7, report=rows.append)
+    made = train_seq2exp(Start(SMALL, recipe, 7), Genes(windows, genes, genes), report=rows.append)
     assert made.curve == rows
     assert rows[made.best_step - 1]["validation_mse"] == min(row["validation_mse"] for row in rows)
     found = measures(genes["target"], predict(made.model, windows, genes))
@@ -430,7 +440,9 @@ def test_the_seed_decides_every_weight(simulated):
     _, folder = simulated
     windows, genes = _windows(folder), _genes(folder)
     recipe = QUICK.model_copy(update={"steps": 2})
-    first, second, third = (train_seq2exp(SMALL, recipe, windows, genes, genes, seed).model for seed in (7, 7, 8))
+    first, second, third = (
+        train_seq2exp(Start(SMALL, recipe, seed), Genes(windows, genes, genes)).model for seed in (7, 7, 8)
+    )
     pairs = list(zip(first.parameters(), second.parameters(), third.parameters(), strict=True))
     assert all(torch.equal(a, b) for a, b, _ in pairs)
     assert not all(torch.equal(a, c) for a, _, c in pairs)
@@ -534,7 +546,7 @@ def test_under_the_guard_not_even_an_absurd_weight_of_the_kl_costs_the_predictio
     found = {}
     for guard in (None, 1.0):
         recipe = absurd.model_copy(update={"kl_guard": guard})
-        made = train_seq2exp(config, recipe, SignalTells(), genes[:64], genes[64:], 0)
+        made = train_seq2exp(Start(config, recipe), Genes(SignalTells(), genes[:64], genes[64:]))
         found[guard] = made.curve[-1]
     variance = genes["target"][64:].var(ddof=0)
     assert found[None]["validation_mse"] > 0.5 * variance
@@ -550,7 +562,7 @@ def test_only_a_learnt_mask_is_guarded(simulated):
     guarded = QUICK.model_copy(update={"kl_guard": 1.0})
     for source, wanted in (("learnt", True), ("open", False), ("given", False), ("frozen", False)):
         model = Seq2Exp(SMALL.model_copy(update={"source": source}))
-        task = ExpressionTask(model, guarded, None, genes, genes, np.random.default_rng(0))
+        task = ExpressionTask(model, guarded, Genes(None, genes, genes), np.random.default_rng(0))
         assert ("guard" in task.position()) == wanted
     assert Recipe().kl_guard is None
 
@@ -616,7 +628,7 @@ def test_a_frozen_mask_is_the_trained_ones_top_and_does_not_learn(simulated):
     config, recipe = retrained(SMALL, QUICK.model_copy(update={"steps": 2}), 0.25)
     windows, genes = _windows(folder, config), _genes(folder)
     before = {name: value.clone() for name, value in trained.generator.state_dict().items()}
-    made = train_seq2exp(config, recipe, windows, genes, genes, generator_of=trained)
+    made = train_seq2exp(Start(config, recipe, generator_of=trained), Genes(windows, genes, genes))
     assert all(torch.equal(before[name], value) for name, value in made.model.generator.state_dict().items())
     batch = windows.batch(genes)
     with torch.no_grad():
@@ -630,12 +642,15 @@ def test_of_several_starts_the_one_with_the_least_validation_error_is_kept(simul
     _, folder = simulated
     windows, genes = _windows(folder), _genes(folder)
     recipe = QUICK.model_copy(update={"steps": 2})
-    singles = [train_seq2exp(SMALL, recipe, windows, genes, genes, seed) for seed in (7, 7 + RESTART, 7 + 2 * RESTART)]
+    singles = [
+        train_seq2exp(Start(SMALL, recipe, seed), Genes(windows, genes, genes))
+        for seed in (7, 7 + RESTART, 7 + 2 * RESTART)
+    ]
     best = min(singles, key=lambda one: one.validation_mse)
     state = StateFile(tmp_path / "a.state", {}, 0)
     several = recipe.model_copy(update={"restarts": 3})
     for _ in range(2):  # the second time from the states
-        kept = train_seq2exp(SMALL, several, windows, genes, genes, 7, state=state)
+        kept = train_seq2exp(Start(SMALL, several, 7), Genes(windows, genes, genes), state=state)
         assert kept.validation_mse == best.validation_mse
         assert all(torch.equal(a, b) for a, b in zip(kept.model.parameters(), best.model.parameters(), strict=True))
     assert len(list(tmp_path.iterdir())) == 3
@@ -648,7 +663,7 @@ def test_the_generator_starts_again_from_the_predictor_at_its_step():
     recipe = QUICK.model_copy(update={"steps": 10, "copy_predictor": 0.5, "draw_until": 0.8})
     model = Seq2Exp(SMALL)
     genes = pd.DataFrame({"target": [1.0]})
-    task = ExpressionTask(model, recipe, None, genes, genes, np.random.default_rng(0))
+    task = ExpressionTask(model, recipe, Genes(None, genes, genes), np.random.default_rng(0))
     for parameter in model.parameters():
         parameter.grad = torch.ones_like(parameter)
     task.optimizer.step()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from darkregulome.io.schemas import SEQ2EXP_METRICS
 from darkregulome.io.tables import check_table, read_table
 from darkregulome.models.numerics import check_precision, resolve_device
 from darkregulome.seq2exp.data import ExpressionWindows
-from darkregulome.seq2exp.network import Seq2Exp, Seq2ExpConfig
+from darkregulome.seq2exp.network import Seq2ExpConfig
 from darkregulome.seq2exp.recipe import Recipe
 from darkregulome.seq2exp.settings import FoldPlan
-from darkregulome.seq2exp.train import Trained, identity, measures, predict, train_seq2exp
+from darkregulome.seq2exp.train import Genes, Start, Trained, identity, measures, predict, train_seq2exp
 from darkregulome.seq2exp.variants import retrained
 from darkregulome.training.state import StateFile
 
@@ -96,54 +97,30 @@ def train_folds(
 ) -> Iterator[Run]:
     """Train and test a model, called `name` in the measures, for each of some folds and seeds, one at a time."""
     device, precision = resolve_device(plan.device), check_precision(plan.precision)
-    for fold in plan.test_folds:
-        parts = split(genes, plan.folds, fold)
-        for seed in plan.all_seeds:
+    for fold, seed in product(plan.test_folds, plan.all_seeds):
+        parts, begin = split(genes, plan.folds, fold), {"model": name, "fold": fold, "seed": seed}
+        data = Genes(windows, parts["training"], parts["validation"])
 
-            def train(
-                label: str,
-                config: Seq2ExpConfig,
-                recipe: Recipe,
-                generator_of: Seq2Exp | None = None,
-                fold: int = fold,
-                seed: int = seed,
-                parts: dict[str, pd.DataFrame] = parts,
-            ) -> Trained:
-                made_of = identity(config, recipe, windows, genes, fold, seed) | {"folds": plan.folds}
-                return train_seq2exp(
-                    config,
-                    recipe,
-                    windows,
-                    parts["training"],
-                    parts["validation"],
-                    seed,
-                    device,
-                    lambda row: report({"model": name, "fold": fold, "seed": seed, **row}),
-                    state(f"{label}_fold{fold}_seed{seed}", made_of),
-                    precision,
-                    generator_of,
-                )
+        def train(label: str, start: Start, data: Genes = data, begin: Mapping[str, Any] = begin) -> Trained:
+            label = f"{label}_fold{begin['fold']}_seed{start.seed}"
+            made_of = identity(start, windows, genes, begin["fold"]) | {"folds": plan.folds}
+            return train_seq2exp(
+                start, data, device, precision, lambda row: report({**begin, **row}), state(label, made_of)
+            )
 
-            def tested(
-                evaluation: str,
-                trained: Trained,
-                top: float | None = None,
-                fold: int = fold,
-                seed: int = seed,
-                test: pd.DataFrame = parts["test"],
-            ) -> dict[str, Any]:
-                predicted = predict(trained.model, windows, test, recipe.batch, top)
-                begin = {"model": name, "fold": fold, "seed": seed, "evaluation": evaluation, "genes": len(predicted)}
-                return {**begin, **measures(test["target"], predicted)}
-
-            trained = train(name, config, recipe)
-            rows = [tested("mask", trained)]
-            if plan.top and config.source == "learnt":
-                rows.append(tested("top", trained, plan.top))
-            if plan.retrain and config.source == "learnt":
-                again = train(f"{name}-retrained", *retrained(config, recipe, plan.retrain), trained.model)
-                rows.append(tested("retrained", again))
-            yield Run(fold, seed, parts, trained, rows)
+        trained = train(name, Start(config, recipe, seed))
+        tested: list[tuple[str, Trained, float | None]] = [("mask", trained, None)]
+        if plan.top and config.source == "learnt":
+            tested.append(("top", trained, plan.top))
+        if plan.retrain and config.source == "learnt":
+            again = Start(*retrained(config, recipe, plan.retrain), seed, trained.model)
+            tested.append(("retrained", train(f"{name}-retrained", again), None))
+        rows = []
+        for evaluation, one, top in tested:
+            predicted = predict(one.model, windows, parts["test"], recipe.batch, top)
+            measured = measures(parts["test"]["target"], predicted)
+            rows.append({**begin, "evaluation": evaluation, "genes": len(predicted), **measured})
+        yield Run(fold, seed, parts, trained, rows)
 
 
 def metrics_table(rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -32,75 +32,71 @@ class Trained:
     validation_mse: float
 
 
-def train_seq2exp(
-    config: Seq2ExpConfig,
-    recipe: Recipe,
-    windows: ExpressionWindows,
-    training: pd.DataFrame,
-    validation: pd.DataFrame,
-    seed: int = 0,
-    device: torch.device | str = "cpu",
-    report: Report = lambda _row: None,
-    state: StateFile | None = None,
-    precision: str = "fp32",
-    generator_of: Seq2Exp | None = None,
-) -> Trained:
-    """Train a model; keep the weights with the least validation MSE.
+@dataclass(frozen=True)
+class Start:
+    """What is trained: a configuration by a recipe, from a seed; a frozen mask is that of `generator_of`."""
 
-    Parameters
-    ----------
-    windows : of the whole genome.
-    training, validation : genes (chrom, tss, strand, target).
-    state : where to keep what a restart needs.
-    generator_of : a trained model whose generator is taken, for a configuration whose mask is frozen.
+    config: Seq2ExpConfig
+    recipe: Recipe
+    seed: int = 0
+    generator_of: Seq2Exp | None = None
 
-    Returns
-    -------
-    The model in evaluation mode, with its curve.
-    """
-    trained = []
-    for restart in range(recipe.restarts):
-        # Of several, each has a file of its own, since those that are done are not trained again.
-        kept = state if state is None or recipe.restarts == 1 else state.of_part(f"restart{restart}")
-        task = _begin(config, recipe, windows, training, validation, seed + RESTART * restart, generator_of)
-        plan = Plan(
-            Budget(recipe.steps),
-            rate=lambda step, _progress: recipe.rate(step),
-            clip=recipe.clip,
-            smoothing=0.9,
-            evaluate_every=recipe.validate_every,
-            evaluate_last=True,
-            watch="validation_mse",
-            # Before the KL has its full weight the mask is more open than it will be.
-            watch_from=recipe.kl_ramp[1] * recipe.steps,
-            parts=recipe.accumulate,
-            device=torch.device(device),
-            precision=precision,
-        )
-        done = train(task, plan, report, kept)
-        trained.append(Trained(task.model.eval(), done.curve, done.best_step, done.best))
-    return min(trained, key=lambda one: one.validation_mse)
+
+@dataclass(frozen=True)
+class Genes:
+    """Windows of the whole genome, and the genes (chrom, tss, strand, target) of training and validation."""
+
+    windows: ExpressionWindows
+    training: pd.DataFrame
+    validation: pd.DataFrame
 
 
 RESTART = 1_000_000
 """What is added to the seed for every further start."""
 
 
-def _begin(
-    config: Seq2ExpConfig,
-    recipe: Recipe,
-    windows: ExpressionWindows,
-    training: pd.DataFrame,
-    validation: pd.DataFrame,
-    seed: int,
-    generator_of: Seq2Exp | None,
-) -> "ExpressionTask":
-    torch.manual_seed(seed)
-    model = Seq2Exp(config)
-    model.start_at(float(training["target"].mean()))
-    if generator_of is not None:
-        take_generator(model, generator_of)
-    return ExpressionTask(model, recipe, windows, training, validation, np.random.default_rng(seed))
+def train_seq2exp(
+    start: Start,
+    genes: Genes,
+    device: torch.device | str = "cpu",
+    precision: str = "fp32",
+    report: Report = lambda _row: None,
+    state: StateFile | None = None,
+) -> Trained:
+    """Train a model; keep the weights with the least validation MSE. `state` keeps what a restart needs.
+
+    Returns
+    -------
+    The model in evaluation mode, with its curve.
+    """
+    trained, recipe = [], start.recipe
+    plan = Plan(
+        Budget(recipe.steps),
+        rate=lambda step, _progress: recipe.rate(step),
+        clip=recipe.clip,
+        smoothing=0.9,
+        evaluate_every=recipe.validate_every,
+        evaluate_last=True,
+        watch="validation_mse",
+        # Before the KL has its full weight the mask is more open than it will be.
+        watch_from=recipe.kl_ramp[1] * recipe.steps,
+        parts=recipe.accumulate,
+        device=torch.device(device),
+        precision=precision,
+    )
+    for restart in range(recipe.restarts):
+        # Of several, each has a file of its own, since those that are done are not trained again.
+        own_state = state if state is None or recipe.restarts == 1 else state.of_part(f"restart{restart}")
+        seed = start.seed + RESTART * restart
+        torch.manual_seed(seed)
+        model = Seq2Exp(start.config)
+        model.start_at(float(genes.training["target"].mean()))
+        if start.generator_of is not None:
+            take_generator(model, start.generator_of)
+        task = ExpressionTask(model, recipe, genes, np.random.default_rng(seed))
+        done = train(task, plan, report, own_state)
+        trained.append(Trained(model.eval(), done.curve, done.best_step, done.best))
+    return min(trained, key=lambda one: one.validation_mse)
 
 
 class ExpressionTask(Task):
@@ -108,17 +104,8 @@ class ExpressionTask(Task):
 
     model: Seq2Exp
 
-    def __init__(
-        self,
-        model: Seq2Exp,
-        recipe: Recipe,
-        windows: ExpressionWindows,
-        training: pd.DataFrame,
-        validation: pd.DataFrame,
-        rng: np.random.Generator,
-    ):
-        self.model, self._recipe, self._windows, self._rng = model, recipe, windows, rng
-        self._training, self._validation = training, validation
+    def __init__(self, model: Seq2Exp, recipe: Recipe, genes: Genes, rng: np.random.Generator):
+        self.model, self._recipe, self._genes, self._rng = model, recipe, genes, rng
         self.generators = {"genes": rng}
         self.optimizer = torch.optim.AdamW(
             decay_groups(model, recipe.weight_decay), lr=recipe.first_rate, betas=(0.9, recipe.beta2)
@@ -144,12 +131,12 @@ class ExpressionTask(Task):
 
     def draw(self) -> Batch:
         """Genes of one step: every gene once an epoch, the last, incomplete batch of an epoch being left out."""
-        size = min(self._recipe.batch, len(self._training))
+        size = min(self._recipe.batch, len(self._genes.training))
         if self._next + size > len(self._order):
-            self._order, self._next = self._rng.permutation(len(self._training)), 0
+            self._order, self._next = self._rng.permutation(len(self._genes.training)), 0
         rows = self._order[self._next : self._next + size]
         self._next += size
-        return self._windows.batch(self._training.iloc[rows], self._rng)
+        return self._genes.windows.batch(self._genes.training.iloc[rows], self._rng)
 
     def split(self, batch: Batch, parts: int) -> list[tuple[Batch, float]]:
         """Some genes each."""
@@ -168,8 +155,8 @@ class ExpressionTask(Task):
 
     def evaluate(self) -> dict[str, float]:
         """Measures on the validation genes."""
-        predicted = predict(self.model, self._windows, self._validation, self._recipe.batch)
-        found = measures(self._validation["target"], predicted)
+        predicted = predict(self.model, self._genes.windows, self._genes.validation, self._recipe.batch)
+        found = measures(self._genes.validation["target"], predicted)
         return {f"validation_{name}": value for name, value in found.items()}
 
     def position(self) -> dict[str, Any]:
@@ -202,19 +189,17 @@ def losses_of(model: Seq2Exp, batch: Batch, recipe: Recipe, step: int, kl_share:
     }
 
 
-def identity(
-    config: Seq2ExpConfig, recipe: Recipe, windows: ExpressionWindows, genes: pd.DataFrame, fold: int, seed: int
-) -> dict[str, Any]:
+def identity(start: Start, windows: ExpressionWindows, genes: pd.DataFrame, fold: int) -> dict[str, Any]:
     """What a training is made of, for its `StateFile`; the first window stands for all sequence and signals."""
     first = windows.read(str(genes["chrom"].iloc[0]), int(genes["tss"].iloc[0]))
     digest = hashlib.sha256(genes[["chrom", "tss", "strand", "target"]].to_csv(index=False).encode())
     digest.update(first.sequence.tobytes() + first.signals.tobytes())
     return {
-        "model": config.model_dump(mode="json"),
-        "recipe": recipe.model_dump(mode="json"),
+        "model": start.config.model_dump(mode="json"),
+        "recipe": start.recipe.model_dump(mode="json"),
         "data": digest.hexdigest()[:16],
         "fold": fold,
-        "seed": seed,
+        "seed": start.seed,
     }
 
 
