@@ -371,11 +371,12 @@ class HyenaDNAForCausalLM(nn.Module):
     def __init__(self, config: HyenaConfig):
         super().__init__()
         self.config = config
-        self.hyena: Any = named(backbone=HyenaBackbone(config))
+        backbone = HyenaBackbone(config)
+        self.hyena: Any = named(backbone=backbone)
         self.lm_head = nn.Linear(config.d_model, config.padded_vocabulary, bias=False)
         self.initialise()
         if config.tie_word_embeddings:
-            self.lm_head.weight = self.hyena.backbone.embeddings.word_embeddings.weight
+            self.lm_head.weight = backbone.embeddings.word_embeddings.weight
 
     @torch.no_grad()
     def initialise(self) -> None:
