@@ -31,7 +31,7 @@ def main(
     from darkregulome.diagnosis.output import read_foreign_scores, read_settings, write_diagnosis
 
     settings = read_settings(settings, tables.model_cards, tables.calibration)
-    scores = read_foreign_scores(tables, around, settings)
+    scores = read_foreign_scores(tables, around, settings.without_grammar)
     with threadpool_limits(1):
         diagnosis = diagnose(scores.elements, scores.ris, settings, run.threads)
     diagnosis.record["notes"] = scores.notes

@@ -57,7 +57,7 @@ class Subject:
 
     def track_floor(self, settings: Settings) -> float | None:
         """The floor in the units of the readout; None where a readout has none."""
-        floors = [track_floor(one.scores, settings) for one in self.readouts]
+        floors = [track_floor(one.scores, settings.track_floor) for one in self.readouts]
         return None if None in floors else floors[0]
 
 

@@ -40,11 +40,11 @@ def read_settings(settings: Settings, model_cards: Sequence[Path], calibrations:
     return settings.model_copy(update={"simulated_power": read_simulated_power(calibrations, settings)})
 
 
-def read_foreign_scores(tables: ForeignTables, around: Around, settings: Settings) -> Converted:
+def read_foreign_scores(tables: ForeignTables, around: Around, without_grammar: Sequence[str]) -> Converted:
     """Elements and scores that may be anybody's, completed, with notes for the reader."""
     form = ScoreFormat(format="table", score_column=tables.score_column, gene_column=tables.gene_column)
     scores = read_any_scores(tables.elements, tables.ris, form, around)
-    scores.notes.extend(notes_of_strangers(settings.without_grammar, scores.ris["model"]))
+    scores.notes.extend(notes_of_strangers(without_grammar, scores.ris["model"]))
     return scores
 
 

@@ -70,12 +70,13 @@ def prepare_models(
         The two tables have no element in common, or there is no score.
     """
     models = join_scores(elements, ris)
-    reasons = {model.name: _unfit(model) for model in models}
+    reasons = {model.name: unfit(model) for model in models}
     not_tested = [NotTested(claim="all", model=name, reason=reason) for name, reason in reasons.items() if reason]
     return [prepare(model, settings) for model in models if not reasons[model.name]], not_tested
 
 
-def _unfit(scores: ModelScores) -> str | None:
+def unfit(scores: ModelScores) -> str | None:
+    """Why a model's scores cannot be tested at all; None where they can."""
     if len(scores.table) < MINIMUM_ELEMENTS:
         return f"{len(scores.table)} elements have a score; {MINIMUM_ELEMENTS} are needed"
     if scores.loci.standardise(scores.raw)[1] == 0:
@@ -141,6 +142,6 @@ def _null(kind: str, names: Sequence[str], loci: Loci, classes: NDArray, draws: 
     return find_null(kind).make(loci, classes, draws, generator(seed, kind, *names))
 
 
-def track_floor(scores: ModelScores, settings: Settings) -> float | None:
+def track_floor(scores: ModelScores, floor: float) -> float | None:
     """The floor in log2 units of an output model's tracks; None for every other readout."""
-    return settings.track_floor if scores.kind == "output" and scores.readout == "track" else None
+    return floor if scores.kind == "output" and scores.readout == "track" else None

@@ -16,6 +16,8 @@ from darkregulome.stats.residual import Folds, Residualization, make_folds, resi
 from darkregulome.stats.tested import NotTestable
 
 LANGUAGE_KINDS = ("masked", "causal")
+HALVES = ("predictability_a", "predictability_b")
+"""Predictability by the two halves of an element's bases."""
 
 
 @dataclass(frozen=True)
@@ -189,25 +191,28 @@ def _kind(rows: pd.DataFrame) -> tuple[str, bool]:
     return ("masked" if has_own else "output"), False
 
 
-def _language_predictability(ris: pd.DataFrame) -> tuple[pd.Series, list[str]]:
-    """Mean over the language models of each element's standardised predictability, and those models' names."""
-    standardised, names = [], []
-    if "predictability" in ris.columns:
+def _language_predictability(ris: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Mean over the language models of each element's standardised predictability and its halves, and their names."""
+    parts, names = [], []
+    columns = [name for name in ("predictability", *HALVES) if name in ris.columns]
+    if "predictability" in columns:
         for name, rows in ris.groupby("model", sort=True):
-            values = rows.set_index("element")["predictability"].astype(float).dropna()
-            if _kind(rows)[0] in LANGUAGE_KINDS and len(values) and values.std(ddof=0) > 0:
-                standardised.append((values - values.mean()) / values.std(ddof=0))
+            values = rows.set_index("element")[columns].astype(float)
+            values = values[values["predictability"].notna()]
+            sd = values["predictability"].std(ddof=0) if len(values) else 0.0
+            if _kind(rows)[0] in LANGUAGE_KINDS and sd > 0:
+                parts.append((values - values["predictability"].mean()) / sd)
                 names.append(str(name))
-    if not standardised:
-        return pd.Series(dtype=float), []
-    return pd.concat(standardised, axis=1).mean(axis=1), names
+    if not parts:
+        return pd.DataFrame(), []
+    return pd.concat(parts).groupby(level=0).mean(), names
 
 
 def _one_model(
     name: str,
     rows: pd.DataFrame,
     parts: tuple[pd.DataFrame, set[str], list[str]],
-    consensus: tuple[pd.Series, list[str]],
+    consensus: tuple[pd.DataFrame, list[str]],
 ) -> ModelScores:
     """A model's scores on elements that count; `parts` are these, names of those that repeat one, and notes on both."""
     elements, repeated, merged = parts
@@ -221,13 +226,16 @@ def _one_model(
     status = rows["status"].fillna("ok") if "status" in rows.columns else pd.Series("ok", index=rows.index)
     finite = np.isfinite(rows["ris"].to_numpy(dtype=float))
     status = status.where((status != "ok") | finite, "no_score")
-    wanted = rows.loc[status == "ok", [c for c in ("element", "ris", "predictability") if c in rows.columns]]
-    columns = [column for column in elements.columns if column not in ("ris", "predictability")]
+    scored = ("ris", "predictability", *HALVES)
+    wanted = rows.loc[status == "ok", [c for c in ("element", *scored) if c in rows.columns]]
+    columns = [column for column in elements.columns if column not in scored]
     table = elements[columns].merge(wanted, on="element", validate="one_to_one")
     source = "own"
     if "predictability" not in table.columns or not table["predictability"].notna().any():
         values, names = consensus
-        table["predictability"] = table["element"].map(values) if names else np.nan
+        table = table.drop(columns=["predictability", *HALVES], errors="ignore").join(values, on="element")
+        if not names:
+            table["predictability"] = np.nan
         source = f"mean of {', '.join(names)}" if names else "none"
         if not names:
             notes.append(f"No predictability is known for {name}: its residual is of five features.")

@@ -19,14 +19,16 @@ class Loci:
     codes : shape (n,), locus of each element, 0 to n_loci - 1, not decreasing.
     starts : shape (n_loci,), index of the first element of each locus.
     sizes : shape (n_loci,), number of elements of each locus.
+    positions : shape (n,), place of each element in bases, not decreasing within a locus; None: evenly spaced.
     """
 
     codes: Ints
     starts: Ints
     sizes: Ints
+    positions: Floats | None = None
 
     @classmethod
-    def of(cls, codes: NDArray) -> "Loci":
+    def of(cls, codes: NDArray, positions: NDArray | None = None) -> "Loci":
         """The layout of sorted locus codes (or names); raises ValueError where a locus is not contiguous."""
         codes = np.asarray(codes)
         if len(codes) == 0:
@@ -35,7 +37,8 @@ class Loci:
         if len(changes) != len(np.unique(codes)):
             raise ValueError("the elements of a locus must be contiguous: sort by locus and position")
         sizes = np.diff(np.r_[changes, len(codes)])
-        return cls(np.repeat(np.arange(len(changes)), sizes), changes.astype(np.int64), sizes.astype(np.int64))
+        places = None if positions is None else np.asarray(positions, dtype=np.float64)
+        return cls(np.repeat(np.arange(len(changes)), sizes), changes.astype(np.int64), sizes.astype(np.int64), places)
 
     @property
     def n(self) -> int:

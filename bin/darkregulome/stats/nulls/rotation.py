@@ -64,6 +64,26 @@ def rotation_table(scores: NDArray, weights: NDArray) -> Floats:
     return np.concatenate([np.fft.irfft(spectrum * arm, n=size, axis=-2) for arm in both], axis=-2)
 
 
+def shifted_table(scores: NDArray, weights: NDArray, positions: NDArray) -> Floats:
+    """`rotation_table` of one locus whose elements are unevenly spaced: scores move along the bases, not the elements.
+
+    The locus is closed to a ring by one mean gap. At shift s the first element comes to lie on element s, every other
+    element is moved by as many bases, and takes the score of the element nearest to where it comes to lie. So scores
+    that resemble each other because they are close in bases still do. Evenly spaced elements give `rotation_table`.
+
+    Parameters
+    ----------
+    scores : shape (m,). weights : shape (m, k). positions : shape (m,), in bases, not decreasing.
+    """
+    scores, weights = np.asarray(scores, dtype=float), np.ascontiguousarray(weights, dtype=float)
+    places = np.asarray(positions, dtype=float)
+    if places[-1] <= places[0]:
+        return rotation_table(scores, weights)
+    mirrored = (places[-1] + places[0] - places)[::-1].copy()
+    arms = ((scores, places), (np.ascontiguousarray(scores[::-1]), mirrored))
+    return np.concatenate([_shifted_sums(values, field, weights, places) for values, field in arms])
+
+
 class RotationNull:
     """Random rotations with reflection, drawn once and shared by every statistic of a set of elements.
 
@@ -88,7 +108,15 @@ class RotationNull:
         return float(np.log10(2.0 * self.loci.sizes).sum())
 
     def tables(self, scores: NDArray, weights: NDArray) -> Iterator[tuple[Ints, Floats]]:
-        """`rotation_table` of all loci, some of one size at a time: their numbers, and shape (some, 2 size, k)."""
+        """The table of every locus, some of one size at a time: their numbers, and shape (some, 2 size, k).
+
+        `shifted_table` where the layout has positions, else `rotation_table`.
+        """
+        if self.loci.positions is not None:
+            for locus, part in enumerate(self.loci.slices()):
+                table = shifted_table(scores[part], weights[part], self.loci.positions[part])
+                yield np.array([locus]), table[None]
+            return
         for size in np.unique(self.loci.sizes):
             alike = np.flatnonzero(self.loci.sizes == size)
             step = max(1, _BATCH // int(2 * size * weights.shape[1]))
@@ -165,6 +193,30 @@ def _add_look_ups(
                     turn = of_locus[draw]
                     for column in range(columns):
                         draws[draw, column] += table[turn, column]
+
+
+@compiled
+def _shifted_sums(
+    values: Floats, field: Floats, weights: Floats, places: Floats
+) -> Floats:  # pragma: no cover, compiled
+    """Row s: sum of weight times the value nearest on the ring, with `places` moved so that the first is field[s]."""
+    size, columns = weights.shape
+    ring = (field[-1] - field[0]) * size / (size - 1)
+    twice, worth = np.empty(2 * size + 1), np.empty(2 * size + 1)
+    for i in range(2 * size + 1):
+        twice[i], worth[i] = field[i % size] + (i // size) * ring, values[i % size]
+    slack = 1e-9 * ring
+    sums = np.zeros((size, columns))
+    for shift in range(size):
+        at = shift
+        for i in range(size):
+            where = field[shift] + (places[i] - places[0])
+            # Elements come one after the other along the ring, so the nearest one only moves on.
+            while at < 2 * size and abs(twice[at + 1] - where) < abs(twice[at] - where) - slack:
+                at += 1
+            for column in range(columns):
+                sums[shift, column] += weights[i, column] * worth[at]
+    return sums
 
 
 def as_columns(weights: NDArray, n: int) -> Floats:

@@ -1,0 +1,1 @@
+"""Claims on the ladder, one file each, ending in ``CLAIM = Claim(...)``."""

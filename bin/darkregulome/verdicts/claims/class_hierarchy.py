@@ -1,0 +1,140 @@
+"""The order of the classes of elements, pair by pair; of the pairs that can be told from their features."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from darkregulome.stats.agreement import kendall
+from darkregulome.stats.loci import Floats
+from darkregulome.stats.randomness import generator
+from darkregulome.stats.tested import MINIMUM_GROUP
+from darkregulome.verdicts.adjust import Ladder, Pair, make_ladder
+from darkregulome.verdicts.claim import Claim, Make, Subject
+from darkregulome.verdicts.claims.sentences import say_contrast
+from darkregulome.verdicts.decision import FLOOR, LEAST_LEFT_OVER
+from darkregulome.verdicts.prepared import Prepared
+from darkregulome.verdicts.records import ClaimEntry, Verdict
+from darkregulome.verdicts.settings import Settings
+
+TAU_DRAWS = 2000
+"""Draws of the effects, normal about their estimates, that the interval of Kendall's tau is made of."""
+
+
+def _subjects(models: Sequence[Prepared], settings: Settings) -> Iterator[tuple[str, Make]]:
+    for one in models:
+        words, counts = np.unique(one.scores.classes, return_counts=True)
+        means = {str(word): float(one.raw[one.scores.classes == word].mean()) for word in words}
+        large = sorted(map(str, words[counts >= MINIMUM_GROUP]), key=lambda word: (-means[word], word))
+        for high, low in combinations(large, 2):
+            yield f"{one.name}|{high} over {low}", partial(_pair, one, (high, low))
+
+
+def _pair(one: Prepared, words: tuple[str, str]) -> Subject:
+    return Subject(f"{one.name}|{words[0]} over {words[1]}", one, one.setting, words)
+
+
+def _test(subject: Subject, settings: Settings) -> Ladder:
+    """One class against another, every further class held fixed."""
+    one, (high, low) = subject.one, subject.data
+    classes = one.scores.classes
+    member = {f"class {word}": (classes == word).astype(float) for word in sorted(set(classes.tolist()) - {low})}
+    tested = member.pop(f"class {high}")
+    pair = Pair(one.raw, tested, f"class {high}", others=member, group="classes")
+    return make_ladder(one, pair, subject.setting)
+
+
+def _order(entries: Sequence[ClaimEntry]) -> dict[str, Any]:
+    """By model: whether the order of its identifiable classes survives."""
+    by_model: dict[str, list[ClaimEntry]] = {}
+    for entry in entries:
+        by_model.setdefault(entry.model.split("|")[0], []).append(entry)
+    return {"class_order": {name: _order_of(own, name) for name, own in by_model.items()}}
+
+
+def _order_of(entries: Sequence[ClaimEntry], name: str) -> dict[str, Any]:
+    """Kendall's tau of raw and adjusted class means, and the word that follows from those of the pairs.
+
+    The order survives where every identifiable pair that differs raw survives; it collapses, or is absent, where every
+    one does. It hinges where every one survives or hinges, and reverses where one does and none survives.
+    """
+    identifiable = [
+        entry for entry in entries if entry.trivial is not None and (entry.trivial.left_over or 0.0) >= LEAST_LEFT_OVER
+    ]
+    words = [entry.verdict for entry in identifiable if entry.verdict is not None]
+    rungs = ("trivial", "full") if all(entry.full for entry in identifiable) else ("trivial",)
+    return {
+        "verdict": _word([word for word in words if word != "absent"] or words),
+        "pairs": {entry.model.split("|", 1)[1]: entry.verdict for entry in entries},
+        "not_identifiable": [entry.model.split("|", 1)[1] for entry in entries if entry not in identifiable],
+        "kendall_tau": {rung: _tau(identifiable, rung, name) for rung in rungs} if len(identifiable) > 1 else {},
+    }
+
+
+def _word(words: Sequence[Verdict]) -> Verdict:
+    kinds = set(words)
+    if not kinds or "undecided" in kinds:
+        return "undecided"
+    if len(kinds) == 1:
+        return words[0]
+    if kinds == {"survives", "hinges"}:
+        return "hinges"
+    return "reverses" if "reverses" in kinds and "survives" not in kinds else "undecided"
+
+
+def _tau(entries: Sequence[ClaimEntry], rung: str, name: str) -> list[float]:
+    """Tau of the raw order and that of a rung, with the interval that the pairs' own intervals give it."""
+    classes = sorted({word for entry in entries for word in entry.model.split("|", 1)[1].split(" over ")})
+    rng = generator(0, "tau", rung, name)
+    draws = {}
+    for side in ("raw", rung):
+        centre, spread = [], []
+        for entry in entries:
+            outcome = entry.rungs[side]
+            low, high = outcome.interval or (0.0, 0.0)
+            centre.append(outcome.effect or 0.0)
+            spread.append(((high or 0.0) - (low or 0.0)) / 3.92)
+        drawn = np.array(centre) + np.array(spread) * rng.standard_normal((TAU_DRAWS, len(entries)))
+        draws[side] = np.vstack([centre, drawn]) @ _means_from_pairs(entries, classes)
+    taus = np.array([kendall(first, second) for first, second in zip(draws["raw"], draws[rung], strict=True)])
+    low, high = np.nanpercentile(taus[1:], [2.5, 97.5])
+    return [float(taus[0]), float(low), float(high)]
+
+
+def _means_from_pairs(entries: Sequence[ClaimEntry], classes: Sequence[str]) -> Floats:
+    """What turns pairwise differences into class means that sum to zero (least squares): shape (pairs, classes)."""
+    design = np.zeros((len(entries), len(classes)))
+    for row, entry in enumerate(entries):
+        high, low = entry.model.split("|", 1)[1].split(" over ")
+        design[row, classes.index(high)], design[row, classes.index(low)] = 1.0, -1.0
+    return np.asarray(np.linalg.pinv(design).T, dtype=np.float64)
+
+
+def _describe(subject: Subject, ladder: Ladder, settings: Settings) -> Mapping[str, Any]:
+    high, low = subject.data
+    classes = subject.one.scores.classes
+    return {"classes": [high, low], "n": [int((classes == high).sum()), int((classes == low).sum())]}
+
+
+def _say(entry: ClaimEntry, settings: Settings) -> str:
+    high, low = entry.model.split("|", 1)[1].split(" over ")
+    return say_contrast(entry, f"{high} elements score", f"{low} elements")
+
+
+CLAIM = Claim(
+    name="class_hierarchy",
+    title="Class hierarchy",
+    question="do classes of elements differ, and in which order?",
+    statistic="difference of two classes, the others held fixed, both sides partialled out",
+    unit="one class less another, SD of the score",
+    floor=FLOOR,
+    subject="the difference of classes",
+    order=2,
+    subjects=_subjects,
+    test=_test,
+    say=_say,
+    describe=_describe,
+    summary=_order,
+)

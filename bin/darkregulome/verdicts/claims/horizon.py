@@ -1,0 +1,104 @@
+"""Elements near the TSS score otherwise than those farther out."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import ttest_1samp
+
+from darkregulome.claims.horizon import distance_grid
+from darkregulome.diagnosis.scores import near_mask
+from darkregulome.stats.features import expand
+from darkregulome.stats.loci import Floats, Loci
+from darkregulome.stats.partial import STUDENTISED_LOCI
+from darkregulome.stats.residual import Folds
+from darkregulome.stats.tested import NotTestable
+from darkregulome.verdicts.adjust import Ladder, Pair, make_ladder
+from darkregulome.verdicts.claim import Claim, Subject
+from darkregulome.verdicts.claims.sentences import say_contrast
+from darkregulome.verdicts.decision import FLOOR
+from darkregulome.verdicts.records import ClaimEntry
+from darkregulome.verdicts.scores import LadderScores
+from darkregulome.verdicts.settings import Settings
+
+
+def sharpness(scores: Floats, distance: NDArray, loci: Loci, folds: Folds) -> dict[str, Any]:
+    """A step at a change point against a smooth decline, by the error in loci that neither was fitted to.
+
+    The step's place is chosen, and the spline of log distance fitted, without the fold that is predicted. ``sharp`` or
+    ``gradual`` where the difference of errors is more than chance between loci (t test), else ``cannot tell``.
+
+    Parameters
+    ----------
+    scores : shape (n,), centred within loci. distance : shape (n,), in bases.
+    """
+    grid = distance_grid(distance)
+    if not len(grid) or loci.count < STUDENTISED_LOCI or folds.unit == "none":
+        return {"shape": "cannot tell"}
+    steps = loci.center(np.abs(distance)[:, None] <= grid[None, :])
+    logs = np.log1p(np.abs(distance))
+    smooth = loci.center(expand(((logs - logs.mean()) / (logs.std() or 1.0))[:, None], "splines"))
+    errors = np.zeros((loci.n, 2))
+    for fold in np.unique(folds.codes):
+        test, train = folds.codes == fold, folds.codes != fold
+        spread = np.maximum((steps[train] ** 2).sum(axis=0), 1e-300)
+        slopes = steps[train].T @ scores[train] / spread
+        best = int(np.argmax(slopes**2 * spread))
+        smoothed = smooth[test] @ np.linalg.lstsq(smooth[train], scores[train], rcond=None)[0]
+        errors[test, 0] = (scores[test] - steps[test, best] * slopes[best]) ** 2
+        errors[test, 1] = (scores[test] - smoothed) ** 2
+    gain = loci.sums(errors[:, 0] - errors[:, 1])
+    found = ttest_1samp(gain, 0.0)
+    shape = "cannot tell" if not found.pvalue < 0.05 else "gradual" if found.statistic > 0 else "sharp"
+    return {
+        "shape": shape,
+        "p": float(found.pvalue),
+        "error_of_step": float(errors[:, 0].mean()),
+        "error_of_decline": float(errors[:, 1].mean()),
+    }
+
+
+def _test(subject: Subject, settings: Settings) -> Ladder:
+    one = subject.one
+    near = near_mask(one.scores.distance, settings.horizon)
+    if near.all() or not near.any():
+        raise NotTestable(f"no locus has elements on both sides of the horizon of {settings.horizon} bases")
+    return make_ladder(one, Pair(one.raw, near.astype(float), f"near {settings.horizon}"), subject.setting)
+
+
+def _describe(subject: Subject, ladder: Ladder, settings: Settings) -> Mapping[str, Any]:
+    scores = subject.one.scores
+    near = near_mask(scores.distance, settings.horizon)
+    return {
+        "horizon": settings.horizon,
+        "n_near": int(near.sum()),
+        "n_far": int((~near).sum()),
+        "sharpness": sharpness(subject.one.raw, scores.distance, scores.loci, scores.folds),
+    }
+
+
+def _say(entry: ClaimEntry, settings: Settings) -> str:
+    says = say_contrast(entry, f"Scores within {settings.horizon / 1000:g} kb of the TSS are", "farther out")
+    shape = entry.details.get("sharpness", {}).get("shape")
+    return says + {"gradual": ", falling off gradually", "sharp": ", with a sharp edge"}.get(str(shape), "")
+
+
+def _signal(scores: LadderScores, settings: Settings) -> Floats:
+    return near_mask(scores.distance, settings.horizon).astype(float)
+
+
+CLAIM = Claim(
+    name="horizon",
+    title="Regulatory horizon",
+    question="do elements near the TSS score otherwise than those farther out?",
+    statistic="near (10 kb or less from the TSS) less far, both sides partialled out",
+    unit="near less far, SD of the score",
+    floor=FLOOR,
+    subject="the horizon",
+    order=1,
+    test=_test,
+    say=_say,
+    describe=_describe,
+    signal=_signal,
+)
