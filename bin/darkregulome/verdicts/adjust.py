@@ -230,8 +230,9 @@ def _told(one: "Prepared", pair: Pair, by_learner: Mapping[str, _Sides], rung: s
 
 
 def _winsorised(outcome: Floats, loci: Loci) -> Floats:
-    """The scores with both ends pulled in, in their own SD within loci."""
-    within = loci.center(outcome)
+    """The scores with both ends pulled in, in their own SD within loci; about medians, which no outlier moves."""
+    medians = np.array([np.median(outcome[part]) for part in loci.slices()])
+    within = outcome - medians[loci.codes]
     low, high = np.quantile(within, [_WINSORISED, 1 - _WINSORISED])
     return loci.standardise(np.clip(within, low, high))[0]
 
