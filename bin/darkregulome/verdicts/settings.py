@@ -19,7 +19,7 @@ class Settings(Asked):
     permutations: int = Field(10_000, ge=99, le=10_000_000, description="Draws of each null.")
     null: NullName = Field("rotation", description="How chance is drawn within a locus")
     alpha: float = Field(0.05, ge=1e-9, le=0.999, description="Level of the verdicts, on q.")
-    top: int = Field(100, ge=5, description="Elements of a top list, at most a tenth of all.")
+    list_length: int = Field(100, ge=5, description="Elements of a top list, at most a tenth of all.")
     track_floor: float = Field(
         0.01, ge=0, description="Least effect of an output model that counts, log2 units of its tracks."
     )
@@ -36,9 +36,9 @@ class WorldPlan(Asked):
     loci: int = Field(92, ge=2, description="Loci of the example.")
     per_locus: int = Field(330, ge=10, description="Elements of a locus of the example.")
     worlds: str = Field("all", description="Worlds to draw, by comma; 'all'.")
-    claims: str = Field("horizon", description="Claims to ask, by comma; 'all'.")
+    claims: str = Field("horizon", description="Claims to count, by comma; 'all'.")
     autocorrelation: str = Field(
         "0,0.5,0.8", description="Of neighbouring elements, by comma; not with --ris, which has its own."
     )
     effect: float = Field(0.25, ge=0, description="Planted effect, SD of the score within loci.")
-    tables: int = Field(200, ge=1, description="Tables per world.")
+    tables: int = Field(200, ge=1, description="Planted tables per condition.")

@@ -41,7 +41,7 @@ def test_lists(
 
 def list_length(n: int, settings: Settings) -> int:
     """Elements of a top list: `top` of the settings, and never more than a tenth of all."""
-    return max(1, min(settings.top, n // 10))
+    return max(1, min(settings.list_length, n // 10))
 
 
 def lists_record(first: Floats, second: Floats, setting: Setting) -> dict[str, Any]:
