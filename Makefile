@@ -36,7 +36,7 @@ demo-data/truth.json: | .venv/.ready
 	@python3 bin/simulate.py genome --outdir demo-data
 
 demo-data-null/truth.json: | .venv/.ready
-	@python3 bin/simulate.py genome --plant-nothing --outdir demo-data-null
+	@python3 bin/simulate.py genome --plant nothing --outdir demo-data-null
 
 demo-real: setup ## the main job on two regions of GRCh38 with small real models
 	@test -d "$(DARKREGULOME_SHARED)/data/demo" || { \

@@ -56,7 +56,7 @@ def score(seed: int, kept: Path) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         genome = folder / "genome"
-        script("simulate", "genome", "--plant-nothing", seed=seed, outdir=genome)
+        script("simulate", "genome", plant="nothing", seed=seed, outdir=genome)
         fasta, gtf, loci = genome / "genome.fa.gz", genome / "genes.gtf.gz", kept / "loci.tsv"
         script("prepare_loci", loci=genome / "loci.csv", gtf=gtf, fasta=fasta, flank=FLANK, out=loci)
         annotation = {"regulatory": "regulatory.bed.gz", "repeats": "rmsk.txt.gz", "conserved": "conserved.bed.gz"}

@@ -16,6 +16,7 @@ app = cli.script(
 
 Outdir = Annotated[Path, typer.Option(help="Folder to write; an earlier simulation there is replaced.")]
 Formats = StrEnum("Formats", ["all", "training"])
+Plant = StrEnum("Plant", ["regulation", "consequence", "nothing"])
 Kind = StrEnum("Kind", ["families", "pairs"])
 
 
@@ -28,9 +29,13 @@ def common(version: cli.Version = False) -> None:
 def genome(
     outdir: Outdir,
     seed: cli.Seed = 0,
-    plant_nothing: Annotated[
-        bool, typer.Option("--plant-nothing", help="Plant nothing: then nothing may be found.")
-    ] = False,
+    plant: Annotated[
+        Plant,
+        typer.Option(
+            help="regulation; consequence: regulation that is predictable wherever it is constrained; or nothing: then "
+            "nothing may be found."
+        ),
+    ] = Plant.regulation,
     loci: Annotated[int, typer.Option(min=1, help="Genes.")] = 10,
     flank: Annotated[int, typer.Option(help="Bases of a locus on either side of its TSS.")] = 24_000,
     loci_per_contig: Annotated[int, typer.Option(min=1, help="Genes on one contig.")] = 2,
@@ -42,7 +47,7 @@ def genome(
     from darkregulome.simulate.genome import simulate
     from darkregulome.simulate.writing import write_genome
 
-    made = simulate(seed=seed, loci=loci, flank=flank, null=plant_nothing, loci_per_contig=loci_per_contig)
+    made = simulate(seed=seed, loci=loci, flank=flank, plant=plant.value, loci_per_contig=loci_per_contig)
     write_genome(made, outdir, formats.value)
 
 

@@ -33,7 +33,7 @@ def planted() -> SimulatedGenome:
 
 @pytest.fixture(scope="module")
 def nothing() -> SimulatedGenome:
-    return simulate(seed=3, null=True)
+    return simulate(seed=3, plant="nothing")
 
 
 @pytest.fixture(scope="module")
@@ -326,7 +326,7 @@ def test_nothing_planted_makes_every_class_but_tes_alike(nothing):
 
 def test_nothing_planted_makes_expression_forget_the_ccres():
     """Over many small genomes: in one of ten loci any correlation can happen."""
-    genome = simulate(seed=11, null=True, loci=60, flank=12_000)
+    genome = simulate(seed=11, plant="nothing", loci=60, flank=12_000)
     near = genome.elements["near"] & (genome.elements["class"] == "cCRE")
     counts = near.groupby(genome.elements["locus"]).sum().reindex(genome.loci["locus"])
     assert abs(np.corrcoef(counts, np.log(genome.loci["level"]))[0, 1]) < 0.3
@@ -542,7 +542,7 @@ def test_an_ideal_language_model_sees_a_horizon_of_tes_where_nothing_is_planted_
 def test_the_script_writes_a_genome_and_replaces_it(tmp_path):
     for seed in (1, 2):
         done = run_script(
-            "simulate", "genome", "--plant-nothing", outdir=tmp_path / "genome", loci=1, flank=12_000, seed=seed
+            "simulate", "genome", plant="nothing", outdir=tmp_path / "genome", loci=1, flank=12_000, seed=seed
         )
         assert done.code == 0, done.err
     record = json.loads((tmp_path / "genome" / "truth.json").read_text())

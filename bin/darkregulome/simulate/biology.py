@@ -12,6 +12,10 @@ import numpy as np
 BIOLOGY_SEED = 20240229
 """Seed of the consensus sequences and of the background's trinucleotides; not an option."""
 
+PLANTS = ("regulation", "consequence", "nothing")
+"""What a genome can hold: regulation that is constrained also where it is not predictable; regulation that is
+predictable wherever it is constrained; or nothing."""
+
 HORIZON = 10_000
 """Distance from the TSS, in bases, up to which the grammar is strict and cCREs drive expression."""
 
@@ -129,12 +133,21 @@ def families() -> tuple[Family, ...]:
     return tuple(made)
 
 
-def lexicon(active: bool) -> np.ndarray:
-    """Words of an element: shape (3, WORD_LENGTH), each place a sum of the bits of `IUPAC`.
+def words_of(active: bool, plant: str) -> tuple[str, ...]:
+    """Words of an element in IUPAC letters: active cCREs speak activators, silent ones and all other classes not.
 
-    Active cCREs speak activators, silent ones and every other class structural words.
+    Where predictability is a consequence of regulation, the twofold places may hold any base: all that is constrained
+    is then predictable.
     """
-    return encode_words(ACTIVATORS if active else STRUCTURALS)
+    words = ACTIVATORS if active else STRUCTURALS
+    if plant != "consequence":
+        return words
+    return tuple("".join(letter if letter in "ACGT" else "N" for letter in word) for word in words)
+
+
+def lexicon(active: bool, plant: str = "regulation") -> np.ndarray:
+    """`words_of` an element as bits: shape (3, WORD_LENGTH), each place a sum of the bits of `IUPAC`."""
+    return encode_words(words_of(active, plant))
 
 
 def encode_words(words: tuple[str, ...]) -> np.ndarray:

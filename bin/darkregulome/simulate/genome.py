@@ -75,7 +75,7 @@ class SimulatedGenome(Contigs):
 
     Attributes
     ----------
-    seed, null, flank : what it was made from; with `null`, nothing is planted.
+    seed, plant, flank : what it was made from; `plant` is one of `biology.PLANTS`.
     contigs : sequence of each contig as base codes (uint8; A, C, G, T are 0 to 3).
     loci : one row per gene: locus, gene, gene_id, chrom, tss, strand, start, end (the window), activation (sum of the
         near cCREs' weighted strengths), level (expected CAGE counts) and cage (the counts observed).
@@ -88,7 +88,7 @@ class SimulatedGenome(Contigs):
     """
 
     seed: int
-    null: bool
+    plant: str
     flank: int
     contigs: dict[str, np.ndarray]
     loci: pd.DataFrame
@@ -96,6 +96,11 @@ class SimulatedGenome(Contigs):
     cage: dict[str, np.ndarray]
     dnase: dict[str, np.ndarray]
     templates: dict[str, np.ndarray]
+
+    @property
+    def null(self) -> bool:
+        """Whether nothing is planted."""
+        return self.plant == "nothing"
 
 
 def each_locus(loci: pd.DataFrame) -> Iterator[Locus]:
@@ -128,7 +133,7 @@ def joined(parts: Sequence[Any]) -> Any:
 
 
 def simulate(
-    seed: int = 0, loci: int = 10, flank: int = 24_000, null: bool = False, loci_per_contig: int = 2
+    seed: int = 0, loci: int = 10, flank: int = 24_000, plant: str = "regulation", loci_per_contig: int = 2
 ) -> SimulatedGenome:
     """Simulate a genome.
 
@@ -137,7 +142,8 @@ def simulate(
     seed : the same seed gives the same genome; a contig does not depend on how many others there are.
     loci : number of genes.
     flank : bases of a locus on either side of its TSS; more than the horizon, so that there is a far side.
-    null : plant nothing. Elements and TEs stay where they would be, without words; signals do not follow sequence.
+    plant : one of `biology.PLANTS`. With ``nothing``, elements and TEs stay where they would be, without words, and
+        signals do not follow sequence. With ``consequence``, the words have no twofold places.
     loci_per_contig : genes on one contig.
 
     Raises
@@ -151,7 +157,7 @@ def simulate(
         raise InputError.at("--loci", "there must be at least one locus", "give a positive number")
     numbers = np.arange(loci)
     chunks = np.split(numbers, range(loci_per_contig, loci, loci_per_contig))
-    return joined([_simulate_contig(f"chr{at + 1}", chunk, seed, flank, null) for at, chunk in enumerate(chunks)])
+    return joined([_simulate_contig(f"chr{at + 1}", chunk, seed, flank, plant) for at, chunk in enumerate(chunks)])
 
 
 def stream(seed: int, null: bool, *names: str) -> np.random.Generator:
@@ -160,7 +166,8 @@ def stream(seed: int, null: bool, *names: str) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(key.encode())])
 
 
-def _simulate_contig(chrom: str, numbers: np.ndarray, seed: int, flank: int, null: bool) -> SimulatedGenome:
+def _simulate_contig(chrom: str, numbers: np.ndarray, seed: int, flank: int, plant: str) -> SimulatedGenome:
+    null = plant == "nothing"
     rng = stream(seed, null, chrom)
     loci = _place_loci(chrom, numbers, flank, rng)
     sequence = _background(loci, rng)
@@ -170,14 +177,14 @@ def _simulate_contig(chrom: str, numbers: np.ndarray, seed: int, flank: int, nul
     template = np.full(len(sequence), ANY_BASE, np.uint8)
     awake = stream(seed, null, chrom, "awake").random(len(elements)) >= biology.SILENT_CCRE_SHARE
     elements["active"] = (elements["class"] == "cCRE") & awake
-    elements = _write_elements(sequence, template, elements, rng, null)
-    elements = _measure_words(sequence, elements)
+    elements = _write_elements(sequence, template, elements, rng, plant)
+    elements = _measure_words(sequence, elements, plant)
     loci, elements = _express(loci, elements, rng, null)
     cage = _cage_track(len(sequence), loci, rng)
-    dnase = _dnase_track(sequence, elements, rng, null)
+    dnase = _dnase_track(sequence, elements, rng, plant)
     loci["cage"] = [float(cage[tss - 500 : tss + 501].sum()) for tss in loci["tss"]]
     tracks = {"cage": {chrom: cage}, "dnase": {chrom: dnase}, "templates": {chrom: template}}
-    return SimulatedGenome(seed, null, flank, {chrom: sequence}, loci, elements, **tracks)
+    return SimulatedGenome(seed, plant, flank, {chrom: sequence}, loci, elements, **tracks)
 
 
 # Layout
@@ -296,10 +303,10 @@ def _write_core_promoter(sequence: np.ndarray, tss: int, strand: str) -> None:
 
 
 def _write_elements(
-    sequence: np.ndarray, template: np.ndarray, elements: pd.DataFrame, rng: np.random.Generator, null: bool
+    sequence: np.ndarray, template: np.ndarray, elements: pd.DataFrame, rng: np.random.Generator, plant: str
 ) -> pd.DataFrame:
     """Write every element into the contig; add subclass, strictness and what is known of TE copies."""
-    families = biology.families()
+    families, null = biology.families(), plant == "nothing"
     low, high = biology.KEPT_NEAR
     subclass, shares, copies = [], [], []
     columns = (elements[name].tolist() for name in ("start", "end", "strand", "class", "near", "active"))
@@ -315,7 +322,7 @@ def _write_elements(
             share = rng.uniform(low, high) if near else biology.KEPT_FAR
             model = np.full(len(place), ANY_BASE, np.uint8)
             if not null:
-                model = word_tile(biology.lexicon(active), len(place), rng)
+                model = word_tile(biology.lexicon(active, plant), len(place), rng)
                 is_kept = (model != ANY_BASE) & (rng.random(len(place)) < share)
                 place = np.where(is_kept, biology.draw_allowed(model, rng), place)
         sequence[start:end] = place if strand == "+" else reverse_complement_codes(place)
@@ -401,14 +408,14 @@ def find_words(sequence: np.ndarray, words: tuple[str, ...]) -> np.ndarray:
     return np.sort(np.concatenate(starts))
 
 
-def _measure_words(sequence: np.ndarray, elements: pd.DataFrame) -> pd.DataFrame:
+def _measure_words(sequence: np.ndarray, elements: pd.DataFrame, plant: str) -> pd.DataFrame:
     """Count the intact words of every element's own lexicon, as the finished sequence has them."""
     length = elements["end"] - elements["start"]
     elements["words"] = np.where(elements["kept"].notna(), (length + biology.SPACER_LENGTH) // PITCH, 0)
     intact = np.where(
         elements["active"],
-        _count_within(find_words(sequence, biology.ACTIVATORS), elements),
-        _count_within(find_words(sequence, biology.STRUCTURALS), elements),
+        _count_within(find_words(sequence, biology.words_of(True, plant)), elements),
+        _count_within(find_words(sequence, biology.words_of(False, plant)), elements),
     )
     elements["intact"] = np.where(elements["class"] == "TE", 0, intact)
     elements["strength"] = np.where(elements["active"], elements["intact"] / biology.WORDS_OF_UNIT_STRENGTH, 0.0)
@@ -453,16 +460,16 @@ def _cage_track(length: int, loci: pd.DataFrame, rng: np.random.Generator) -> np
     return _per_base(rng.poisson(expected), length)
 
 
-def _dnase_track(sequence: np.ndarray, elements: pd.DataFrame, rng: np.random.Generator, null: bool) -> np.ndarray:
+def _dnase_track(sequence: np.ndarray, elements: pd.DataFrame, rng: np.random.Generator, plant: str) -> np.ndarray:
     """DNase counts about every intact activator word of active cCREs; where nothing is planted, about random places."""
     steps = -(-len(sequence) // biology.SIGNAL_STEP)
-    if null:
+    if plant == "nothing":
         open_elements = elements[rng.random(len(elements)) < 0.2]
         spread = rng.random((len(open_elements), biology.WORDS_OF_UNIT_STRENGTH))
         length = (open_elements["end"] - open_elements["start"]).to_numpy()
         middles = (open_elements["start"].to_numpy()[:, None] + spread * length[:, None]).ravel()
     else:
-        starts = find_words(sequence, biology.ACTIVATORS)
+        starts = find_words(sequence, biology.words_of(True, plant))
         ccres = elements[elements["active"]]
         owner = np.searchsorted(ccres["start"], starts, side="right") - 1
         inside = (owner >= 0) & (starts + WORD_LENGTH <= ccres["end"].to_numpy()[np.maximum(owner, 0)])

@@ -76,8 +76,14 @@ def _draw(pool: pd.DataFrame, n: int, rng: np.random.Generator, weights: np.ndar
 
 
 def _base_of_a_word(genome: SimulatedGenome, element: Element, rng: np.random.Generator) -> int:
-    starts = find_words(genome.contigs[element.chrom][element.start : element.end], biology.ACTIVATORS)
-    return int(element.start + rng.choice(starts) + rng.integers(WORD_LENGTH))
+    """A place at which one of the element's words allows some bases only."""
+    inside = slice(element.start, element.end)
+    starts = find_words(genome.contigs[element.chrom][inside], biology.words_of(True, genome.plant))
+    constrained = genome.templates[element.chrom][inside] != biology.ANY_BASE
+    # A word may stand by chance where none was written.
+    places = [np.flatnonzero(constrained[start : start + WORD_LENGTH]) for start in starts]
+    written = [start + place for start, place in zip(starts, places, strict=True) if len(place) >= WORD_LENGTH / 2]
+    return int(element.start + rng.choice(written[rng.integers(len(written))]))
 
 
 def _eqtl(
