@@ -200,6 +200,22 @@ def test_words_are_strict_near_the_tss_and_broken_beyond_the_horizon(fasta, trut
     assert counted[~near].sum() < 0.02 * others["words"][~near].sum()
 
 
+def test_in_the_consequence_world_a_base_is_constrained_only_where_one_base_is_allowed():
+    genome = simulate(seed=3, loci=2, plant="consequence")
+    template, sequence = genome.templates["chr1"], genome.contigs["chr1"]
+    constrained = template != biology.ANY_BASE
+    assert set(np.unique(template[constrained])) <= {1, 2, 4, 8}
+    strict = genome.elements[genome.elements["strict"]]
+    inside = np.concatenate([np.arange(start, end) for start, end in zip(strict["start"], strict["end"], strict=True)])
+    inside = inside[constrained[inside]]
+    assert (1 << sequence[inside] == template[inside]).mean() > 0.94
+    words = "".join(biology.words_of(active, "consequence")[0] for active in (True, False))
+    assert words.count("N") == biology.WORD_LENGTH
+    causal = eqtls(genome).query("causal")
+    assert len(causal) > 10
+    assert (template[causal["pos"] - 1] != biology.ANY_BASE).all()
+
+
 def test_activators_are_spoken_by_active_ccres_alone(fasta, truth):
     assert set(truth.loc[truth["active"], "class"]) == {"cCRE"}
     assert truth.loc[truth["class"] == "cCRE", "active"].mean() == pytest.approx(2 / 3, abs=0.07)
