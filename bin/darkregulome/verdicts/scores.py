@@ -59,7 +59,7 @@ class LadderScores(ModelScores):
         """Predictability by the two halves of the bases, in SD of their mean, shape (n, 2); None where not known."""
         if not set(HALVES) <= set(self.table.columns):
             return None
-        halves = self.table[list(HALVES)].to_numpy(dtype=float)
+        halves = self.table[list(HALVES)].to_numpy(dtype=float, copy=True)
         missing = ~np.isfinite(halves).all(axis=1)
         if missing.all():
             return None
