@@ -46,20 +46,20 @@ def main(
         raise InputError.at("--controls", f"are of {', '.join(shuffled)}", f"give those of {', '.join(folders)}")
     parameters = settings.model_dump()
     with atomic_folder(outdir) as partial, cli.progress_bar(run.progress, unit="maps") as progress:
-        entries, drawn = {}, []
+        entries, pictures = {}, []
         for model, folder in folders.items():
             place = partial / re.sub(r"[^A-Za-z0-9._-]", "_", model)
             entries[model], called = call_folder(
                 folder, shuffled.get(model), settings, place, drawn, lambda name, done: progress(done, title=name)
             )
-            drawn += [_draw(model, item, number, place) for number, item in enumerate(called, start=1)]
+            pictures += [_draw(model, item, number, place) for number, item in enumerate(called, start=1)]
         compared = compare_folders(list(folders.values()), comparisons, settings.seed)
         if compared:
             draw_agreement(compared, partial / "figures")
         record = {"parameters": parameters, "models": entries, "comparisons": compared}
         made_by = provenance("call_dependencies.py", parameters)
         write_json(record | {"provenance": made_by}, partial / "dependencies.json")
-        write_sections(dependency_sections(record, drawn), partial / "sections")
+        write_sections(dependency_sections(record, pictures), partial / "sections")
     for model, entry in entries.items():
         counts = ", ".join(f"{count} {name}" for name, count in entry["calls"].items())
         cli.console.print(f"{model}: {entry['statuses'].get('ok', 0)} maps: {counts}.", markup=False)
