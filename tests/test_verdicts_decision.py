@@ -88,6 +88,7 @@ def test_turning_every_sign_changes_no_verdict():
         (Gates(stable=False), ("above", "above", "above"), "one locus or a few elements carry it"),
         (Gates(stable_absence=False), ("nothing", "nothing", "nothing"), "one locus or a few elements carry it"),
         (Gates(reliability=0.49), ("above", "above", "nothing"), "predictability too noisy"),
+        (Gates(reliability=0.79), ("above", "above", "above"), "predictability too noisy"),
     ],
 )
 def test_a_gate_that_is_shut_is_the_reason(gates, case, reason):
@@ -99,7 +100,9 @@ def test_a_gate_that_is_shut_is_the_reason(gates, case, reason):
     [
         # What a gate guards does not rest on it: predictability has no part in a collapse.
         (Gates(reliability=0.3, told=(0.5, 0.9)), ("above", "nothing", "nothing"), "collapses"),
-        (Gates(reliability=0.5, told=(0.7, 0.7)), ("above", "above", "above"), "survives"),
+        (Gates(reliability=0.8, told=(0.7, 0.7)), ("above", "above", "above"), "survives"),
+        (Gates(reliability=0.5), ("above", "above", "nothing"), "hinges"),
+        (Gates(reliability=None), ("above", "above", "above"), "survives"),
         (Gates(stable=False), ("above", "nothing", "nothing"), "collapses"),
     ],
 )

@@ -17,7 +17,7 @@ MOST_TOLD = 0.7
 """AUC with which features may tell the top from the bottom tenth of the residual; above it the adjustment has failed.
 Of normal residuals it is the correlation (0.2) that tells the top tenth from all others with an AUC of 0.6."""
 LEAST_RELIABLE, NEEDED_RELIABLE = 0.5, 0.8
-"""Of predictability: below the first nothing is said of it, below the second the page says so."""
+"""Of predictability: below the first nothing rests on it, below the second nothing survives by it."""
 
 
 @dataclass(frozen=True)
@@ -162,6 +162,9 @@ def _given_full(evidence: Evidence, alpha: float) -> Decision:
         return Decision("undecided", "adjustment failed")
     seen = full.beyond(alpha, evidence.floor)
     if seen and full.sign == trivial.sign:
+        # What noise hides of predictability is left in the effect, and the correction for it rests on the noise's form.
+        if gates.reliability is not None and gates.reliability < NEEDED_RELIABLE:
+            return Decision("undecided", "predictability too noisy")
         if evidence.natural_floor is not None and abs(evidence.natural or 0.0) < evidence.natural_floor:
             return Decision("undecided", "too small to be measured")
         return Decision("survives")
