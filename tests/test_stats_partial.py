@@ -136,6 +136,13 @@ def test_rotation_along_bases_is_that_of_a_loop(seed):
     assert np.allclose(shifted_table(scores, weights, places), naive_shifts(scores, weights, places))
 
 
+def test_elements_that_begin_together_keep_their_scores_where_nothing_is_turned():
+    rng = np.random.default_rng(4)
+    places = np.array([0.0, 100, 100, 200, 300, 300, 300, 400])
+    scores, weights = rng.standard_normal(8), rng.standard_normal((8, 2))
+    assert np.allclose(shifted_table(scores, weights, places)[0], weights.T @ scores)
+
+
 def test_evenly_spaced_elements_are_rotated_by_index():
     rng = np.random.default_rng(5)
     scores, weights = rng.standard_normal(20), rng.standard_normal((20, 1))

@@ -65,6 +65,11 @@ def test_the_verdict_of_every_case_that_was_thought_of(case, expected):
         assert verdict(raw, trivial, one).verdict == expected
 
 
+def test_an_effect_that_the_full_features_bring_out_is_not_absent():
+    nothing = STATES["nothing"]
+    assert decide(Evidence(nothing, nothing, rung(0.15, 0.05), FLOOR, MARGIN), ALPHA).verdict == "undecided"
+
+
 def test_no_combination_falls_through_and_every_undecided_has_its_reason():
     for raw, trivial, full in product(STATES, STATES, (*STATES, None)):
         decision = verdict(raw, trivial, full)

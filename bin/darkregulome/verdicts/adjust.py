@@ -91,7 +91,7 @@ def make_ladder(one: "Prepared", pair: Pair, setting: Setting, floor: float = FL
     for rung in (TRIVIAL, FULL) if one.scores.has_predictability else (TRIVIAL,):
         sides[rung] = {learner: _Sides(one, pair, rung, learner, reliable) for learner in LEARNERS}
         by_rung[rung] = tuple(_estimate(own, plain.tested, setting, learner) for learner, own in sides[rung].items())
-    told = tuple(_told(one, pair, sides[rung], rung) if rung in sides else 0.5 for rung in (TRIVIAL, FULL))
+    told = tuple(_told(one, pair, sides[rung], rung, reliable) if rung in sides else 0.5 for rung in (TRIVIAL, FULL))
     winsorised = _winsorised(pair.outcome, loci)
     twin = _Sides(
         one, replace(pair, outcome=winsorised, outcome_name=pair.outcome_name + " winsorised"), TRIVIAL, "linear"
@@ -206,7 +206,7 @@ def _less(values: Floats, others: Floats) -> Floats:
     return np.asarray(values - others @ np.linalg.lstsq(others, values, rcond=None)[0], dtype=np.float64)
 
 
-def _told(one: "Prepared", pair: Pair, by_learner: Mapping[str, _Sides], rung: str) -> float:
+def _told(one: "Prepared", pair: Pair, by_learner: Mapping[str, _Sides], rung: str, reliable: float | None) -> float:
     """AUC, less its sampling error, with which boosting tells the top from the bottom tenth of what the best learner
     leaves. Against the bottom, not against the rest: features that only widen scores, as short length does, fill both
     ends alike and bend nothing; features that still move the mean fill one of them."""
@@ -226,7 +226,7 @@ def _told(one: "Prepared", pair: Pair, by_learner: Mapping[str, _Sides], rung: s
         error = np.sqrt((positive + negative + 1) / (12 * positive * negative))
         return max(0.5, float(roc_auc_score(end[end != 0] > 0, guess[end != 0])) - 1.645 * error)
 
-    return one.remember((pair.outcome_name, _features_key(pair, rung, None), "told"), work)
+    return one.remember((pair.outcome_name, _features_key(pair, rung, reliable), "told"), work)
 
 
 def _winsorised(outcome: Floats, loci: Loci) -> Floats:

@@ -63,8 +63,8 @@ def one_table(asked: Asked, index: int, effect: float, settings: Settings) -> Cl
     own = settings.model_copy(update={"seed": int(rng.integers(2**31))})
     signal = asked.claim.signal
     assert signal is not None
-    scores = draw_world(asked.design, asked.world, lambda elements: signal(elements, own), effect, rng)
     try:
+        scores = draw_world(asked.design, asked.world, lambda elements: signal(elements, own), effect, rng)
         subject = next(make for _, make in asked.claim.subjects([prepare(scores, own)], own))()
         ladder = asked.claim.test(subject, own)
     except NotTestable as error:

@@ -142,7 +142,8 @@ def decide(evidence: Evidence, alpha: float) -> Decision:
     # Half of a large raw effect may still hide one that matters, so the margin bounds it too.
     if raw_seen and trivial.inside(min(max(abs(raw.effects[0]) / 2, evidence.floor), evidence.margin)):
         return Decision("collapses")
-    if not raw_seen and _inside_margin(evidence):
+    full_seen = evidence.full is not None and evidence.full.beyond(alpha, evidence.floor)
+    if not raw_seen and not full_seen and _inside_margin(evidence):
         if not gates.stable_absence:
             return Decision("undecided", "one locus or a few elements carry it")
         return Decision("absent")

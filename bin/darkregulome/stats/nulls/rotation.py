@@ -79,6 +79,9 @@ def shifted_table(scores: NDArray, weights: NDArray, positions: NDArray) -> Floa
     places = np.asarray(positions, dtype=float)
     if places[-1] <= places[0]:
         return rotation_table(scores, weights)
+    if (np.diff(places) == 0).any():
+        # Elements that begin together keep their order: a hundredth of a base parts them, and evens stay even.
+        places = places + 0.01 * np.arange(len(places))
     mirrored = (places[-1] + places[0] - places)[::-1].copy()
     arms = ((scores, places), (np.ascontiguousarray(scores[::-1]), mirrored))
     return np.concatenate([_shifted_sums(values, field, weights, places) for values, field in arms])
