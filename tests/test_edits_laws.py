@@ -127,9 +127,9 @@ def test_a_causal_model_reads_an_element_on_the_strand_that_has_the_region_behin
     table = elements(distance=[-30, -7, -6, 0, 2, 3, 20, 25], locus=["A", "A", "A", "B", "B", "B", "B", "A"])
     # A: two upstream share a reference, one in the region has both strands; one downstream. B: two in the region.
     references, edits = count_forwards(table, "causal", settings)
-    beside = {(locus, d < 0) for locus, d in zip(table["locus"], table["distance"], strict=True) if d <= -7 or d >= 3}
+    flanking = {(locus, d < 0) for locus, d in zip(table["locus"], table["distance"], strict=True) if d <= -7 or d >= 3}
     within = sum(-7 < d < 3 for d in table["distance"])
-    assert references == len(beside) + 2 * within
+    assert references == len(flanking) + 2 * within
     assert edits == len(table) - within + 2 * within
 
 

@@ -40,8 +40,8 @@ def calibration_input(asked: CalibrationPlan, seed: int) -> Plan:
         A word is unknown, a number is none, or the tables do not fit.
     """
     every = truths()
-    wanted = _words("--truths", asked.truths, every)
-    counted = _words("--claims", asked.claims, counted_names())
+    wanted = words_of("--truths", asked.truths, every)
+    counted = words_of("--claims", asked.claims, counted_names())
     elements, ris = asked.elements, asked.ris
     if ris is not None and elements is None:
         raise InputError.at("--ris", "is given without --elements", "give the elements that the scores are of")
@@ -54,7 +54,7 @@ def calibration_input(asked: CalibrationPlan, seed: int) -> Plan:
         name = None
         models = {
             f"autocorrelation {rho:g}": ScoreModel(geometric(rho), r2=asked.r2, skew=asked.skew)
-            for rho in _correlations(asked.autocorrelation)
+            for rho in correlations_of(asked.autocorrelation)
         }
     else:
         scored = {one.name: one for one in join_scores(table, read_table(ris, RIS))}
@@ -76,7 +76,8 @@ def calibration_input(asked: CalibrationPlan, seed: int) -> Plan:
     return Plan(design, conditions, counted, {"claims": counted, "model": name, "score_models": described, **size})
 
 
-def _words(option: str, text: str, choices: Collection[str]) -> list[str]:
+def words_of(option: str, text: str, choices: Collection[str]) -> list[str]:
+    """The words of an option, by comma, each one of the choices; InputError where one is not."""
     words = list(choices) if text == "all" else [word.strip() for word in text.split(",") if word.strip()]
     unknown = [word for word in words if word not in choices]
     if unknown or not words:
@@ -84,7 +85,8 @@ def _words(option: str, text: str, choices: Collection[str]) -> list[str]:
     return words
 
 
-def _correlations(text: str) -> list[float]:
+def correlations_of(text: str) -> list[float]:
+    """Autocorrelations by comma; InputError where one is none."""
     try:
         values = [float(part) for part in text.split(",") if part.strip()]
     except ValueError:

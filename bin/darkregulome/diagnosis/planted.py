@@ -137,14 +137,19 @@ class Design:
     own: Floats | None
 
 
+def unscored(elements: pd.DataFrame) -> pd.DataFrame:
+    """Elements in the order of clusters and positions, each interval once, for scores to be planted on."""
+    table = in_clusters(elements)[0]
+    order = ["cluster", "chrom", "start", "end", "element"]
+    return table.sort_values(order, kind="stable").reset_index(drop=True).assign(ris=0.0, predictability=np.nan)
+
+
 def make_design(elements: pd.DataFrame, own: pd.Series | None = None) -> Design:
     """The design of an element table; `own` is predictability by element, of elements that have one."""
     table = elements.drop(columns=["ris", "predictability"], errors="ignore")
     if own is not None:
         table = table[table["element"].isin(own.index)]
-    table = in_clusters(table)[0]
-    order = ["cluster", "chrom", "start", "end", "element"]
-    table = table.sort_values(order, kind="stable").reset_index(drop=True).assign(ris=0.0, predictability=np.nan)
+    table = unscored(table)
     of_element = None if own is None else table["element"].map(own).to_numpy(dtype=float)
     language = ModelScores(LANGUAGE, "masked", "llr", table, "own", {})
     output = ModelScores(OUTPUT, "output", None, table, f"mean of {LANGUAGE}", {})

@@ -1,14 +1,12 @@
 """What a calibration is asked to do, checked: elements, worlds, claims, and the autocorrelation of the noise."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from darkregulome.diagnosis.clusters import in_clusters
-from darkregulome.diagnosis.planted import estimate_score_model, example_elements
+from darkregulome.diagnosis.calibration_input import correlations_of, words_of
+from darkregulome.diagnosis.planted import estimate_score_model, example_elements, unscored
 from darkregulome.diagnosis.scores import join_scores
 from darkregulome.errors import InputError
 from darkregulome.io.schemas import ELEMENTS, RIS
@@ -37,8 +35,8 @@ def calibration_input(plan: WorldPlan, seed: int) -> Plan:
         A word is unknown, a number is none, or the tables do not fit.
     """
     worlds, claims = all_worlds(), plantable()
-    wanted = _words("--worlds", plan.worlds, worlds)
-    counted = _words("--claims", plan.claims, claims)
+    wanted = words_of("--worlds", plan.worlds, worlds)
+    counted = words_of("--claims", plan.claims, claims)
     if plan.ris is not None and plan.elements is None:
         raise InputError.at("--ris", "is given without --elements", "give the elements that the scores are of")
     table = (
@@ -51,7 +49,7 @@ def calibration_input(plan: WorldPlan, seed: int) -> Plan:
         scores = on_elements(table)
         designs = [
             Design(scores, geometric(rho), label=f"autocorrelation {rho:g}")
-            for rho in _correlations(plan.autocorrelation)
+            for rho in correlations_of(plan.autocorrelation)
         ]
     else:
         scored = {one.name: one for one in join_scores(table, read_table(plan.ris, RIS))}
@@ -68,26 +66,5 @@ def calibration_input(plan: WorldPlan, seed: int) -> Plan:
 
 def on_elements(table: pd.DataFrame) -> LadderScores:
     """Elements without scores, for worlds to score."""
-    table = table.drop(columns=["ris", "predictability"], errors="ignore")
-    table, _ = in_clusters(table)
-    order = ["cluster", "chrom", "start", "end", "element"]
-    table = table.sort_values(order, kind="stable").reset_index(drop=True).assign(ris=0.0, predictability=np.nan)
+    table = unscored(table.drop(columns=["ris", "predictability"], errors="ignore"))
     return LadderScores("drawn", "masked", "llr", table, "own", {})
-
-
-def _words(option: str, text: str, choices: Collection[str]) -> list[str]:
-    words = list(choices) if text == "all" else [word.strip() for word in text.split(",") if word.strip()]
-    unknown = [word for word in words if word not in choices]
-    if unknown or not words:
-        raise InputError.at(option, f"names {', '.join(map(repr, unknown)) or 'nothing'}", f"use {', '.join(choices)}")
-    return words
-
-
-def _correlations(text: str) -> list[float]:
-    try:
-        values = [float(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        values = []
-    if not values or not all(0 <= value < 1 for value in values):
-        raise InputError.at("--autocorrelation", f"is {text!r}", "give numbers from 0 up to 1, by comma")
-    return values

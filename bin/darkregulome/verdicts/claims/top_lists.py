@@ -1,5 +1,6 @@
 """Two models' top lists: membership of one list held against membership of the other, on the ladder of any claim."""
 
+from dataclasses import replace
 from typing import Any
 
 from darkregulome.stats.agreement import hypergeometric_p, top_members
@@ -29,18 +30,11 @@ def test_lists(
     members = [top_members(values, k).astype(float) for values in (first, second)]
     pair = Pair(members[1], members[0], f"top of {names[0]}", f"top of {names[1]}")
     ladder = make_ladder(one, pair, setting, OVERLAP_FLOOR, OVERLAP_MARGIN)
-    return Ladder(
-        ladder.raw,
-        ladder.trivial,
-        ladder.full,
-        ladder.gates,
-        ladder.sensitivity,
-        {"lists": lists_record(members[0], members[1], setting)},
-    )
+    return replace(ladder, details={"lists": lists_record(members[0], members[1], setting)})
 
 
 def list_length(n: int, settings: Settings) -> int:
-    """Elements of a top list: `top` of the settings, and never more than a tenth of all."""
+    """Elements of a top list: `list_length` of the settings, and never more than a tenth of all."""
     return max(1, min(settings.list_length, n // 10))
 
 
