@@ -21,12 +21,13 @@ from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bin"))
 
+from darkregulome.diagnosis.planted import ScoreModel, example_elements, make_design, plant, truths
+
 from darkregulome.claims import conservation, eqtl, network, protein_pair, te_family
 from darkregulome.claims.horizon import near_less_far
 from darkregulome.claims.string_network import Network
 from darkregulome.diagnosis.decompose import decompose
 from darkregulome.diagnosis.diagnose import diagnose
-from darkregulome.diagnosis.planted import ScoreModel, example_elements, make_design, plant, truths
 from darkregulome.diagnosis.prepared import prepare
 from darkregulome.diagnosis.run import cross_check
 from darkregulome.diagnosis.settings import Settings

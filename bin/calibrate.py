@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Plant known truths on an element table, run the diagnosis on each, and count false positives and power."""
+"""Draw worlds whose truth is known on an element table, diagnose them, and count the words that are said."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,10 +10,10 @@ from darkregulome import cli
 from darkregulome.diagnosis.settings import CalibrationPlan, Settings
 
 app = cli.script(
-    help="Plant known truths (nothing, predictability only, a horizon, a class effect, a cCRE effect, horizon and "
-    "class) on your own elements, run the diagnosis on each, and count false positives and power by claim. With --ris, "
-    "autocorrelation, levels and what the features explain are those of your scores.",
-    example="calibrate.py --elements elements.parquet --ris ris.parquet --model demo-caduceus --outdir calibration",
+    help="Draw worlds whose truth is known (nothing, nuisance, regulation, regulation that makes sequence predictable, "
+    "and more) on your own elements, diagnose them, and count the words that are said of each. With --ris, "
+    "autocorrelation and levels are those of your scores.",
+    example="calibrate.py --elements elements.parquet --worlds nothing,consequence --outdir calibration",
 )
 
 
@@ -21,7 +21,7 @@ app = cli.script(
 def main(
     outdir: Annotated[Path, typer.Option(help="Folder for calibration.json, calibration.tsv and figures.")],
     plan: CalibrationPlan,
-    settings: Annotated[Settings, cli.Take("permutations", "horizon", "alpha", "seed", permutations=199, bootstrap=0)],
+    settings: Annotated[Settings, cli.Take("permutations", "horizon", "alpha", "seed", permutations=499)],
     run: cli.Run,
 ) -> None:
     from threadpoolctl import threadpool_limits
@@ -32,9 +32,7 @@ def main(
 
     planned = calibration_input(plan, settings.seed)
     with threadpool_limits(1):
-        record = calibrate(
-            planned.design, planned.conditions, plan.tables, plan.effect, settings, planned.claims, run.threads
-        )
+        record = calibrate(planned.asked, plan.tables, plan.effect, settings, run.threads)
     parameters = {"tables": plan.tables, "effect": plan.effect, **settings.model_dump(), **planned.parameters}
     write_calibration(record, parameters, outdir, {"elements": plan.elements, "ris": plan.ris})
     for warning in record["warnings"]:

@@ -13,7 +13,7 @@ from darkregulome.diagnosis.settings import Settings, Tables
 EXAMPLE = "cross_check.py {check} --elements elements.parquet --ris ris.parquet {data} --outdir cross_checks"
 
 app = cli.script(
-    help="Check the scores, raw and residual, against data that no model saw.",
+    help="Check the scores, rung by rung, against data that no model saw.",
     example=EXAMPLE.format(check="eqtl", data="--loci loci.tsv --eqtl eqtls.tsv.gz"),
 )
 

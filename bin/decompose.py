@@ -20,7 +20,7 @@ app = cli.script(
 def main(
     tables: Tables,
     outdir: Annotated[Path, typer.Option(help="Folder for decomposition.json, tables and figures.")],
-    settings: Annotated[Settings, cli.Take(without=("horizon", "sequential", "track_floor", "beyond_location"))],
+    settings: Annotated[Settings, cli.Take(without=("horizon", "track_floor"))],
     run: cli.Run,
 ) -> None:
     from threadpoolctl import threadpool_limits

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Test each claim about the scores, raw and residual, and say which survive."""
+"""Test each claim about the scores, rung by rung, and give it one of six verdicts."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +11,8 @@ from darkregulome.diagnosis.settings import ForeignTables, Settings
 from darkregulome.elements.settings import Around
 
 app = cli.script(
-    help="Test each claim about influence scores, raw and after what predictability explains, and give verdicts. "
-    "The scores may be ours or anybody's: element, model, ris[, predictability].",
+    help="Test each claim about influence scores, raw, given what is trivially predictable and given what a model has "
+    "learnt to predict, and give verdicts. The scores may be ours or anybody's: element, model, ris[, predictability].",
     example="diagnose.py --elements elements.parquet --ris ris.parquet --outdir diagnosis",
 )
 
@@ -30,7 +30,7 @@ def main(
     from darkregulome.diagnosis.diagnose import diagnose
     from darkregulome.diagnosis.output import read_foreign_scores, read_settings, write_diagnosis
 
-    settings = read_settings(settings, tables.model_cards, tables.calibration)
+    settings = read_settings(settings, tables.model_cards)
     scores = read_foreign_scores(tables, around, settings.without_grammar)
     with threadpool_limits(1):
         diagnosis = diagnose(scores.elements, scores.ris, settings, run.threads)

@@ -7,17 +7,17 @@ import numpy as np
 import pandas as pd
 import pyBigWig
 import pytest
+from darkregulome.claims.baseline_membership import logistic_auc, membership_from_features
+from darkregulome.claims.conservation import association, rank_association
+from darkregulome.claims.matched import MATCHED_ON, match_elements
 
 from darkregulome.claims import class_hierarchy, conservation, eqtl, horizon, network, protein_pair, te_family
-from darkregulome.claims.baseline_membership import logistic_auc, membership_from_features
 from darkregulome.claims.ccre_discrimination import discrimination, rank_scores
 from darkregulome.claims.claim import Findings, all_claims, claim_names, cross_checks, find_claim
 from darkregulome.claims.class_hierarchy import between_classes
-from darkregulome.claims.conservation import association, rank_association
 from darkregulome.claims.document import claims_markdown
 from darkregulome.claims.gene_levels import gene_scores, gene_table, levels, locus_by_gene, locus_names
 from darkregulome.claims.horizon import change_point, near_less_far
-from darkregulome.claims.matched import MATCHED_ON, match_elements
 from darkregulome.claims.sentences import effect_with_interval, say_contrast, say_overlap
 from darkregulome.claims.string_network import Network, read_names, read_network, read_pairs
 from darkregulome.diagnosis.prepared import Prepared, prepare_models, setting_for
@@ -30,7 +30,7 @@ from darkregulome.stats.matching import match_controls, matched_contrast, standa
 from darkregulome.stats.nulls import empirical_p
 from darkregulome.stats.randomness import generator
 from darkregulome.stats.residual import normal_scores_by_locus, propensity, residualize
-from darkregulome.stats.tested import NotTestable, Tested
+from darkregulome.stats.setting import NotTestable, Tested
 from simulated_tables import Truth, make_elements, make_ris
 
 SETTINGS = Settings(permutations=99, bootstrap=100, seed=3)

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from darkregulome.diagnosis.planted import ScoreModel, example_elements, make_design, truths
 
 from darkregulome import claims
 from darkregulome.claims.claim import all_claims, claim_names, find_claim
 from darkregulome.claims.document import claims_markdown
 from darkregulome.diagnosis.calibrate import Condition, calibrate, counted_names
 from darkregulome.diagnosis.diagnose import diagnose
-from darkregulome.diagnosis.planted import ScoreModel, example_elements, make_design, truths
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.io.records import ClaimEntry
 from darkregulome.simulate.truth import expected_verdicts

@@ -5,9 +5,6 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-
-from darkregulome.claims.claim import cross_checks
-from darkregulome.diagnosis.calibrate import Condition, calibrate, calibration_table
 from darkregulome.diagnosis.planted import (
     ScoreModel,
     estimate_score_model,
@@ -16,9 +13,12 @@ from darkregulome.diagnosis.planted import (
     plant,
     truths,
 )
+from darkregulome.diagnosis.simulated_power import power_by_simulation, read_simulated_power
+
+from darkregulome.claims.claim import cross_checks
+from darkregulome.diagnosis.calibrate import Condition, calibrate, calibration_table
 from darkregulome.diagnosis.prepared import prepare
 from darkregulome.diagnosis.settings import Settings, SimulatedPower
-from darkregulome.diagnosis.simulated_power import power_by_simulation, read_simulated_power
 from darkregulome.errors import InputError
 from darkregulome.io.schemas import ELEMENTS
 from darkregulome.stats.loci import Loci

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pyBigWig
 import pytest
+from darkregulome.claims.eqtl import elements_with_eqtl
 
 from cross_checks import check_conservation, check_eqtl
-from darkregulome.claims.eqtl import elements_with_eqtl
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
 from darkregulome.genome.bigwig import bigwig_means

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from darkregulome.claims.eqtl import BLOCK_WIDTH, block_of_elements, elements_with_eqtl, read_blocks
 
 from cross_checks import check_conservation, check_eqtl
-from darkregulome.claims.eqtl import BLOCK_WIDTH, block_of_elements, elements_with_eqtl, read_blocks
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
 from darkregulome.genome.bigwig import bigwig_means
@@ -19,7 +19,7 @@ from darkregulome.stats.bootstrap import resample_loci
 from darkregulome.stats.loci import Loci
 from darkregulome.stats.matching import match_controls, matched_contrast
 from darkregulome.stats.nulls import RotationNull
-from darkregulome.stats.tested import Setting
+from darkregulome.stats.setting import Setting
 from places import SHARED
 from simulated_tables import Truth, make_elements, make_ris
 

@@ -4,15 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from darkregulome.claims.baseline_membership import membership_from_features
+from darkregulome.claims.conservation import rank_association
+from darkregulome.stats.verdict import REFERENCE_EFFECT, power_of
 from scipy.stats import binom, norm
 from sklearn.metrics import roc_auc_score
 from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
-from darkregulome.claims.baseline_membership import membership_from_features
 from darkregulome.claims.ccre_discrimination import discrimination
 from darkregulome.claims.class_hierarchy import between_classes
-from darkregulome.claims.conservation import rank_association
 from darkregulome.claims.horizon import change_point, near_less_far
 from darkregulome.stats.agreement import list_overlap, top_members
 from darkregulome.stats.bootstrap import resample_loci
@@ -21,8 +22,7 @@ from darkregulome.stats.matching import match_controls, matched_contrast, standa
 from darkregulome.stats.nulls import RotationNull
 from darkregulome.stats.randomness import generator
 from darkregulome.stats.residual import make_folds
-from darkregulome.stats.tested import NotTestable, Setting
-from darkregulome.stats.verdict import REFERENCE_EFFECT, power_of
+from darkregulome.stats.setting import NotTestable, Setting
 from simulated_tables import by_locus
 
 SIZES = [40] * 10

@@ -3,13 +3,13 @@
 import networkx as nx
 import numpy as np
 import pytest
-
-from darkregulome.claims.gene_levels import locus_means
 from darkregulome.claims.network import assortativity, linked_genes, network_draws
 from darkregulome.claims.protein_pair import gene_pair
+
+from darkregulome.claims.gene_levels import locus_means
 from darkregulome.stats.bootstrap import resample_loci
 from darkregulome.stats.nulls import degree_preserving_draws, empirical_p, permuted_gene_sums
-from darkregulome.stats.tested import NotTestable
+from darkregulome.stats.setting import NotTestable
 
 DRAWS = 199
 

@@ -4,16 +4,15 @@ import zlib
 
 import numpy as np
 import pytest
+from darkregulome.stats.studentised import Studentised, studentised_draws
 from scipy.stats import norm
 
 from darkregulome.stats.bootstrap import auc_draws, normal_interval, percentile_interval, ratio, resample_loci
 from darkregulome.stats.loci import Loci
 from darkregulome.stats.noise import RUNS, correlated_noise, geometric
-from darkregulome.stats.nulls import RotationNull, empirical_p, sequential_p
+from darkregulome.stats.nulls import RotationNull, benjamini_hochberg, empirical_p, power_of, sequential_p
 from darkregulome.stats.randomness import generator
-from darkregulome.stats.studentised import Studentised, studentised_draws
-from darkregulome.stats.tested import Setting, Tested
-from darkregulome.stats.verdict import benjamini_hochberg, power_of
+from darkregulome.stats.setting import Setting, Tested
 
 
 def test_a_layout_has_one_run_per_locus():

@@ -4,6 +4,7 @@ from math import comb
 
 import numpy as np
 import pytest
+from darkregulome.stats.verdict import power_of
 from scipy.stats import kendalltau, rankdata
 
 from darkregulome.stats.agreement import (
@@ -22,8 +23,7 @@ from darkregulome.stats.agreement import (
 from darkregulome.stats.bootstrap import normal_interval, resample_loci
 from darkregulome.stats.loci import Loci
 from darkregulome.stats.nulls import RotationNull, empirical_p
-from darkregulome.stats.tested import MINIMUM_GROUP, NotTestable, Setting
-from darkregulome.stats.verdict import power_of
+from darkregulome.stats.setting import MINIMUM_GROUP, NotTestable, Setting
 
 LOCI = Loci.of(np.repeat(np.arange(6), 20))
 

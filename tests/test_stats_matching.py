@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from darkregulome.stats.verdict import REFERENCE_EFFECT, power_of
 from scipy.stats import ks_2samp
 
 from darkregulome.stats import matching
@@ -18,8 +19,7 @@ from darkregulome.stats.matching import (
     standardised_mean_differences,
 )
 from darkregulome.stats.nulls import RotationNull, empirical_p
-from darkregulome.stats.tested import MINIMUM_GROUP, NotTestable, Setting
-from darkregulome.stats.verdict import REFERENCE_EFFECT, power_of
+from darkregulome.stats.setting import MINIMUM_GROUP, NotTestable, Setting
 
 LOCI = Loci.of(np.repeat(np.arange(10), 20))
 

@@ -12,7 +12,7 @@ from darkregulome.stats.nulls import RotationNull
 from darkregulome.stats.nulls.rotation import rotation_table, shifted_table
 from darkregulome.stats.partial import partial_effect, reliability, robustness_value
 from darkregulome.stats.residual import Folds, make_folds
-from darkregulome.stats.tested import NotTestable, Setting
+from darkregulome.stats.setting import NotTestable, Setting
 
 
 def setting_of(loci: Loci, draws: int = 199, seed: int = 0) -> Setting:

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
+from darkregulome.stats.verdict import Evidence, benjamini_hochberg, counted_p, decide, power_of, sign_flip
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom
 from statsmodels.stats.multitest import multipletests
-
-from darkregulome.stats.verdict import Evidence, benjamini_hochberg, counted_p, decide, power_of, sign_flip
 
 BASE = {
     "raw_q": 0.01,

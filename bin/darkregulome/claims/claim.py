@@ -13,61 +13,36 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pandas as pd
 from pydantic import BaseModel
 
 from darkregulome import claims
-from darkregulome.diagnosis.prepared import Prepared, track_floor
+from darkregulome.diagnosis.adjust import Ladder
+from darkregulome.diagnosis.decision import MARGIN
+from darkregulome.diagnosis.prepared import Prepared
 from darkregulome.diagnosis.scores import ModelScores
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.io.records import ClaimEntry, Verdict
 from darkregulome.stats.loci import Floats
-from darkregulome.stats.tested import Setting, Tested
+from darkregulome.stats.setting import Setting
 
 _DECLARES = re.compile(r"^CLAIM\b.*=", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Subject:
-    """What a claim is asked of: one model, two or all; for a cross-check one model and the outside data.
+    """What a claim is asked of: one model, or a pair; `one` is whose readout the effect is measured in.
 
     Attributes
     ----------
     model : its name in the files: ``"a"``, ``"a|b"`` for a pair, ``"a|SINE/Alu"`` for a part of the outside data.
-    readouts : the models in whose readout the effect is measured; the first is what `one` gives.
-    setting : layout, null and bootstrap draws of the elements.
-    data : whatever else the claim's own test needs.
+    setting : layout and null of the elements. data : whatever else the claim's own test needs.
     """
 
     model: str
-    readouts: tuple[Prepared, ...]
+    one: Prepared
     setting: Setting
     data: Any = None
-
-    @property
-    def one(self) -> Prepared:
-        """The model that is asked, where it is one."""
-        return self.readouts[0]
-
-    @property
-    def residual_sd(self) -> float:
-        """Within-locus SD of the residual, in the readout's units."""
-        return float(np.mean([one.residual_sd for one in self.readouts]))
-
-    def track_floor(self, settings: Settings) -> float | None:
-        """The floor in the units of the readout; None where a readout has none."""
-        floors = [track_floor(one.scores, settings.track_floor) for one in self.readouts]
-        return None if None in floors else floors[0]
-
-
-@dataclass(frozen=True)
-class Sides:
-    """A claim tested on raw and on residual scores, and details for its sentence and its readers."""
-
-    raw: Tested
-    residual: Tested
-    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -76,21 +51,18 @@ class ClaimResult:
 
     Attributes
     ----------
-    n, n_loci, null : elements, loci, and how chance was drawn.
-    residual_sd : within-locus SD of the residual, in the readout's units: turns a contrast in SD into natural units.
-    track_floor : least effect in those units; None where the readout has no floor.
+    natural, track_floor : the effect in the readout's own units and its least size; None where it has no floor.
     subject : None for results that no run made.
     """
 
     claim: "Claim"
     model: str
-    raw: Tested
-    residual: Tested
+    ladder: Ladder
     n: int
     n_loci: int
     null: str
-    residual_sd: float
-    track_floor: float | None
+    natural: float | None = None
+    track_floor: float | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     subject: Subject | None = None
 
@@ -143,7 +115,7 @@ class OutsideData:
     read : reads and checks the data: (element table, options) to a `External`.
     example : its options, for ``--help``.
     tables : makes the tables of the check.
-    figure : of (record, profiles); None: raw and residual effects by subject.
+    figure : of (record, profiles); None: effects by rung and subject.
     null : how chance is drawn, in words; empty: the null of the run.
     """
 
@@ -156,33 +128,6 @@ class OutsideData:
     null: str = ""
 
 
-@dataclass(frozen=True)
-class Plant:
-    """How calibration plants the truth of a claim, or draws outside data that follow nothing.
-
-    Attributes
-    ----------
-    truth : name of the truth that it plants; empty where none is planted for it.
-    signal : unit effect of that truth on each element, shape (n,).
-    along_with : truths that are planted together with it too, in a table of their own.
-    true_under : truths that make the claim true.
-    touched : whether every other planted truth moves it, so that it is then judged neither way.
-    data : draws the outside data.
-    plain_p : name of the detail that has the p-value of a plainer null, shown next to the null's; None: the test is
-        repeated under the shuffle within the locus. A detail that no test gives: there is no plainer null.
-    more : further statistics that calibration counts, by name: of a subject, p and contrast by side.
-    """
-
-    truth: str = ""
-    signal: Callable[[ModelScores, Settings], Floats] | None = None
-    along_with: tuple[str, ...] = ()
-    true_under: tuple[str, ...] = ()
-    touched: bool = True
-    data: Callable[[Prepared, np.random.Generator], External] | None = None
-    plain_p: str | None = None
-    more: Mapping[str, Callable[[Subject], Mapping[str, Mapping[str, Any]]]] = field(default_factory=dict)
-
-
 Make = Callable[[], Subject]
 Subjects = Callable[[Sequence[Prepared], Settings, Any], Iterator[tuple[str, Make]]]
 """Models, settings and outside data to the subjects of a claim: the name of each, and what makes it (or raises
@@ -190,20 +135,10 @@ Subjects = Callable[[Sequence[Prepared], Settings, Any], Iterator[tuple[str, Mak
 Needs = Literal["one model", "two kinds of models", "all models"] | OutsideData
 
 
-def each_model(data_of: Callable[[Prepared, Settings, Any], Any] = lambda one, settings, data: None) -> Subjects:
-    """The subjects of a claim about single models; `data_of` gives what the test needs besides the scores."""
-
-    def subjects(models: Sequence[Prepared], settings: Settings, data: Any) -> Iterator[tuple[str, Make]]:
-        for one in models:
-            yield one.name, partial(_whole_model, one, settings, data, data_of)
-
-    return subjects
-
-
-def _whole_model(
-    one: Prepared, settings: Settings, data: Any, data_of: Callable[[Prepared, Settings, Any], Any]
-) -> Subject:
-    return Subject(one.name, (one,), one.setting, data_of(one, settings, data))
+def each_model(models: Sequence[Prepared], settings: Settings, data: Any) -> Iterator[tuple[str, Make]]:
+    """The subjects of a claim about single models; the outside data, if there are any, go with each."""
+    for one in models:
+        yield one.name, partial(Subject, one.name, one, one.setting, data)
 
 
 @dataclass(frozen=True)
@@ -212,24 +147,17 @@ class Claim:
 
     Attributes
     ----------
-    name : in the files; the name of its module.
-    title : in the report.
-    question : that it answers, for the documents.
-    statistic : that is tested, for the documents.
-    unit : of the effect.
-    floor : least effect, as distance from none, that it must keep to survive.
-    reference : the effect that its power is stated for, in words with its unit.
-    subject : what a sentence calls it ("the horizon").
-    order : its place in files, tables and documents.
-    needs : what it is asked of besides elements and scores.
+    name : in the files; the name of its module. title : for readers. question : that it answers.
+    statistic : that is tested. unit : of the effect. subject : what a sentence calls it ("the horizon").
+    floor : smallest effect worth naming. margin : the effect that *absent* excludes. Both stated beforehand.
+    order : its place in files, tables and documents. needs : what it is asked of besides elements and scores.
     subjects : what it is asked of, in order.
-    test : tests one subject, raw and residual.
-    say : what a sentence says of an entry: what the raw scores show, and what remains of it.
-    describe : details that a run writes and that calibration does not need.
-    summary : further keys of the JSON, over all subjects.
+    test : the ladder of one subject. say : what a sentence says that the raw scores show.
+    show : turns an effect into the unit that sentences use; None: that of the effect.
+    describe : details that a run writes. summary : further keys of the JSON, over all subjects.
     in_readout_units : whether the effect is a difference of means, which can be too small in the readout's own units.
-    simulated : the verdict that it must reach on the simulated genome where something is planted, by model.
-    plant : how calibration plants it; None: calibration leaves it out.
+    signal : the tested variable on each element, shape (n,), which calibration acts on; None: it leaves the claim out.
+    simulated : the verdicts, by model, that it may reach on the simulated genome where something is planted.
     """
 
     name: str
@@ -237,19 +165,20 @@ class Claim:
     question: str
     statistic: str
     unit: str
-    floor: float
-    reference: str
     subject: str
+    floor: float
     order: int
-    test: Callable[[Subject, Settings], Sides]
-    say: Callable[[ClaimEntry, Settings], tuple[str, str]]
+    test: Callable[[Subject, Settings], Ladder]
+    say: Callable[[ClaimEntry, Settings], str]
+    margin: float = MARGIN
     needs: Needs = "one model"
-    subjects: Subjects = field(default_factory=each_model)
-    describe: Callable[[Subject, Sides, Settings], Mapping[str, Any]] = lambda subject, sides, settings: {}
+    show: Callable[[float], float] | None = None
+    subjects: Subjects = each_model
+    describe: Callable[[Subject, Ladder, Settings], Mapping[str, Any]] = lambda subject, ladder, settings: {}
     summary: Callable[[Findings], dict[str, Any]] = lambda findings: {}
     in_readout_units: bool = True
-    simulated: Mapping[str, Verdict] = field(default_factory=dict)
-    plant: Plant | None = None
+    signal: Callable[[ModelScores, Settings], Floats] | None = None
+    simulated: Mapping[str, tuple[Verdict, ...]] = field(default_factory=dict)
 
     @property
     def family(self) -> str:

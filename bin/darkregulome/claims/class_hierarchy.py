@@ -1,175 +1,140 @@
-"""Classes of elements differ."""
+"""The order of the classes of elements, pair by pair; of the pairs that can be told from their features."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import combinations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from darkregulome.claims.claim import Claim, Findings, Plant, Sides, Subject
+from darkregulome.claims.claim import Claim, Findings, Make, Subject
+from darkregulome.claims.sentences import say_contrast
+from darkregulome.diagnosis.adjust import Ladder, Pair, make_ladder
+from darkregulome.diagnosis.decision import FLOOR, LEAST_LEFT_OVER
 from darkregulome.diagnosis.prepared import Prepared
-from darkregulome.diagnosis.scores import ModelScores
 from darkregulome.diagnosis.settings import Settings
-from darkregulome.io.records import ClaimEntry
-from darkregulome.stats.agreement import spearman
-from darkregulome.stats.bootstrap import ratio
+from darkregulome.io.records import ClaimEntry, Verdict
+from darkregulome.stats.agreement import kendall
 from darkregulome.stats.loci import Floats
-from darkregulome.stats.nulls import empirical_p
-from darkregulome.stats.residual import residualize
-from darkregulome.stats.tested import MINIMUM_GROUP, NotTestable, Setting, Tested
-from darkregulome.stats.verdict import REFERENCE_EFFECT
+from darkregulome.stats.randomness import generator
+from darkregulome.stats.setting import MINIMUM_GROUP
+
+TAU_DRAWS = 2000
+"""Draws of the effects, normal about their estimates, that the interval of Kendall's tau is made of."""
 
 
-def between_classes(
-    scores: Floats, classes: NDArray, setting: Setting, reference: dict[str, float] | None = None
-) -> Tested:
-    """Between-class share of the within-locus variance (eta squared) beyond what the null gives.
+def _subjects(models: Sequence[Prepared], settings: Settings, data: Any) -> Iterator[tuple[str, Make]]:
+    for one in models:
+        words, counts = np.unique(one.scores.classes, return_counts=True)
+        means = {str(word): float(one.raw[one.scores.classes == word].mean()) for word in words}
+        large = sorted(map(str, words[counts >= MINIMUM_GROUP]), key=lambda word: (-means[word], word))
+        for high, low in combinations(large, 2):
+            yield f"{one.name}|{high} over {low}", partial(_pair, one, (high, low))
 
-    Parameters
-    ----------
-    scores : shape (n,), standardised.
-    classes : shape (n,), class words; classes with fewer than `MINIMUM_GROUP` elements are not compared.
-    reference : class means of the raw scores: the sign of a residual hierarchy is its agreement with them.
+
+def _pair(one: Prepared, words: tuple[str, str]) -> Subject:
+    return Subject(f"{one.name}|{words[0]} over {words[1]}", one, one.setting, words)
+
+
+def _test(subject: Subject, settings: Settings) -> Ladder:
+    """One class against another, every further class held fixed."""
+    one, (high, low) = subject.one, subject.data
+    classes = one.scores.classes
+    member = {f"class {word}": (classes == word).astype(float) for word in sorted(set(classes.tolist()) - {low})}
+    tested = member.pop(f"class {high}")
+    pair = Pair(one.raw, tested, f"class {high}", others=member, group="classes")
+    return make_ladder(one, pair, subject.setting)
+
+
+def _order(findings: Findings) -> dict[str, Any]:
+    """By model: whether the order of its identifiable classes survives."""
+    by_model: dict[str, list[ClaimEntry]] = {}
+    for entry in findings.entries:
+        by_model.setdefault(entry.model.split("|")[0], []).append(entry)
+    return {"class_order": {name: _order_of(own, name) for name, own in by_model.items()}}
+
+
+def _order_of(entries: Sequence[ClaimEntry], name: str) -> dict[str, Any]:
+    """Kendall's tau of raw and adjusted class means, and the word that follows from those of the pairs.
+
+    The order survives where every identifiable pair that differs raw survives; it collapses, or is absent, where every
+    one does. It hinges where every one survives or hinges, and reverses where one does and none survives.
     """
-    words, counts = np.unique(classes.astype(str), return_counts=True)
-    words, counts = words[counts >= MINIMUM_GROUP], counts[counts >= MINIMUM_GROUP]
-    if len(words) < 2:
-        raise NotTestable(f"fewer than two classes have {MINIMUM_GROUP} elements")
-    member = (classes.astype(str)[:, None] == words[None, :]).astype(float)
-    total = float((scores**2).sum())
-    null = setting.null.draw(scores, member / counts)
-    means = null.observed
-    drawn_eta = _eta_squared(null.draws, counts, total)
-    eta, expected = float(_eta_squared(means[None], counts, total)[0]), float(drawn_eta.mean())
-    resampled_means, resampled_eta = _resampled(scores, member, setting)
-    # A resample adds its own noise to every class mean: the shift it makes is taken out of the interval.
-    shift = np.nanmean(resampled_eta) - eta if len(resampled_eta) else 0.0
-    low, high = setting.interval(eta, resampled_eta - shift, float(drawn_eta.std()))
-    return Tested(
-        statistic=eta,
-        p=empirical_p(eta, drawn_eta, two_sided=False),
-        effect=eta - expected,
-        interval=(low - expected, high - expected),
-        neutral=0.0,
-        sign=1.0 if reference is None else _pattern_sign(reference, words, means, counts),
-        power=_power(null.draws, counts, total, drawn_eta, setting.alpha),
-        contrast=float(means.max() - means.min()),
-        draws=drawn_eta,
-        details={
-            "classes": {
-                str(word): {
-                    "n": int(counts[i]),
-                    "mean": float(means[i]),
-                    "interval": list(setting.interval(means[i], resampled_means[:, i], float(null.sd[i]))),
-                }
-                for i, word in enumerate(words)
-            },
-            "order": [str(words[i]) for i in np.argsort(-means, kind="stable")],
-            "eta_squared_expected_by_null": expected,
-        },
-    )
-
-
-def _resampled(scores: Floats, member: Floats, setting: Setting) -> tuple[Floats, Floats]:
-    """Bootstrap draws over loci of the class means, shape (b, classes), and of eta squared, shape (b,)."""
-    loci = setting.loci
-    in_class = loci.sums(member)
-    means = ratio(loci.sums(member * scores[:, None]), in_class, setting.resamples)
-    totals = setting.resamples @ loci.sums(scores**2)
-    return means, _eta_squared(np.nan_to_num(means), setting.resamples @ in_class, totals)
-
-
-def _eta_squared(means: Floats, counts: NDArray, total: NDArray | float) -> Floats:
-    return (counts * means**2).sum(axis=1) / np.maximum(total, 1e-300)
-
-
-def _pattern_sign(reference: dict[str, float], words: NDArray, means: Floats, counts: NDArray) -> float:
-    raw = np.array([reference.get(str(word), 0.0) for word in words])
-    return float(np.sign((counts * raw * means).sum()))
-
-
-def _power(draws: Floats, counts: NDArray, total: float, drawn_eta: Floats, alpha: float) -> float:
-    """Simulated: class means of null draws, with the classes set `REFERENCE_EFFECT` apart in two groups."""
-    planted = np.where(np.arange(len(counts))[np.argsort(np.argsort(-counts))] % 2 == 0, 0.5, -0.5) * REFERENCE_EFFECT
-    planted = planted - (counts * planted).sum() / counts.sum()
-    critical = np.quantile(drawn_eta, 1 - alpha)
-    return float((_eta_squared(draws + planted, counts, total) > critical).mean())
-
-
-def _test(subject: Subject, settings: Settings) -> Sides:
-    """A residual hierarchy has the sign of its agreement with the raw one."""
-    one = subject.one
-    raw = between_classes(one.raw, one.scores.classes, subject.setting)
-    residual = _located(one, settings) if settings.beyond_location else one.residual
-    return Sides(raw, between_classes(residual, one.scores.classes, subject.setting, _means(raw)))
-
-
-def _means(tested: Tested) -> dict[str, float]:
-    return {word: numbers["mean"] for word, numbers in tested.details["classes"].items()}
-
-
-def _located(one: Prepared, settings: Settings) -> Floats:
-    """What features and location leave of the scores, in SD."""
-    scores = one.scores
-    columns = np.hstack([scores.features.values, scores.location(settings.horizon)])
-    fit = residualize(scores.raw, columns, scores.loci, scores.folds, settings.residualize)
-    return scores.loci.standardise(fit.residual)[0]
-
-
-def _describe(subject: Subject, sides: Sides, settings: Settings) -> Mapping[str, Any]:
-    one, plain, beyond = subject.one, sides.residual, sides.residual
-    if settings.beyond_location:
-        plain = between_classes(one.residual, one.scores.classes, subject.setting, _means(sides.raw))
-    elif one.scores.knows_distance:
-        beyond = between_classes(_located(one, settings), one.scores.classes, subject.setting, _means(sides.raw))
+    identifiable = [
+        entry for entry in entries if entry.trivial is not None and (entry.trivial.left_over or 0.0) >= LEAST_LEFT_OVER
+    ]
+    words = [entry.verdict for entry in identifiable if entry.verdict is not None]
+    rungs = ("trivial", "full") if all(entry.full for entry in identifiable) else ("trivial",)
     return {
-        "tested_beyond_location": settings.beyond_location,
-        "residual_plain": {"effect": plain.effect, "p": plain.p},
-        "residual_beyond_location": {"effect": beyond.effect, "p": beyond.p} if one.scores.knows_distance else None,
+        "verdict": _word([word for word in words if word != "absent"] or words),
+        "pairs": {entry.model.split("|", 1)[1]: entry.verdict for entry in entries},
+        "not_identifiable": [entry.model.split("|", 1)[1] for entry in entries if entry not in identifiable],
+        "kendall_tau": {rung: _tau(identifiable, rung, name) for rung in rungs} if len(identifiable) > 1 else {},
     }
 
 
-def _order_agreement(findings: Findings) -> dict[str, Any]:
-    """Rank correlation of class means between every two models, raw and residual."""
-    rows = []
-    for i, first in enumerate(findings.results):
-        for second in findings.results[i + 1 :]:
-            row: dict[str, Any] = {"first": first.model, "second": second.model}
-            for side in ("raw", "residual"):
-                one, two = (_means(getattr(result, side)) for result in (first, second))
-                pairs = np.array([(one[word], two[word]) for word in one if word in two]).reshape(-1, 2)
-                row[side] = spearman(*pairs.T) if len(pairs) >= 3 else float("nan")
-                row["n_classes"] = len(pairs)
-            rows.append(row)
-    return {"class_order_agreement": rows}
+def _word(words: Sequence[Verdict]) -> Verdict:
+    kinds = set(words)
+    if not kinds or "undecided" in kinds:
+        return "undecided"
+    if len(kinds) == 1:
+        return words[0]
+    if kinds == {"survives", "hinges"}:
+        return "hinges"
+    return "reverses" if "reverses" in kinds and "survives" not in kinds else "undecided"
 
 
-def _say(entry: ClaimEntry, settings: Settings) -> tuple[str, str]:
-    order = " > ".join(entry.details["raw"]["order"])
-    explained, left = (100 * max(side.effect or 0.0, 0.0) for side in (entry.raw, entry.residual))
-    return f"Class explains {explained:.1f} % of the variance of scores ({order})", f"{left:.1f} % remains"
+def _tau(entries: Sequence[ClaimEntry], rung: str, name: str) -> list[float]:
+    """Tau of the raw order and that of a rung, with the interval that the pairs' own intervals give it."""
+    classes = sorted({word for entry in entries for word in entry.model.split("|", 1)[1].split(" over ")})
+    rng = generator(0, "tau", rung, name)
+    draws = {}
+    for side in ("raw", rung):
+        centre, spread = [], []
+        for entry in entries:
+            outcome = entry.rungs[side]
+            low, high = outcome.interval or (0.0, 0.0)
+            centre.append(outcome.effect or 0.0)
+            spread.append(((high or 0.0) - (low or 0.0)) / 3.92)
+        drawn = np.array(centre) + np.array(spread) * rng.standard_normal((TAU_DRAWS, len(entries)))
+        draws[side] = np.vstack([centre, drawn]) @ _means_from_pairs(entries, classes)
+    taus = np.array([kendall(first, second) for first, second in zip(draws["raw"], draws[rung], strict=True)])
+    low, high = np.nanpercentile(taus[1:], [2.5, 97.5])
+    return [float(taus[0]), float(low), float(high)]
 
 
-def _signal(scores: ModelScores, settings: Settings) -> Floats:
-    """Every other class by size is raised."""
-    words, counts = np.unique(scores.classes, return_counts=True)
-    return np.isin(scores.classes, words[np.argsort(-counts, kind="stable")][::2]).astype(float)
+def _means_from_pairs(entries: Sequence[ClaimEntry], classes: Sequence[str]) -> Floats:
+    """What turns pairwise differences into class means that sum to zero (least squares): shape (pairs, classes)."""
+    design = np.zeros((len(entries), len(classes)))
+    for row, entry in enumerate(entries):
+        high, low = entry.model.split("|", 1)[1].split(" over ")
+        design[row, classes.index(high)], design[row, classes.index(low)] = 1.0, -1.0
+    return np.asarray(np.linalg.pinv(design).T, dtype=np.float64)
+
+
+def _describe(subject: Subject, ladder: Ladder, settings: Settings) -> Mapping[str, Any]:
+    high, low = subject.data
+    classes = subject.one.scores.classes
+    return {"classes": [high, low], "n": [int((classes == high).sum()), int((classes == low).sum())]}
+
+
+def _say(entry: ClaimEntry, settings: Settings) -> str:
+    high, low = entry.model.split("|", 1)[1].split(" over ")
+    return say_contrast(entry, f"{high} elements score", f"{low} elements")
 
 
 CLAIM = Claim(
     name="class_hierarchy",
     title="Class hierarchy",
-    question="do classes of elements differ?",
-    statistic="between-class share of within-locus variance",
-    unit="eta squared beyond chance",
-    floor=0.01,
-    reference=f"two groups of classes {REFERENCE_EFFECT:g} SD apart",
-    subject="the class hierarchy",
+    question="do classes of elements differ, and in which order?",
+    statistic="difference of two classes, the others held fixed, both sides partialled out",
+    unit="one class less another, SD of the score",
+    floor=FLOOR,
+    subject="the difference of classes",
     order=2,
+    subjects=_subjects,
     test=_test,
     say=_say,
     describe=_describe,
-    summary=_order_agreement,
-    simulated={"demo-caduceus": "collapses", "demo-hyena": "collapses"},
-    plant=Plant(truth="class", signal=_signal, true_under=("class", "ccre")),
+    summary=_order,
 )

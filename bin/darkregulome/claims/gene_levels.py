@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from darkregulome.diagnosis.prepared import Prepared
 from darkregulome.diagnosis.settings import Asked
 from darkregulome.errors import InputError
 from darkregulome.genome.genes import genes_of_loci
@@ -49,32 +48,8 @@ def locus_by_gene(loci: pd.DataFrame) -> dict[str, str]:
     return locus_of
 
 
-def levels(one: Prepared) -> Floats:
-    """Raw and residual scores in SD over all elements, levels of loci kept: shape (n, 2)."""
-    columns = np.column_stack([one.scores.raw, one.fit.residual])
-    spread = columns.std(axis=0)
-    return (columns - columns.mean(axis=0)) / np.where(spread > 0, spread, 1.0)
-
-
 def locus_means(values: Floats, codes: Ints, count: int) -> Floats:
     """Mean of each column of `values` (shape (n, k)) over the elements of each gene: shape (count, k)."""
     sizes = np.maximum(np.bincount(codes, minlength=count), 1)
     sums = np.column_stack([np.bincount(codes, weights=column, minlength=count) for column in values.T])
     return sums / sizes[:, None]
-
-
-def gene_scores(one: Prepared) -> Floats:
-    """Mean raw and residual score of each gene's elements, in SD over all elements: shape (genes, 2)."""
-    names, codes = one.scores.genes
-    return locus_means(levels(one), codes, len(names))
-
-
-def locus_names(one: Prepared) -> list[str]:
-    """Names of the model's loci, in order."""
-    return one.scores.genes[0]
-
-
-def gene_table(one: Prepared) -> pd.DataFrame:
-    """`gene_scores` of a model as a table."""
-    scores = gene_scores(one)
-    return pd.DataFrame({"locus": locus_names(one), "model": one.name, "raw": scores[:, 0], "residual": scores[:, 1]})

@@ -5,46 +5,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import ttest_1samp
 
-from darkregulome.claims.claim import Claim, Plant, Sides, Subject
+from darkregulome.claims.claim import Claim, Subject
 from darkregulome.claims.sentences import say_contrast
-from darkregulome.diagnosis.prepared import Prepared
+from darkregulome.diagnosis.adjust import Ladder, Pair, make_ladder
+from darkregulome.diagnosis.decision import FLOOR
 from darkregulome.diagnosis.scores import ModelScores, near_mask
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.io.records import ClaimEntry
-from darkregulome.stats.bootstrap import MINIMUM_LOCI, percentile_interval, ratio
-from darkregulome.stats.loci import Bools, Floats
-from darkregulome.stats.nulls import empirical_p
-from darkregulome.stats.residual import residualize
-from darkregulome.stats.tested import MINIMUM_GROUP, NotTestable, Setting, Tested
-from darkregulome.stats.verdict import REFERENCE_EFFECT, power_of
-
-
-def near_less_far(scores: Floats, near: Bools, setting: Setting) -> Tested:
-    """The within-locus difference of means, pooled over loci by how well each can tell it.
-
-    Parameters
-    ----------
-    scores : shape (n,), standardised.
-    near : shape (n,), True within the horizon.
-    """
-    loci = setting.loci
-    side = loci.center(near)
-    spread = loci.sums(side**2)
-    if spread.sum() == 0:
-        where = "within" if near.all() else "beyond" if not near.any() else "on both sides of"
-        raise NotTestable(f"no locus has elements on both sides of the horizon (all lie {where} it)")
-    null, p = setting.draw(scores, side / spread.sum())
-    estimate, sd = float(null.observed[0]), float(null.sd[0])
-    drawn = ratio(loci.sums(side * scores), spread, setting.resamples)
-    return Tested.of_effect(
-        estimate,
-        p,
-        interval=setting.interval(estimate, drawn, sd),
-        power=power_of(REFERENCE_EFFECT, sd, setting.alpha),
-        draws=null.draws[:, 0],
-        details={"n_near": int(near.sum()), "n_far": int((~near).sum()), "null_sd": sd},
-    )
+from darkregulome.stats.features import expand
+from darkregulome.stats.loci import Floats, Loci
+from darkregulome.stats.partial import STUDENTISED_LOCI
+from darkregulome.stats.residual import Folds
+from darkregulome.stats.setting import MINIMUM_GROUP, NotTestable
 
 
 def distance_grid(distance: NDArray, points: int = 60) -> Floats:
@@ -57,88 +31,65 @@ def distance_grid(distance: NDArray, points: int = 60) -> Floats:
     return np.unique(np.round(np.linspace(low, high, points))) if high > low else np.zeros(0)
 
 
-def change_point(scores: Floats, distance: NDArray, setting: Setting) -> dict[str, Any]:
-    """The threshold that best divides near from far, its interval over loci, and the p-value of the whole scan.
+def sharpness(scores: Floats, distance: NDArray, loci: Loci, folds: Folds) -> dict[str, Any]:
+    """A step at a change point against a smooth decline, by the error in loci that neither was fitted to.
 
-    Every threshold's contrast is linear in the scores, so the maximum over thresholds is drawn with the others. Empty
-    where there is nothing to scan.
+    The step's place is chosen, and the spline of log distance fitted, without the fold that is predicted. ``sharp`` or
+    ``gradual`` where the difference of errors is more than chance between loci (t test), else ``cannot tell``.
+
+    Parameters
+    ----------
+    scores : shape (n,), centred within loci. distance : shape (n,), in bases.
     """
     grid = distance_grid(distance)
-    side = setting.loci.center(np.abs(distance)[:, None] <= grid[None, :]) if len(grid) else np.zeros((len(scores), 0))
-    spread = setting.loci.sums(side**2)
-    usable = spread.sum(axis=0) > 0
-    if not usable.any():
-        return {}
-    grid, side, spread = grid[usable], side[:, usable], spread[:, usable]
-    null = setting.null.draw(scores, side / np.sqrt(spread.sum(axis=0)))
-    best = int(np.argmax(np.abs(null.observed)))
-    drawn_sums = np.tensordot(setting.resamples.astype(float), setting.loci.sums(side * scores[:, None]), axes=1)
-    drawn_spread = np.tensordot(setting.resamples.astype(float), spread, axes=1)
-    drawn = np.abs(drawn_sums) / np.sqrt(np.maximum(drawn_spread, 1e-300))
-    enough = setting.loci.count >= MINIMUM_LOCI
-    low, high = percentile_interval(grid[np.argmax(drawn, axis=1)]) if enough else (float("nan"),) * 2
+    if not len(grid) or loci.count < STUDENTISED_LOCI or folds.unit == "none":
+        return {"shape": "cannot tell"}
+    steps = loci.center(np.abs(distance)[:, None] <= grid[None, :])
+    logs = np.log1p(np.abs(distance))
+    smooth = loci.center(expand(((logs - logs.mean()) / (logs.std() or 1.0))[:, None], "splines"))
+    errors = np.zeros((loci.n, 2))
+    for fold in np.unique(folds.codes):
+        test, train = folds.codes == fold, folds.codes != fold
+        spread = np.maximum((steps[train] ** 2).sum(axis=0), 1e-300)
+        slopes = steps[train].T @ scores[train] / spread
+        best = int(np.argmax(slopes**2 * spread))
+        smoothed = smooth[test] @ np.linalg.lstsq(smooth[train], scores[train], rcond=None)[0]
+        errors[test, 0] = (scores[test] - steps[test, best] * slopes[best]) ** 2
+        errors[test, 1] = (scores[test] - smoothed) ** 2
+    gain = loci.sums(errors[:, 0] - errors[:, 1])
+    found = ttest_1samp(gain, 0.0)
+    shape = "cannot tell" if not found.pvalue < 0.05 else "gradual" if found.statistic > 0 else "sharp"
     return {
-        "position": float(grid[best]),
-        "interval": [low, high],
-        "contrast": float(null.observed[best] / np.sqrt(spread.sum(axis=0)[best])),
-        "p": empirical_p(np.abs(null.observed).max(), np.abs(null.draws).max(axis=1), two_sided=False),
-        "scanned": [float(grid[0]), float(grid[-1])],
+        "shape": shape,
+        "p": float(found.pvalue),
+        "error_of_step": float(errors[:, 0].mean()),
+        "error_of_decline": float(errors[:, 1].mean()),
     }
 
 
-def _test(subject: Subject, settings: Settings) -> Sides:
-    near = near_mask(subject.one.scores.distance, settings.horizon)
-    raw, residual = (near_less_far(values, near, subject.setting) for _, values in subject.one.both())
-    return Sides(raw, residual)
-
-
-def _change_points(subject: Subject) -> dict[str, dict[str, Any]]:
-    distance = subject.one.scores.distance
-    return {side: change_point(values, distance, subject.setting) for side, values in subject.one.both()}
-
-
-def _describe(subject: Subject, sides: Sides, settings: Settings) -> Mapping[str, Any]:
+def _test(subject: Subject, settings: Settings) -> Ladder:
     one = subject.one
     near = near_mask(one.scores.distance, settings.horizon)
-    weights = one.scores.loci.center(near)
-    others = one.other_nulls(settings)
+    if near.all() or not near.any():
+        raise NotTestable(f"no locus has elements on both sides of the horizon of {settings.horizon} bases")
+    return make_ladder(one, Pair(one.raw, near.astype(float), f"near {settings.horizon}"), subject.setting)
+
+
+def _describe(subject: Subject, ladder: Ladder, settings: Settings) -> Mapping[str, Any]:
+    scores = subject.one.scores
+    near = near_mask(scores.distance, settings.horizon)
     return {
         "horizon": settings.horizon,
-        "change_point": _change_points(subject),
-        "ladder": _ladder(one, near, settings),
-        "other_nulls": {
-            side: {name: _plain_p(null.draw(values, weights)) for name, null in others} for side, values in one.both()
-        },
+        "n_near": int(near.sum()),
+        "n_far": int((~near).sum()),
+        "sharpness": sharpness(subject.one.raw, scores.distance, scores.loci, scores.folds),
     }
 
 
-def _plain_p(null: Any) -> float | None:
-    """p of one linear statistic; None where the null does not vary."""
-    if float(null.sd[0]) <= 1e-12:
-        return None
-    return empirical_p(null.observed[0], null.draws[:, 0], null.mean[0])
-
-
-def _ladder(one: Prepared, near: Bools, settings: Settings) -> list[dict[str, Any]]:
-    """The contrast as features are added in turn, then all; and with each feature alone."""
-    names = one.scores.features.names
-    steps = [("raw", ())] + [(f"+ {names[i]}", names[: i + 1]) for i in range(len(names))]
-    alone = [(f"{name} alone", (name,)) for name in names]
-    rungs = []
-    for label, used in steps + alone:
-        values = one.raw
-        if used:
-            columns = one.scores.features.values[:, [names.index(name) for name in used]]
-            fit = residualize(one.scores.raw, columns, one.scores.loci, one.scores.folds, settings.residualize)
-            values = one.scores.loci.standardise(fit.residual)[0]
-        tested = near_less_far(values, near, one.setting)
-        numbers = {"effect": tested.effect, "interval": list(tested.interval), "p": tested.p}
-        rungs.append({"step": label, "features": list(used), **numbers})
-    return rungs
-
-
-def _say(entry: ClaimEntry, settings: Settings) -> tuple[str, str]:
-    return say_contrast(entry, f"Scores within {settings.horizon / 1000:g} kb of the TSS are", "farther out")
+def _say(entry: ClaimEntry, settings: Settings) -> str:
+    says = say_contrast(entry, f"Scores within {settings.horizon / 1000:g} kb of the TSS are", "farther out")
+    shape = entry.details.get("sharpness", {}).get("shape")
+    return says + {"gradual": ", falling off gradually", "sharp": ", with a sharp edge"}.get(str(shape), "")
 
 
 def _signal(scores: ModelScores, settings: Settings) -> Floats:
@@ -149,21 +100,14 @@ CLAIM = Claim(
     name="horizon",
     title="Regulatory horizon",
     question="do elements near the TSS score otherwise than those farther out?",
-    statistic="near (10 kb or less from the TSS) less far, within loci (a regression with locus effects)",
-    unit="near less far, SD",
-    floor=0.1,
-    reference=f"{REFERENCE_EFFECT:g} SD",
+    statistic="near (10 kb or less from the TSS) less far, both sides partialled out",
+    unit="near less far, SD of the score",
+    floor=FLOOR,
     subject="the horizon",
     order=1,
     test=_test,
     say=_say,
     describe=_describe,
-    simulated={"demo-caduceus": "survives", "demo-hyena": "survives"},
-    plant=Plant(
-        truth="horizon",
-        signal=_signal,
-        along_with=("class",),
-        true_under=("horizon",),
-        more={"change_point": _change_points},
-    ),
+    signal=_signal,
+    simulated={"demo-caduceus": ("survives", "hinges"), "demo-hyena": ("survives", "hinges")},
 )

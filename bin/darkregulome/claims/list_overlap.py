@@ -4,12 +4,13 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from darkregulome.claims.claim import Claim, Make, Plant, Sides, Subject
+from darkregulome.claims.claim import Claim, Make, Subject
 from darkregulome.claims.sentences import say_overlap
-from darkregulome.diagnosis.prepared import Aligned, Prepared, align
+from darkregulome.claims.top_lists import OVERLAP_FLOOR, OVERLAP_MARGIN, test_lists
+from darkregulome.diagnosis.adjust import Ladder
+from darkregulome.diagnosis.prepared import Prepared, on_shared
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.io.records import ClaimEntry
-from darkregulome.stats.agreement import REFERENCE_OVERLAP, list_overlap
 
 
 def _subjects(models: Sequence[Prepared], settings: Settings, data: Any) -> Iterator[tuple[str, Make]]:
@@ -20,19 +21,17 @@ def _subjects(models: Sequence[Prepared], settings: Settings, data: Any) -> Iter
 
 
 def _pair(language: Prepared, output: Prepared, settings: Settings) -> Subject:
-    aligned = align(language, output, settings)
-    return Subject(f"{language.name}|{output.name}", (output,), aligned.setting, aligned)
+    both = on_shared([language, output], settings)
+    return Subject(f"{language.name}|{output.name}", both[1], both[1].setting, both)
 
 
-def _test(subject: Subject, settings: Settings) -> Sides:
-    """Overlap of the two models' top lists, of raw scores and of residuals over their fitted scale."""
-    scores: Aligned = subject.data
-    top, setting = settings.top_fraction, subject.setting
-    raw = list_overlap(*scores.raw, top, setting)
-    return Sides(raw, list_overlap(*scores.studentised, top, setting, contrast_of=scores.residual[1]))
+def _test(subject: Subject, settings: Settings) -> Ladder:
+    language, output = subject.data
+    names = (language.name, output.name)
+    return test_lists(output, language.raw, output.raw, names, subject.setting, settings)
 
 
-def _say(entry: ClaimEntry, settings: Settings) -> tuple[str, str]:
+def _say(entry: ClaimEntry, settings: Settings) -> str:
     first, second = entry.model.split("|")
     return say_overlap(entry, f"{first} and {second}")
 
@@ -41,15 +40,14 @@ CLAIM = Claim(
     name="list_overlap",
     title="Overlap of top lists",
     question="do a language model and an output model share their top elements?",
-    statistic="elements common to two top lists",
-    unit="overlap beyond chance",
-    floor=0.05,
-    reference=f"an overlap of {REFERENCE_OVERLAP:g} beyond chance",
+    statistic="membership of one top list on membership of the other, both sides partialled out",
+    unit="share of a list beyond chance",
+    floor=OVERLAP_FLOOR,
+    margin=OVERLAP_MARGIN,
     subject="the overlap",
     order=5,
-    needs="two kinds of models",
     subjects=_subjects,
     test=_test,
     say=_say,
-    plant=Plant(),
+    in_readout_units=False,
 )

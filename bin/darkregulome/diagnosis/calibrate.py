@@ -1,285 +1,151 @@
-"""Does the diagnosis say what is true? Known truths are planted, diagnosed, and the verdicts counted."""
+"""Does the diagnosis say what is true? Worlds whose truth is known are drawn, diagnosed, and the verdicts counted."""
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.stats import binomtest
 
-from darkregulome.claims.claim import Claim, ClaimResult, External, OutsideData, Sides, Subject, all_claims
+from darkregulome.claims.claim import Claim, ClaimResult, all_claims
 from darkregulome.diagnosis.entries import entries
-from darkregulome.diagnosis.planted import Design, ScoreModel, Truth, plant
-from darkregulome.diagnosis.prepared import Prepared, prepare
+from darkregulome.diagnosis.prepared import prepare
 from darkregulome.diagnosis.settings import Settings
-from darkregulome.io.records import rounded
-from darkregulome.stats.nulls import Null, ShuffleNull
+from darkregulome.diagnosis.worlds import Design, World, draw_world
+from darkregulome.io.records import VERDICTS, ClaimEntry, rounded
+from darkregulome.stats.learners import LEARNERS
 from darkregulome.stats.randomness import generator
-from darkregulome.stats.tested import NotTestable
-from darkregulome.stats.verdict import MINIMUM_POWER
+from darkregulome.stats.setting import NotTestable
 
-SHUFFLES = 99
-"""Draws of the plain shuffle whose p-values are counted too."""
-NOT_ABOVE_NOMINAL = 0.01
-"""A rate is called above nominal where a one-sided binomial test of it has a smaller p."""
+MOST_WRONG = 0.05
+"""Share of tables in which a wrong word may be said."""
 
 
-def counted_names() -> dict[str, Claim]:
-    """What a calibration can count: every claim that can be planted, and its further statistics, by name."""
-    names: dict[str, Claim] = {}
-    for claim in all_claims():
-        if claim.plant is not None:
-            names |= dict.fromkeys((claim.name, *claim.plant.more), claim)
-    return names
+def plantable() -> dict[str, Claim]:
+    """The claims that worlds can be asked about, by name."""
+    return {claim.name: claim for claim in all_claims() if claim.signal is not None}
 
 
 @dataclass(frozen=True)
-class Condition:
-    """One truth under one model of the scores; `label` names the latter."""
+class Asked:
+    """One claim in one world on one design."""
 
-    truth: Truth
-    label: str
-    scores: ScoreModel
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One claim on one planted table: p-values of the diagnosis's null and of a plainer one.
-
-    The plainer null is that of the claim's `Plant`; its p-values are NaN where there is none. A further statistic of a
-    claim has neither power nor verdict.
-    """
-
-    claim: str
-    raw_p: float
-    residual_p: float
-    raw_shuffled_p: float
-    residual_shuffled_p: float
-    raw_effect: float
-    residual_effect: float
-    power: float = float("nan")
-    verdict: str = ""
+    world: World
+    claim: Claim
+    design: Design
 
 
 def calibrate(
-    design: Design,
-    conditions: Sequence[Condition],
-    tables: int,
-    effect: float,
-    settings: Settings,
-    claims: Sequence[str] | None = None,
-    threads: int = 1,
+    asked: Sequence[Asked], tables: int, effect: float, settings: Settings, threads: int = 1
 ) -> dict[str, Any]:
-    """Plant each condition in `tables` tables, diagnose them, and count false positives and power by claim.
+    """Draw every world in `tables` tables, ask its claim of each, and count the verdicts.
 
     Every table has its own generator, so that the counts are the same for any number of threads.
 
     Parameters
     ----------
-    claims : names out of `counted_names`; None: all.
+    effect : planted, in SD of the score within loci.
     """
-    claims = list(counted_names()) if claims is None else claims
-    jobs = [(condition, index) for condition in conditions for index in range(tables)]
+    jobs = [(one, index) for one in asked for index in range(tables)]
     with ThreadPoolExecutor(threads) as pool:
-        outcomes = list(pool.map(lambda job: one_table(design, job[0], job[1], effect, settings, claims), jobs))
-    record = []
-    for place, condition in enumerate(conditions):
-        mine = [outcome for table in outcomes[place * tables : (place + 1) * tables] for outcome in table]
-        record.append(_summary(condition, mine, tables, settings.alpha, claims))
-    return rounded({"conditions": record, "warnings": list(_warnings(record, settings.alpha, effect))})
+        results = list(pool.map(lambda job: one_table(job[0], job[1], effect, settings), jobs))
+    rows = [_row(one, results[place * tables : (place + 1) * tables], effect) for place, one in enumerate(asked)]
+    return rounded({"version": 2, "worlds": rows, "warnings": _warnings(rows)})
 
 
-def one_table(
-    design: Design, condition: Condition, index: int, effect: float, settings: Settings, claims: Sequence[str]
-) -> list[Outcome]:
-    """Plant one table, diagnose it, and give what each claim came to."""
-    rng = generator(settings.seed, condition.truth.name, condition.label, str(index))
-    own = settings.model_copy(update={"seed": int(rng.integers(2**31)), "bootstrap": 0})
-    language, output = plant(design, condition.truth, condition.scores, own, effect, rng)
-    models = [prepare(language, own)]
-    shuffle = ShuffleNull(models[0].scores.loci, None, SHUFFLES, rng)
-    asked = {claim.name: claim for name, claim in counted_names().items() if name in claims}
-    data = _outside_data(models[0], rng) if any(_is_outside(claim) for claim in asked.values()) else {}
-    if any(claim.needs == "two kinds of models" for claim in asked.values()):
-        models.append(prepare(output, own))
-    tested: list[tuple[ClaimResult, tuple[float, float]]] = []
-    outcomes: list[Outcome] = []
-    for claim in asked.values():
-        try:
-            needed = models if claim.needs == "two kinds of models" else models[:1]
-            subject = next(make for _, make in claim.subjects(needed, own, data.get(claim.name)))()
-            outcomes += _more(claim, subject, shuffle, claims)
-            if claim.name in claims:
-                sides = claim.test(subject, own)
-                tested.append((_result(claim, subject, sides, own), _plain(claim, subject, sides, shuffle, own)))
-        except NotTestable:
+def one_table(asked: Asked, index: int, effect: float, settings: Settings) -> ClaimEntry | str:
+    """One table's verdict on the claim, as a family of its own; or why it could not be tested."""
+    rng = generator(settings.seed, asked.world.name, asked.claim.name, asked.design.label, str(index))
+    own = settings.model_copy(update={"seed": int(rng.integers(2**31))})
+    signal = asked.claim.signal
+    assert signal is not None
+    try:
+        scores = draw_world(asked.design, asked.world, lambda elements: signal(elements, own), effect, rng)
+        subject = next(make for _, make in asked.claim.subjects([prepare(scores, own)], own, None))()
+        ladder = asked.claim.test(subject, own)
+    except NotTestable as error:
+        return str(error)
+    loci = subject.setting.loci
+    result = ClaimResult(asked.claim, subject.model, ladder, loci.n, loci.count, own.null)
+    return entries([result], own)[0]
+
+
+def _row(asked: Asked, tables: Sequence[ClaimEntry | str], effect: float) -> dict[str, Any]:
+    said = [entry for entry in tables if isinstance(entry, ClaimEntry)]
+    words = Counter(entry.verdict for entry in said)
+    wrong = sum(words[word] for word in VERDICTS if word not in asked.world.right)
+    truth = None if asked.world.size is None else asked.world.size * effect
+    return {
+        "world": asked.world.name,
+        "says": asked.world.says,
+        "claim": asked.claim.name,
+        "scores": asked.design.label,
+        "n": said[0].n if said else None,
+        "n_loci": said[0].n_loci if said else None,
+        "tables": len(said),
+        "regulation": asked.world.regulation,
+        "decidable": asked.world.decidable,
+        "effect": truth,
+        "verdicts": {word: words[word] for word in VERDICTS},
+        "reasons": dict(Counter(entry.reason for entry in said if entry.reason)),
+        "right": sorted(asked.world.right),
+        "wrong": wrong,
+        "wrong_interval": _interval(wrong, len(said)),
+        "coverage": {} if truth is None else _coverage(said, truth),
+        "not_tested": len(tables) - len(said),
+    }
+
+
+def _interval(count: int, tables: int) -> list[float]:
+    """95 % (Wilson)."""
+    if not tables:
+        return [0.0, 1.0]
+    bounds = binomtest(count, tables).proportion_ci(method="wilson")
+    return [float(bounds.low), float(bounds.high)]
+
+
+def _coverage(said: Sequence[ClaimEntry], truth: float) -> dict[str, float]:
+    """Share of tables whose interval given the trivial features holds the true effect: by learner, and the envelope."""
+    covered: dict[str, list[bool]] = {name: [] for name in (*LEARNERS, "envelope")}
+    for entry in said:
+        if entry.trivial is None:
             continue
-    return outcomes + _outcomes(tested, own)
+        intervals = {name: own.interval for name, own in entry.trivial.learners.items()}
+        for name, bounds in {**intervals, "envelope": entry.trivial.interval}.items():
+            low, high = bounds or (None, None)
+            covered[name].append(low is not None and high is not None and low <= truth <= high)
+    return {name: float(np.mean(held)) for name, held in covered.items() if held}
 
 
-def _is_outside(claim: Claim) -> bool:
-    return isinstance(claim.needs, OutsideData)
-
-
-def _outside_data(one: Prepared, rng: np.random.Generator) -> dict[str, External]:
-    """What the cross-checks hold the scores against, by claim: drawn one after the other, whichever are asked."""
-    plants = {claim.name: claim.plant for claim in all_claims() if claim.plant is not None}
-    return {name: plant.data(one, rng) for name, plant in plants.items() if plant.data is not None}
-
-
-def _result(claim: Claim, subject: Subject, sides: Sides, settings: Settings) -> ClaimResult:
-    loci, sd = subject.setting.loci, subject.residual_sd
-    return ClaimResult(
-        claim, subject.model, sides.raw, sides.residual, loci.n, loci.count, settings.null, sd, None, sides.details
-    )
-
-
-def _under(subject: Subject, null: Null) -> Subject:
-    return replace(subject, setting=replace(subject.setting, null=null))
-
-
-def _plain(claim: Claim, subject: Subject, sides: Sides, shuffle: Null, settings: Settings) -> tuple[float, float]:
-    """p-values, raw and residual, under a plainer null; NaN where there is none."""
-    assert claim.plant is not None
-    if claim.plant.plain_p is None:
-        sides = claim.test(_under(subject, shuffle), settings)
-        return sides.raw.p, sides.residual.p
-    raw, residual = (side.details.get(claim.plant.plain_p, np.nan) for side in (sides.raw, sides.residual))
-    return float(raw), float(residual)
-
-
-def _more(claim: Claim, subject: Subject, shuffle: Null, names: Sequence[str]) -> Iterator[Outcome]:
-    """Further statistics of a claim, which have no verdict."""
-    assert claim.plant is not None
-    for name, statistic in claim.plant.more.items():
-        if name in names and (own := statistic(subject))["raw"]:
-            plain = statistic(_under(subject, shuffle))
-            yield Outcome(
-                name,
-                raw_p=own["raw"]["p"],
-                residual_p=own["residual"]["p"],
-                raw_shuffled_p=plain["raw"]["p"],
-                residual_shuffled_p=plain["residual"]["p"],
-                raw_effect=own["raw"]["contrast"],
-                residual_effect=own["residual"]["contrast"],
+def _warnings(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Worlds in which a wrong word is said too often, and worlds that these elements can rarely decide."""
+    warnings = []
+    for row in rows:
+        where = f"{row['claim']}, {row['world']}, {row['scores']}"
+        if row["tables"] and row["wrong_interval"][0] > MOST_WRONG:
+            warnings.append(f"A wrong word is said in {row['wrong']} of {row['tables']} tables ({where}).")
+        if row["tables"] and row["decidable"] and row["verdicts"]["undecided"] > row["tables"] / 2:
+            warnings.append(
+                f"These elements rarely decide: {row['verdicts']['undecided']} of {row['tables']} tables are undecided "
+                f"({where})."
             )
-
-
-def _outcomes(tested: Sequence[tuple[ClaimResult, tuple[float, float]]], settings: Settings) -> list[Outcome]:
-    """Verdicts as in a run: each family of claims is adjusted by itself."""
-    families: dict[str, list[ClaimResult]] = {}
-    for result, _ in tested:
-        families.setdefault(result.claim.family, []).append(result)
-    verdicts = {entry.claim: entry.verdict or "" for family in families.values() for entry in entries(family, settings)}
-    return [
-        Outcome(
-            result.claim.name,
-            result.raw.p,
-            result.residual.p,
-            *plain,
-            result.raw.effect,
-            result.residual.effect,
-            result.residual.power,
-            verdicts[result.claim.name],
-        )
-        for result, plain in tested
-    ]
-
-
-# -- counts ----------------------------------------------------------------------------------------------------------
-
-
-def _summary(
-    condition: Condition, outcomes: Sequence[Outcome], tables: int, alpha: float, claims: Sequence[str]
-) -> dict[str, Any]:
-    rows, claim_of = [], counted_names()
-    for name in claims:
-        mine = [outcome for outcome in outcomes if outcome.claim == name]
-        if mine:
-            rows.append(_claim_row(name, condition.truth.role(claim_of[name]), mine, alpha))
-    return {
-        "truth": condition.truth.name,
-        "scores": condition.label,
-        "lag1_autocorrelation": condition.scores.autocorrelation[1]
-        if len(condition.scores.autocorrelation) > 1
-        else 0.0,
-        "r2": condition.scores.r2 if condition.truth.predictability else 0.0,
-        "tables": tables,
-        "claims": rows,
-    }
-
-
-def _claim_row(name: str, role: str, outcomes: Sequence[Outcome], alpha: float) -> dict[str, Any]:
-    row: dict[str, Any] = {"claim": name, "role": role, "tables": len(outcomes)}
-    for side in ("raw", "residual"):
-        p_values = np.array([getattr(outcome, f"{side}_p") for outcome in outcomes])
-        shuffled = np.array([getattr(outcome, f"{side}_shuffled_p") for outcome in outcomes])
-        row[side] = {
-            **_rate(p_values <= alpha, alpha),
-            "shuffle": _rate(shuffled <= alpha, alpha) if np.isfinite(shuffled).all() else None,
-            "median_effect": float(np.median([getattr(outcome, f"{side}_effect") for outcome in outcomes])),
-        }
-    powers = [outcome.power for outcome in outcomes]
-    row["survives"] = float(np.mean([outcome.verdict == "survives" for outcome in outcomes]))
-    row["stated_power"] = float(np.mean(powers)) if np.isfinite(powers).all() else None
-    return row
-
-
-def _rate(rejected: np.ndarray, alpha: float) -> dict[str, Any]:
-    """Rejections, their rate with its 95 % interval (Wilson), and whether the rate is not above nominal."""
-    count, n = int(rejected.sum()), len(rejected)
-    interval = binomtest(count, n).proportion_ci(method="wilson")
-    above = binomtest(count, n, alpha, alternative="greater").pvalue
-    return {
-        "rejected": count,
-        "rate": count / n,
-        "interval": [interval.low, interval.high],
-        "not_above_nominal": bool(above > NOT_ABOVE_NOMINAL),
-    }
-
-
-def _warnings(record: Sequence[dict[str, Any]], alpha: float, effect: float) -> Iterator[str]:
-    """Claims that these elements could hardly show, and claims that are found too often where they are not."""
-    for condition in record:
-        where = f"{condition['truth']}, {condition['scores']}"
-        for row in condition["claims"]:
-            residual = row["residual"]
-            if row["role"] == "planted" and residual["rate"] < MINIMUM_POWER:
-                yield (
-                    f"{row['claim']} is underpowered on these elements: an effect of {effect:g} SD is found in "
-                    f"{100 * residual['rate']:.0f} % of tables ({where})."
-                )
-            if row["role"] == "absent" and not residual["not_above_nominal"]:
-                yield (
-                    f"{row['claim']} is found in {100 * residual['rate']:.1f} % of tables where it is not "
-                    f"({where}; nominal {100 * alpha:g} %)."
-                )
+    return warnings
 
 
 def calibration_table(record: dict[str, Any]) -> pd.DataFrame:
-    """One row per condition, claim and side."""
-    rows = []
-    for condition in record["conditions"]:
-        for row in condition["claims"]:
-            for side in ("raw", "residual"):
-                numbers = row[side]
-                rows.append(
-                    {
-                        **{name: condition[name] for name in ("truth", "scores", "lag1_autocorrelation", "r2")},
-                        **{name: row[name] for name in ("claim", "role", "tables")},
-                        "side": side,
-                        "rejected": numbers["rejected"],
-                        "rate": numbers["rate"],
-                        "low": numbers["interval"][0],
-                        "high": numbers["interval"][1],
-                        "not_above_nominal": numbers["not_above_nominal"],
-                        "shuffle_rejected": numbers["shuffle"]["rejected"] if numbers["shuffle"] else None,
-                        "shuffle_rate": numbers["shuffle"]["rate"] if numbers["shuffle"] else None,
-                        "median_effect": numbers["median_effect"],
-                        "survives": row["survives"],
-                        "stated_power": row["stated_power"],
-                    }
-                )
+    """One row per claim, world and design."""
+    plain = ("claim", "world", "scores", "n", "n_loci", "tables", "regulation", "effect")
+    rows = [
+        {
+            **{name: row[name] for name in plain},
+            **row["verdicts"],
+            "right": ", ".join(row["right"]),
+            "wrong": row["wrong"],
+            **{f"covered_{name}": share for name, share in row["coverage"].items()},
+        }
+        for row in record["worlds"]
+    ]
     return pd.DataFrame(rows)

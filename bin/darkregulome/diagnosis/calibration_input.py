@@ -1,20 +1,16 @@
-"""What a calibration is asked to do, checked: elements, truths, claims, and the model of the scores."""
+"""What a calibration is asked to do, checked: elements, worlds, claims, and the autocorrelation of the noise."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from darkregulome.diagnosis.calibrate import Condition, counted_names
-from darkregulome.diagnosis.planted import (
-    Design,
-    ScoreModel,
-    estimate_score_model,
-    example_elements,
-    make_design,
-    truths,
-)
-from darkregulome.diagnosis.scores import join_scores
+import pandas as pd
+
+from darkregulome.diagnosis.calibrate import Asked, plantable
+from darkregulome.diagnosis.example import example_elements, noise_like, unscored
+from darkregulome.diagnosis.scores import ModelScores, join_scores
 from darkregulome.diagnosis.settings import CalibrationPlan
+from darkregulome.diagnosis.worlds import Design, all_worlds
 from darkregulome.errors import InputError
 from darkregulome.io.schemas import ELEMENTS, RIS
 from darkregulome.io.tables import read_table
@@ -23,15 +19,13 @@ from darkregulome.stats.noise import geometric
 
 @dataclass(frozen=True)
 class Plan:
-    """Elements, conditions and claims of a calibration; `parameters` are what its record says of them."""
+    """What is asked; `parameters` are what the record says of it."""
 
-    design: Design
-    conditions: list[Condition]
-    claims: list[str]
+    asked: list[Asked]
     parameters: dict[str, Any]
 
 
-def calibration_input(asked: CalibrationPlan, seed: int) -> Plan:
+def calibration_input(plan: CalibrationPlan, seed: int) -> Plan:
     """Read and check everything.
 
     Raises
@@ -39,41 +33,39 @@ def calibration_input(asked: CalibrationPlan, seed: int) -> Plan:
     InputError
         A word is unknown, a number is none, or the tables do not fit.
     """
-    every = truths()
-    wanted = words_of("--truths", asked.truths, every)
-    counted = words_of("--claims", asked.claims, counted_names())
-    elements, ris = asked.elements, asked.ris
-    if ris is not None and elements is None:
+    worlds, claims = all_worlds(), plantable()
+    wanted = words_of("--worlds", plan.worlds, worlds)
+    counted = words_of("--claims", plan.claims, claims)
+    if plan.ris is not None and plan.elements is None:
         raise InputError.at("--ris", "is given without --elements", "give the elements that the scores are of")
-    table = example_elements(asked.loci, asked.per_locus, seed) if elements is None else read_table(elements, ELEMENTS)
-    if table["distance"].isna().any():
-        remedy = "give elements with a distance (convert_scores.py --gtf works it out)"
-        raise InputError.at(elements, "has elements whose distance from the TSS is not known", remedy)
-    if ris is None:
-        design = make_design(table)
-        name = None
-        models = {
-            f"autocorrelation {rho:g}": ScoreModel(geometric(rho), r2=asked.r2, skew=asked.skew)
-            for rho in correlations_of(asked.autocorrelation)
-        }
+    table = (
+        example_elements(plan.loci, plan.per_locus, seed)
+        if plan.elements is None
+        else read_table(plan.elements, ELEMENTS)
+    )
+    name = None
+    if plan.ris is None:
+        scores = on_elements(table)
+        designs = [
+            Design(scores, geometric(rho), label=f"autocorrelation {rho:g}")
+            for rho in correlations_of(plan.autocorrelation)
+        ]
     else:
-        scored = {one.name: one for one in join_scores(table, read_table(ris, RIS))}
-        name = asked.model or next(iter(scored))
+        scored = {one.name: one for one in join_scores(table, read_table(plan.ris, RIS))}
+        name = plan.model or next(iter(scored))
         if name not in scored:
             raise InputError.at("--model", f"{name!r} is not in the score table", f"choose from {', '.join(scored)}")
-        one = scored[name]
-        own = one.table.set_index("element")["predictability"].dropna()
-        design = make_design(table[table["element"].isin(one.table["element"])], own if len(own) else None)
-        models = {f"as {name}": replace(estimate_score_model(one), skew=asked.skew)}
-    conditions = [
-        Condition(every[truth], label, score_model) for truth in wanted for label, score_model in models.items()
-    ]
-    described = {
-        label: {"lag1": (*one.autocorrelation, 0.0)[1], "locus_sd": one.locus_sd, "r2": one.r2, "skew": one.skew}
-        for label, one in models.items()
-    }
-    size = {"n": design.language.loci.n, "n_loci": design.language.loci.count}
-    return Plan(design, conditions, counted, {"claims": counted, "model": name, "score_models": described, **size})
+        designs = [Design(scored[name], *noise_like(scored[name]), f"as {name}")]
+    asked = [Asked(worlds[world], claims[claim], design) for claim in counted for world in wanted for design in designs]
+    loci = designs[0].scores.loci
+    size = {"n": loci.n, "n_loci": loci.count}
+    return Plan(asked, {"claims": counted, "worlds": wanted, "model": name, **size})
+
+
+def on_elements(table: pd.DataFrame) -> ModelScores:
+    """Elements without scores, for worlds to score."""
+    table = unscored(table.drop(columns=["ris", "predictability"], errors="ignore"))
+    return ModelScores("drawn", "masked", "llr", table, "own", {})
 
 
 def words_of(option: str, text: str, choices: Collection[str]) -> list[str]:

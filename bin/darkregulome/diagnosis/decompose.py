@@ -1,23 +1,26 @@
-"""Agreement of models, raw and residual, and the layers that it divides the elements into.
+"""Agreement of models, rung by rung, and the layers that it divides the elements into.
 
 Layers ask what is left in an element's top scores once predictability is taken out, and which kind of model sees it:
 
-- ``shared``: top in the residual of the language models and of an output model;
-- ``regulatory_output``: top in an output model's residual and in no likelihood's;
+- ``shared``: top in what the full features leave of the language models and of an output model;
+- ``regulatory_output``: top in what they leave of an output model and in no likelihood's;
 - ``predictability``: top in the language models only. Either their raw score is explained by the features
   (``explained``), or their residuals agree beyond them (``unexplained``): two likelihoods share what the features
   miss of predictability, so their agreement alone is no evidence of regulation;
 - ``none``.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from darkregulome.claims.top_lists import list_length
+from darkregulome.diagnosis.entries import RUNGS
 from darkregulome.diagnosis.layer_confidence import LAYERS, layer_codes, layer_shares
-from darkregulome.diagnosis.prepared import Aligned, Prepared, align, prepare_models
+from darkregulome.diagnosis.prepared import Prepared, on_shared, prepare_models
 from darkregulome.diagnosis.run import claims_of, judge
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.io.records import NotTested, rounded
@@ -32,9 +35,8 @@ from darkregulome.stats.agreement import (
 )
 from darkregulome.stats.bootstrap import MINIMUM_LOCI, percentile_interval
 from darkregulome.stats.loci import Floats
-from darkregulome.stats.nulls import RotationNull, empirical_p
-from darkregulome.stats.tested import NotTestable, Setting
-from darkregulome.stats.verdict import benjamini_hochberg
+from darkregulome.stats.nulls import RotationNull, benjamini_hochberg, empirical_p
+from darkregulome.stats.setting import MINIMUM_GROUP, NotTestable, Setting
 
 FRACTIONS = (0.01, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
 """Depths at which the overlap of two top lists is drawn."""
@@ -56,7 +58,7 @@ class Decomposition:
 
 
 def decompose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings) -> Decomposition:
-    """Rank agreement and list overlaps of every pair of models, raw and residual, and the layer of every element.
+    """Rank agreement and list overlaps of every pair of models, rung by rung, and the layer of every element.
 
     Overlaps of two likelihood models carry no verdict: they are reported as the predictability layer.
     """
@@ -67,7 +69,7 @@ def decompose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings) -> 
     for i, first in enumerate(prepared):
         for second in prepared[i + 1 :]:
             try:
-                rows, depths = _agreement(first, second, align(first, second, settings), settings)
+                rows, depths = _agreement(on_shared([first, second], settings), settings)
             except NotTestable as error:
                 not_tested.append(NotTested(claim="pair", model=f"{first.name}|{second.name}", reason=str(error)))
                 continue
@@ -75,9 +77,9 @@ def decompose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings) -> 
             overlap_rows += depths
     pairs = pd.DataFrame(pair_rows)
     if len(pairs):
-        for side in ("raw", "residual"):
-            of_side = pairs["scores"] == side
-            q_values = benjamini_hochberg(pairs.loc[of_side, "overlap_p"].to_numpy())
+        for rung in RUNGS:
+            of_side = pairs["scores"] == rung
+            q_values = benjamini_hochberg(pairs.loc[of_side, "p_more"].to_numpy())
             pairs.loc[of_side, "overlap_q"] = q_values
     layers = element_layers(prepared, settings)
     judged = judge(claims_of("decomposition"), prepared, settings)
@@ -90,72 +92,51 @@ def decompose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings) -> 
     return Decomposition(rounded(record), pairs, pd.DataFrame(overlap_rows), layers)
 
 
-def _agreement(
-    first: Prepared, second: Prepared, pair: Aligned, settings: Settings
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    setting = pair.setting
+def _agreement(both: Sequence[Prepared], settings: Settings) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Of two models on the elements that both scored: rank agreement by rung, and overlap of lists by depth."""
+    first, second = both
+    setting, n = first.setting, first.setting.loci.n
     rows, depths = [], []
     both_language = first.scores.is_language_model and second.scores.is_language_model
-    for side, values, lists in (("raw", pair.raw, pair.raw), ("residual", pair.residual, pair.studentised)):
-        row: dict[str, Any] = {
-            "first": first.name,
-            "second": second.name,
-            "scores": side,
-            "n": setting.loci.n,
+    k = list_length(n, settings)
+    for rung in first.rungs if len(first.rungs) < len(second.rungs) else second.rungs:
+        row: dict[str, Any] = {"first": first.name, "second": second.name, "scores": rung}
+        values, lists = (first.left(rung), second.left(rung)), (first.scaled(rung), second.scaled(rung))
+        row |= {
+            "n": n,
             "layer": "predictability" if both_language else "regulation",
             "spearman": spearman(*values),
             "spearman_interval": _rank_interval(*values, setting),
             "kendall": kendall(*values),
+            **_overlap(*lists, k, setting),
+            **_rank_biased(*lists, k, setting),
         }
-        row |= _overlap(*lists, settings.top_fraction, setting)
-        if row["k"] is not None:
-            row |= _rank_biased_null(*lists, row["k"], setting)
         rows.append(row)
+        at = {name: row[name] for name in ("first", "second", "scores")}
         for fraction in FRACTIONS:
-            depth = _overlap(*lists, fraction, setting)
-            if depth["k"] is not None:
-                depths.append(
-                    {name: row[name] for name in ("first", "second", "scores")} | {"fraction": fraction} | depth
-                )
+            if (depth := round(fraction * n)) >= MINIMUM_GROUP:
+                depths.append(at | {"fraction": fraction} | _overlap(*lists, depth, setting))
     return rows, depths
 
 
-def _overlap(first: Floats, second: Floats, fraction: float, setting: Setting) -> dict[str, Any]:
-    """Overlap of two top lists with its null; empty where the lists would be too short."""
-    try:
-        tested = list_overlap(first, second, fraction, setting)
-    except NotTestable:
-        names = ("k", "overlap", "expected_by_chance", "overlap_beyond_chance", "overlap_interval", "overlap_p")
-        return dict.fromkeys((*names, "hypergeometric_p", "rank_biased_overlap"))
-    details = tested.details
-    return {
-        "k": details["k"],
-        "overlap": details["overlap"],
-        "expected_by_chance": details["expected_by_chance"],
-        "overlap_beyond_chance": tested.effect,
-        "overlap_interval": list(tested.interval),
-        "overlap_p": tested.p,
-        "null_95": float(np.quantile(tested.draws, 0.95) * details["k"]),
-        "hypergeometric_p": details["hypergeometric_p"],
-        "rank_biased_overlap": details["rank_biased_overlap"],
-    }
+def _overlap(first: Floats, second: Floats, k: int, setting: Setting) -> dict[str, Any]:
+    return list_overlap(top_members(first, k), top_members(second, k), setting)
 
 
-def _rank_biased_null(first: Floats, second: Floats, k: int, setting: Setting) -> dict[str, Any]:
-    """Rank-biased overlap of expected depth `k` under rotation: its mean and a one-sided p."""
-    if not isinstance(setting.null, RotationNull):
-        return {"rank_biased_expected": None, "rank_biased_p": None}
+def _rank_biased(first: Floats, second: Floats, k: int, setting: Setting) -> dict[str, Any]:
+    """Rank-biased overlap of expected depth `k`; under rotation, its mean and a one-sided p."""
     persistence = 1 - 1 / max(k, 2)
     one, two = descending_ranks(first), descending_ranks(second)
     observed = rank_biased_overlap_of_ranks(one, two, persistence)
-    n_draws = min(RBO_DRAWS, setting.null.permutations)
-    # Ranks are rotated as the scores are, and need not be sorted again.
-    rotated = (setting.null.rotate(two, draw) for draw in range(n_draws))
-    drawn = np.array([rank_biased_overlap_of_ranks(one, ranks, persistence) for ranks in rotated])
-    return {
-        "rank_biased_expected": float(drawn.mean()),
-        "rank_biased_p": empirical_p(observed, drawn, two_sided=False),
-    }
+    record: dict[str, Any] = {"rank_biased_overlap": observed, "rank_biased_expected": None, "rank_biased_p": None}
+    if isinstance(setting.null, RotationNull):
+        n_draws = min(RBO_DRAWS, setting.null.permutations)
+        # Ranks are rotated as the scores are, and need not be sorted again.
+        rotated = (setting.null.rotate(two, draw) for draw in range(n_draws))
+        drawn = np.array([rank_biased_overlap_of_ranks(one, ranks, persistence) for ranks in rotated])
+        p = empirical_p(observed, drawn, two_sided=False)
+        record |= {"rank_biased_expected": float(drawn.mean()), "rank_biased_p": p}
+    return record
 
 
 def _rank_interval(first: Floats, second: Floats, setting: Setting) -> list[float]:
@@ -184,8 +165,8 @@ def element_layers(prepared: list[Prepared], settings: Settings) -> pd.DataFrame
     for table in tables[1:]:
         frame = frame.join(table, how="inner")
     off = pd.Series(False, index=frame.index)
-    raw_top, language = frame.get("language_raw_top", off), frame.get("language_residual_top", off)
-    output = frame.get("output_residual_top", off)
+    raw_top, language = frame.get("language_raw_top", off), frame.get("language_left_top", off)
+    output = frame.get("output_left_top", off)
     codes = layer_codes(*(top.to_numpy(dtype=bool) for top in (raw_top, language, output)))
     frame["layer"] = np.array(LAYERS)[codes]
     shares = layer_shares(prepared, frame.index, settings)
@@ -200,16 +181,20 @@ def element_layers(prepared: list[Prepared], settings: Settings) -> pd.DataFrame
 
 
 def _consensus(name: str, models: list[Prepared], settings: Settings) -> pd.DataFrame:
-    columns = {}
-    for side in ("raw", "residual", "studentised"):
-        parts = [pd.Series(getattr(one, side), index=one.scores.table["element"]) for one in models]
-        columns[f"{name}_{side}"] = pd.concat(parts, axis=1, join="inner").mean(axis=1)
-    frame = pd.DataFrame(columns)
-    k = max(1, round(settings.top_fraction * len(frame)))
-    frame[f"{name}_raw_top"] = top_members(frame[f"{name}_raw"].to_numpy(), k)
-    # Top lists of residuals are taken over their fitted scale, so that features which widen scores do not fill them.
-    frame[f"{name}_residual_top"] = top_members(frame.pop(f"{name}_studentised").to_numpy(), k)
-    return frame
+    def mean(values: Callable[[Prepared], Floats]) -> pd.Series:
+        parts = [pd.Series(values(one), index=one.scores.table["element"]) for one in models]
+        return pd.concat(parts, axis=1, join="inner").mean(axis=1)
+
+    raw, left = mean(lambda one: one.raw), mean(lambda one: one.left(one.rungs[-1]))
+    k = list_length(len(raw), settings)
+    return pd.DataFrame(
+        {
+            f"{name}_raw": raw,
+            f"{name}_left": left,
+            f"{name}_raw_top": top_members(raw.to_numpy(), k),
+            f"{name}_left_top": top_members(mean(lambda one: one.scaled(one.rungs[-1])).to_numpy(), k),
+        }
+    )
 
 
 def _layer_summary(layers: pd.DataFrame) -> dict[str, Any]:

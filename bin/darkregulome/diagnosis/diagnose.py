@@ -1,4 +1,4 @@
-"""The diagnosis: every claim that needs only elements and scores, raw and residual, for each model and each pair."""
+"""The diagnosis: every claim that needs only elements and scores, rung by rung, for each model and each pair."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ from darkregulome.io.records import rounded
 from darkregulome.stats.bootstrap import MINIMUM_LOCI, percentile_interval, ratio
 from darkregulome.stats.features import expand
 from darkregulome.stats.loci import Floats
-from darkregulome.stats.residual import commonality
+from darkregulome.stats.residual import commonality, r_squared
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,10 @@ class Diagnosis:
     Attributes
     ----------
     record : ``diagnosis.json``.
-    residuals : one row per element and model: ris, residual, fitted scale, class, distance, and the features used.
-    profiles : mean score by distance, raw and residual, for the figure of the horizon.
-    nulls : draws of each claim's statistic: ``(claim, model, "raw" | "residual")`` to (observed, draws).
+    residuals : one row per element and model: ris, what the features of each rung leave of it, class, distance, and the
+        features.
+    profiles : mean score by distance, rung by rung, for the figure of the horizon.
+    nulls : of each claim and model, rung by rung, what the least sure learner's statistic is, and its draws.
     """
 
     record: dict[str, Any]
@@ -35,13 +36,13 @@ class Diagnosis:
 
 
 def diagnose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings, threads: int = 1) -> Diagnosis:
-    """Test every claim on every model, raw and residual, against the null, and give verdicts.
+    """Test every claim on every model, raw, given the trivial features and given the full ones, and give verdicts.
 
     Parameters
     ----------
     elements, ris : tables of the schemas ELEMENTS and RIS; `ris` may be anybody's (element, model, ris).
     settings : parameters.
-    threads : claims tested at a time.
+    threads : claims tested at a time; the answer is the same for any number.
 
     Raises
     ------
@@ -49,17 +50,14 @@ def diagnose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings, thre
         The two tables have no element in common, or there is no score.
     """
     models, left_out = prepare_models(elements, ris, settings)
-    family = claims_of("diagnosis")
-    judged = judge(family, models, settings, threads=threads)
+    judged = judge(claims_of("diagnosis"), models, settings, threads=threads)
     record = judged.record(settings, left_out)
     record["models"] = {one.name: _model_record(one, settings) for one in models}
-    for claim in family:
-        record |= claim.summary(judged.findings[claim.name])
-    nulls = {
-        (result.claim.name, result.model, side): (tested.statistic, tested.draws)
-        for result in judged.results
-        for side, tested in (("raw", result.raw), ("residual", result.residual))
-    }
+    nulls = {}
+    for result in judged.results:
+        for rung, estimates in result.ladder.rungs().items():
+            weakest = max(estimates, key=lambda one: one.p)
+            nulls[(result.claim.name, result.model, rung)] = (weakest.statistic, weakest.draws)
     frames, profiles = [_residual_rows(one) for one in models], [distance_profile(one) for one in models]
     return Diagnosis(
         rounded(record),
@@ -70,54 +68,42 @@ def diagnose(elements: pd.DataFrame, ris: pd.DataFrame, settings: Settings, thre
 
 
 def _model_record(one: Prepared, settings: Settings) -> dict[str, Any]:
-    scores, fit = one.scores, one.fit
-    features = expand(scores.features.values, settings.residualize)
+    scores = one.scores
     enough = settings.bootstrap and scores.loci.count >= MINIMUM_LOCI
     resamples = one.setting.resamples if enough else None
+    features = expand(scores.features.values, "splines")
     parts = commonality(scores.raw, features, scores.annotation(), scores.loci, resamples)
     return {
         "kind": scores.kind,
         "readout": scores.readout,
         "n": scores.loci.n,
         "n_loci": scores.loci.count,
-        "r2": fit.r2,
-        "r2_in_sample": fit.r2_in_sample,
-        "r2_total": fit.r2_total,
-        "held_out": fit.unit,
+        "r2": {rung: r_squared(one.raw, one.raw - one.left(rung)) for rung in one.rungs if rung != "raw"},
+        "held_out": scores.folds.unit,
         "shares": parts.shares,
         "shares_interval": parts.intervals,
-        "coefficients": dict(zip(scores.features.names, fit.coefficients.tolist(), strict=True)),
         "predictability_source": scores.predictability_source,
+        "halves": scores.halves is not None,
+        "features": list(scores.features.names),
         "imputed": scores.features.imputed,
         "dropped_features": scores.features.dropped,
+        "log10_distinct_draws": one.setting.null.log10_distinct,
         "without_score": scores.statuses,
         "notes": list(scores.notes),
     }
 
 
 def _residual_rows(one: Prepared) -> pd.DataFrame:
-    table = one.scores.table
-    frame = pd.DataFrame(
-        {
-            "element": table["element"],
-            "locus": table["locus"],
-            "model": one.name,
-            "class": table["class"],
-            "distance": table["distance"],
-            "ris": one.scores.raw,
-            "residual": one.fit.residual,
-            "raw_sd": one.raw,
-            "residual_sd": one.residual,
-            "residual_scale": one.fit.scale,
-        }
-    )
+    frame = one.scores.table[["element", "locus", "class", "distance"]].assign(model=one.name, ris=one.scores.raw)
+    for rung in one.rungs:
+        frame[f"{rung}_sd"] = one.left(rung)
     for name, column in zip(one.scores.features.names, one.scores.features.values.T, strict=True):
         frame[f"feature_{name}"] = column
     return frame
 
 
 def distance_profile(one: Prepared, bins: int = 16) -> pd.DataFrame:
-    """Mean of raw and residual scores (SD) in bins of distance with equal numbers of elements, with intervals."""
+    """Mean of the scores (SD), rung by rung, in bins of distance with equal numbers of elements, with intervals."""
     if not one.scores.knows_distance:
         return pd.DataFrame()
     distance, loci = one.scores.distance, one.scores.loci
@@ -126,7 +112,8 @@ def distance_profile(one: Prepared, bins: int = 16) -> pd.DataFrame:
     member = (where[:, None] == np.arange(max(len(edges) - 1, 1))[None, :]).astype(float)
     counts = loci.sums(member)
     rows = []
-    for side, values in one.both():
+    for side in one.rungs:
+        values = one.left(side)
         sums = loci.sums(member * values[:, None])
         drawn = ratio(sums, counts, one.setting.resamples)
         for i in range(member.shape[1]):

@@ -2,170 +2,195 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
-from darkregulome.claims.claim import Claim, ClaimResult, find_claim
+from darkregulome.claims.claim import Claim, ClaimResult
+from darkregulome.diagnosis.decision import LEAST_LEFT_OVER, NEEDED_RELIABLE, Decision, Evidence, Gates, Rung, decide
 from darkregulome.diagnosis.settings import Settings
-from darkregulome.diagnosis.simulated_power import power_by_simulation
-from darkregulome.io.records import ClaimEntry, Outcome
-from darkregulome.stats.tested import Tested
-from darkregulome.stats.verdict import (
-    MINIMUM_POWER,
-    Evidence,
-    above_floors,
-    benjamini_hochberg,
-    counted_p,
-    counts,
-    decide,
-    sign_flip,
-)
+from darkregulome.io.records import ClaimEntry, LearnerOutcome, Outcome
+from darkregulome.stats.nulls import benjamini_hochberg
+from darkregulome.stats.partial import Estimate
+
+RUNGS = ("raw", "trivial", "full")
 
 
 def entries(results: Sequence[ClaimResult], settings: Settings) -> list[ClaimEntry]:
-    """Adjust the family, raw and residual apart, decide each claim, and write each entry.
-
-    In the residual's family a claim that its floor or its sign stops has p 1 (`counted_p`).
-    """
-    simulated = [
-        power_by_simulation(result.claim.name, result.model, result.n, result.n_loci, settings) for result in results
-    ]
-    evidence = [_evidence(result, power) for result, power in zip(results, simulated, strict=True)]
-    residual_p = np.array([result.residual.p for result in results])
-    counted = counted_p(residual_p, np.array([counts(one) for one in evidence], dtype=bool))
-    raw_q = benjamini_hochberg(np.array([result.raw.p for result in results]))
-    residual_q, any_q = benjamini_hochberg(counted), benjamini_hochberg(residual_p)
+    """Adjust the family, each rung apart, decide each claim, and write each entry."""
+    q_values = {rung: _q_values(results, rung) for rung in RUNGS}
+    enough = settings.alpha * (settings.permutations + 1) >= len(results)
     return [
-        _entry(
-            result,
-            replace(
-                evidence[i],
-                raw_q=float(raw_q[i]),
-                residual_q=float(residual_q[i]),
-                residual_q_any=float(any_q[i]),
-            ),
-            settings,
-            by_simulation=simulated[i] is not None,
-        )
+        _entry(result, {rung: float(q_values[rung][i]) for rung in RUNGS}, enough, settings)
         for i, result in enumerate(results)
     ]
 
 
-def _evidence(result: ClaimResult, simulated: float | None) -> Evidence:
-    """What a verdict rests on, but for the family's q; with the analytic power where none is `simulated`."""
-    return Evidence(
-        raw_q=float("nan"),
-        residual_q=float("nan"),
-        raw_sign=result.raw.sign,
-        residual_sign=result.residual.sign,
-        magnitude=result.residual.magnitude,
-        floor=result.claim.floor,
-        power=result.residual.power if simulated is None else simulated,
-        natural=result.residual.contrast * result.residual_sd,
-        natural_floor=result.track_floor,
+def _q_values(results: Sequence[ClaimResult], rung: str) -> np.ndarray:
+    """Of the learner that is least sure; a rung that was not measured does not count."""
+    rungs = [result.ladder.rungs().get(rung, ()) for result in results]
+    return benjamini_hochberg(np.array([max((one.p for one in own), default=np.nan) for own in rungs]))
+
+
+def rung_of(estimates: Sequence[Estimate], q: float) -> Rung:
+    """What a verdict reads of a rung."""
+    return Rung(
+        [one.effect for one in estimates],
+        [one.interval[0] for one in estimates],
+        [one.interval[1] for one in estimates],
+        [one.p for one in estimates],
+        q,
+        min(one.left_over for one in estimates),
     )
 
 
-def _entry(result: ClaimResult, evidence: Evidence, settings: Settings, by_simulation: bool) -> ClaimEntry:
-    verdict = decide(evidence, settings.alpha)
-    details = dict(result.details)
-    unlearnt = [name for name in re.split(r"[|+]", result.model) if name in settings.without_grammar]
-    if unlearnt and verdict == "absent":
-        # A model that has not learnt the grammar cannot show what the grammar does.
-        verdict = "underpowered"
-        details["without_grammar"] = unlearnt
-    details["raw"], details["residual"] = result.raw.details, result.residual.details
-    if by_simulation:
-        details["analytic_power"] = result.residual.power
-    details["sign_flip"] = sign_flip(evidence)
-    details["above_floors"] = above_floors(evidence)
+def _entry(result: ClaimResult, q: dict[str, float], enough: bool, settings: Settings) -> ClaimEntry:
+    ladder, claim = result.ladder, result.claim
+    gates = replace(ladder.gates, draws=enough)
+    evidence = Evidence(
+        raw=rung_of((ladder.raw,), q["raw"]),
+        trivial=rung_of(ladder.trivial, q["trivial"]),
+        full=rung_of(ladder.full, q["full"]) if ladder.full is not None else None,
+        floor=claim.floor,
+        margin=claim.margin,
+        gates=gates,
+        natural=result.natural,
+        natural_floor=result.track_floor,
+    )
+    decision = _decision(result, evidence, settings)
+    details = {**ladder.details, **result.details}
     if result.track_floor is not None:
-        details["track_effect_log2"], details["track_floor_log2"] = evidence.natural, result.track_floor
+        details["track_effect_log2"], details["track_floor_log2"] = result.natural, result.track_floor
+    outcomes = {rung: _outcome(estimates, q[rung], claim) for rung, estimates in ladder.rungs().items()}
     entry = ClaimEntry(
-        claim=result.claim.name,
+        claim=claim.name,
         model=result.model,
-        unit=result.claim.unit,
-        raw=_outcome(result.raw, evidence.raw_q),
-        residual=_outcome(result.residual, evidence.residual_q, q_any=evidence.residual_q_any),
-        effect=result.residual.effect,
-        interval=result.residual.interval,
+        unit=claim.unit,
+        raw=outcomes["raw"],
+        trivial=outcomes.get("trivial"),
+        full=outcomes.get("full"),
         null=result.null,
         n=result.n,
         n_loci=result.n_loci,
-        power=evidence.power,
-        floor=result.residual.neutral + result.claim.floor,
-        verdict=verdict,
+        floor=claim.floor,
+        margin=claim.margin,
+        verdict=decision.verdict,
+        reason=decision.reason,
+        gates=_gates(gates, evidence),
+        sensitivity=dict(ladder.sensitivity),
         details=details,
     )
-    return entry.model_copy(update={"sentence": sentence(result.claim, entry, settings)})
+    return entry.model_copy(update={"sentence": sentence(claim, entry, settings)})
 
 
-def power_warnings(written: Sequence[ClaimEntry]) -> list[str]:
-    """Claims that these elements could hardly show, one sentence per claim, with the models it is so for."""
-    weak: dict[str, list[str]] = {}
-    for entry in written:
-        if entry.power is not None and entry.power < MINIMUM_POWER:
-            simulated = " by simulation" if "analytic_power" in entry.details else ""
-            weak.setdefault(entry.claim, []).append(f"{entry.model} {entry.power:.2f}{simulated}")
-    return [
-        f"WARNING: {name} is underpowered at this size: the power to see {find_claim(name).reference} is "
-        f"{', '.join(models)}. Where it is not found, nothing is shown."
-        for name, models in weak.items()
-    ]
+def _decision(result: ClaimResult, evidence: Evidence, settings: Settings) -> Decision:
+    decision = decide(evidence, settings.alpha)
+    unlearnt = [name for name in re.split(r"[|+]", result.model) if name in settings.without_grammar]
+    if unlearnt and decision.verdict == "absent":
+        # A model that has not learnt the grammar cannot show what the grammar does.
+        return Decision("undecided", f"by its card {' and '.join(unlearnt)} does not know the grammar")
+    return decision
 
 
-def _outcome(tested: Tested, q: float, **more: float | None) -> Outcome:
-    return Outcome(statistic=tested.statistic, p=tested.p, q=q, effect=tested.effect, interval=tested.interval, **more)
+def _gates(gates: Gates, evidence: Evidence) -> dict[str, Any]:
+    record = {**asdict(gates), "left_over_trivial": evidence.trivial.left_over}
+    told = record.pop("told")
+    record |= {"told_trivial": told[0]}
+    if evidence.full is not None:
+        record |= {"told_full": told[1], "left_over_full": evidence.full.left_over}
+    if gates.reliability is not None and gates.reliability < NEEDED_RELIABLE:
+        record["flag"] = f"predictability has a reliability of {gates.reliability:.2f}"
+    return record
+
+
+def _outcome(estimates: Sequence[Estimate], q: float, claim: Claim) -> Outcome:
+    middle = sorted(estimates, key=lambda one: one.effect)[len(estimates) // 2]
+    return Outcome(
+        effect=middle.effect,
+        interval=_envelope(estimates),
+        shown=None if claim.show is None else [claim.show(value) for value in (middle.effect, *_envelope(estimates))],
+        p=max(one.p for one in estimates),
+        q=q,
+        left_over=min(one.left_over for one in estimates),
+        learners={
+            one.learner: LearnerOutcome(effect=one.effect, interval=one.interval, p=one.p, left_over=one.left_over)
+            for one in estimates
+        },
+    )
+
+
+def _envelope(estimates: Sequence[Estimate]) -> tuple[float, float]:
+    return min(one.interval[0] for one in estimates), max(one.interval[1] for one in estimates)
 
 
 # -- sentences -------------------------------------------------------------------------------------------------------
 
+MEANING = {
+    "survives": "more than predictability, however measured",
+    "hinges": "it goes with what this model has learnt to predict, conserved grammar or memorised sequence; "
+    "these scores cannot tell which",
+    "collapses": "composition, copies and repeats account for it",
+    "reverses": "adjustment turns it over; the raw direction misleads",
+    "absent": "there is no effect of a size that matters",
+}
+"""What each word says, in plain words."""
+NEEDED = {
+    "few draws": "draw more (--permutations)",
+    "not identifiable": "the features tell what is tested; elements that differ in one and not the other would decide",
+    "adjustment failed": "the features still tell what is left of the scores; a better learner or more elements would "
+    "decide",
+    "one locus or a few elements carry it": "more loci would decide",
+    "predictability not measured": "a language model's predictability of each element would decide",
+    "predictability too noisy": "predictability over more bases would decide",
+    "learners disagree": "more loci, or elements more alike in their features, would decide",
+    "too small to be measured": "a change this small is below what a laboratory measures",
+}
+"""What would decide, by the reason of an *undecided* claim; for *underpowered* see `loci_needed`."""
+
 
 def sentence(claim: Claim, entry: ClaimEntry, settings: Settings) -> str:
     """One plain sentence for a reader who is no statistician."""
-    details = entry.details
-    raw, rest = claim.say(entry, settings)
-    chance = _q(entry.residual.q_any if _stopped(details) else entry.residual.q)
-    remains = f"{rest} after what predictability explains ({chance})"
-    if entry.verdict == "survives":
-        return f"{raw}, and {remains}: {claim.subject} survives."
-    if entry.verdict == "underpowered" and "without_grammar" in details:
-        return (
-            f"{raw}; {remains}, but by its card {' and '.join(details['without_grammar'])} does not know the grammar: "
-            f"nothing can be said of {claim.subject}."
-        )
-    if entry.verdict == "underpowered":
-        return (
-            f"{raw}; {remains}, but these data could hardly show an effect of the stated size "
-            f"({_power(entry.power)}): nothing can be said of {claim.subject}."
-        )
-    if entry.verdict == "absent":
-        return f"{raw} ({_q(entry.raw.q)}); {remains}: {claim.subject} is absent."
-    return f"{raw}, but {remains}{_why(entry, settings)}: {claim.subject} collapses."
+    steps = [f"{claim.say(entry, settings)} ({_q(entry.raw.q)})"]
+    names = {"trivial": "given the trivial features", "full": "given predictability too"}
+    steps += [f"{names[rung]} {_effect(entry.rungs[rung])}" for rung in ("trivial", "full") if rung in entry.rungs]
+    says = ", ".join(steps)
+    if entry.verdict == "undecided":
+        return f"{says}: {claim.subject} is undecided ({entry.reason}): {_needed(entry)}."
+    verb = "is absent" if entry.verdict == "absent" else f"{entry.verdict}"
+    return f"{says}: {claim.subject} {verb}: {MEANING[entry.verdict or 'absent']}."
 
 
-def _why(entry: ClaimEntry, settings: Settings) -> str:
-    """Why a residual that is not chance still does not count."""
-    details, q_any = entry.details, entry.residual.q_any
-    if q_any is None or not q_any < settings.alpha or not _stopped(details):
-        return ""
-    if details["sign_flip"]:
-        return ", the other way round"
-    if "track_effect_log2" in details and abs(details["track_effect_log2"]) < details["track_floor_log2"]:
-        return f", a change of {abs(details['track_effect_log2']):.2g} log2 units, too small to be measured"
-    return ", less than the floor"
+def _needed(entry: ClaimEntry) -> str:
+    if entry.reason == "underpowered":
+        loci = loci_needed(entry)
+        return "more loci like these would decide" if loci is None else f"about {loci} loci like these would decide"
+    return NEEDED.get(entry.reason, "a model that knows it would decide")
 
 
-def _stopped(details: dict[str, Any]) -> bool:
-    """True where the residual's sign or a floor keeps the claim from surviving, whatever its p."""
-    return bool(details["sign_flip"]) or not details["above_floors"]
+def loci_needed(entry: ClaimEntry) -> int | None:
+    """Loci with which the widest interval would fit between none and the margin; None where that is no number."""
+    rung = entry.full or entry.trivial
+    if rung is None or entry.n_loci is None or entry.margin is None:
+        return None
+    halves = [
+        (one.interval[1] - one.interval[0]) / 2
+        for one in rung.learners.values()
+        if one.interval is not None and one.interval[0] is not None and one.interval[1] is not None
+    ]
+    widest = max(halves, default=np.inf)
+    if not np.isfinite(widest) or widest <= entry.margin / 2:
+        return None
+    return int(np.ceil(entry.n_loci * (widest / (entry.margin / 2)) ** 2))
+
+
+def _effect(outcome: Outcome) -> str:
+    effect, low, high = outcome.shown or (outcome.effect, *(outcome.interval or (None, None)))
+    told = (outcome.left_over or 0.0) < LEAST_LEFT_OVER
+    if told or effect is None or low is None or high is None or not np.isfinite([low, high]).all():
+        return "nothing can be estimated"
+    return f"{effect:.2f} ({low:.2f} to {high:.2f}, {_q(outcome.q)})"
 
 
 def _q(q: float | None) -> str:
     return "q not known" if q is None or not np.isfinite(q) else f"q = {q:.2g}"
-
-
-def _power(power: float | None) -> str:
-    return "power not known" if power is None or not np.isfinite(power) else f"power {power:.2f}"

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from darkregulome.claims.top_lists import list_length
 from darkregulome.diagnosis.prepared import Prepared
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.stats.bootstrap import resample_loci
@@ -44,7 +45,7 @@ def layer_shares(prepared: Sequence[Prepared], names: pd.Index, settings: Settin
     if not len(samples):
         return np.full((len(names), len(LAYERS)), np.nan)
     models = [_Model(one, names, loci, settings) for one in prepared]
-    k = max(1, round(settings.top_fraction * len(names)))
+    k = list_length(len(names), settings)
     counts = np.zeros((len(names), len(LAYERS)))
     rows = np.arange(len(names))
     for weights in samples.astype(float):
@@ -76,7 +77,7 @@ class _Model:
         scores, layout = one.scores, one.scores.loci
         self.is_language = scores.is_language_model
         self._layout: Loci = layout
-        self._features = layout.center(expand(scores.features.values, settings.residualize))
+        self._features = layout.center(expand(scores.features.values, "splines"))
         self._values = layout.center(scores.raw)
         design = np.column_stack([self._features, self._values])
         self._grams = layout.sums(design[:, :, None] * design[:, None, :])

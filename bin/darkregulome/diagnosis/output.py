@@ -12,13 +12,13 @@ from darkregulome.conversion.settings import ScoreFormat
 from darkregulome.diagnosis.calibrate import calibration_table
 from darkregulome.diagnosis.decompose import Decomposition
 from darkregulome.diagnosis.diagnose import Diagnosis
+from darkregulome.diagnosis.entries import RUNGS
 from darkregulome.diagnosis.run import CrossCheck
 from darkregulome.diagnosis.settings import ForeignTables, Settings
-from darkregulome.diagnosis.simulated_power import read_simulated_power
 from darkregulome.elements.settings import Around
 from darkregulome.io.model_cards import models_without_grammar, notes_of_strangers
 from darkregulome.io.provenance import provenance
-from darkregulome.io.records import rounded
+from darkregulome.io.records import ClaimEntry, rounded
 from darkregulome.io.tables import write_json, write_table
 from darkregulome.plots.agreement import draw_decomposition
 from darkregulome.plots.calibration import calibration_figure
@@ -26,18 +26,10 @@ from darkregulome.plots.cross_check import effects_figure
 from darkregulome.plots.diagnosis import draw_diagnosis
 from darkregulome.plots.style import save
 
-_NUMBERS = ("effect", "low", "high", "p", "q")
-_CLAIM_COLUMNS = [
-    *("claim", "model", "verdict"),
-    *(f"{side}_{number}" for side in ("raw", "residual") for number in _NUMBERS),
-    *("unit", "floor", "power", "null", "n", "n_loci", "sentence"),
-]
 
-
-def read_settings(settings: Settings, model_cards: Sequence[Path], calibrations: Sequence[Path] = ()) -> Settings:
-    """Settings with what model cards and calibrations say."""
-    settings = settings.model_copy(update={"without_grammar": models_without_grammar(model_cards)})
-    return settings.model_copy(update={"simulated_power": read_simulated_power(calibrations, settings)})
+def read_settings(settings: Settings, model_cards: Sequence[Path]) -> Settings:
+    """Settings with what model cards say."""
+    return settings.model_copy(update={"without_grammar": models_without_grammar(model_cards)})
 
 
 def read_foreign_scores(tables: ForeignTables, around: Around, without_grammar: Sequence[str]) -> Converted:
@@ -48,21 +40,32 @@ def read_foreign_scores(tables: ForeignTables, around: Around, without_grammar: 
     return scores
 
 
-def claims_table(claims: list[dict[str, Any]]) -> pd.DataFrame:
+_CLAIM_COLUMNS = [
+    *("claim", "model", "verdict", "reason"),
+    *(f"{rung}_{number}" for rung in RUNGS for number in ("effect", "low", "high", "p", "q")),
+    *("unit", "floor", "margin", "null", "n", "n_loci", "sentence"),
+]
+
+
+def claims_table(claims: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """One row per claim and model, for a spreadsheet."""
     rows = []
     for claim in claims:
-        row: dict[str, Any] = {"claim": claim["claim"], "model": claim["model"], "verdict": claim["verdict"]}
-        for side in ("raw", "residual"):
-            row[f"{side}_effect"] = claim[side]["effect"]
-            row[f"{side}_low"], row[f"{side}_high"] = claim[side]["interval"]
-            row[f"{side}_p"], row[f"{side}_q"] = claim[side]["p"], claim[side]["q"]
-        row |= {name: claim[name] for name in ("unit", "floor", "power", "null", "n", "n_loci", "sentence")}
+        entry = ClaimEntry.from_json(claim)
+        row: dict[str, Any] = {name: getattr(entry, name) for name in ("claim", "model", "verdict", "reason")}
+        for rung in RUNGS:
+            outcome = entry.rungs.get(rung)
+            low, high = (outcome.interval if outcome is not None else None) or (None, None)
+            row[f"{rung}_effect"] = outcome.effect if outcome is not None else None
+            row[f"{rung}_low"], row[f"{rung}_high"] = low, high
+            row[f"{rung}_p"] = outcome.p if outcome is not None else None
+            row[f"{rung}_q"] = outcome.q if outcome is not None else None
+        row |= {name: getattr(entry, name) for name in ("unit", "floor", "margin", "null", "n", "n_loci", "sentence")}
         rows.append(row)
     return pd.DataFrame(rows, columns=_CLAIM_COLUMNS)
 
 
-def write_diagnosis(diagnosis: Diagnosis, outdir: Path, inputs: Mapping[str, Path]) -> None:
+def write_diagnosis(diagnosis: Diagnosis, outdir: Path, inputs: Mapping[str, Path | None]) -> None:
     """Write ``diagnosis.json``, ``claims.tsv``, ``residuals.parquet``, ``distance_profile.tsv`` and ``figures/``."""
     source = provenance("diagnose.py", {**diagnosis.record["parameters"], **inputs})
     write_table(_rounded_columns(diagnosis.residuals), outdir / "residuals.parquet", provenance=source)
@@ -78,9 +81,9 @@ def write_calibration(
     """Write ``calibration.json``, ``calibration.tsv`` and the figure."""
     source = provenance("calibrate.py", {**inputs})
     write_table(calibration_table(record), outdir / "calibration.tsv")
-    figure = calibration_figure(record, parameters["alpha"])
+    figure = calibration_figure(record)
     if figure is not None:
-        caption = "How often each claim is found where it is planted, and where it is not."
+        caption = "What is said of each world, and which words are true in it."
         save(figure, outdir / "figures", "calibration", "Calibration", caption)
     write_json({"provenance": source, "parameters": rounded(dict(parameters)), **record}, outdir / "calibration.json")
 

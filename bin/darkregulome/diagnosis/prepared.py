@@ -1,62 +1,91 @@
-"""Models ready to be tested: their scores standardised, raw and residual, with their nulls and bootstrap draws."""
+"""Models ready to be asked: their scores in SD within loci, their nulls, and what has been worked out of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
+from functools import partial
+from threading import Lock
+from typing import Any
 
+import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from darkregulome.diagnosis.scores import ModelScores, join_scores, shared_rows
+from darkregulome.diagnosis.scores import ModelScores, is_in, join_scores, positions_in
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.io.records import NotTested
 from darkregulome.stats.bootstrap import resample_loci
-from darkregulome.stats.loci import Floats, Loci
-from darkregulome.stats.nulls import Null, find_null, null_names
+from darkregulome.stats.learners import residuals
+from darkregulome.stats.loci import Floats
+from darkregulome.stats.nulls import find_null
 from darkregulome.stats.randomness import generator
-from darkregulome.stats.residual import Residualization
-from darkregulome.stats.tested import NotTestable, Setting
+from darkregulome.stats.setting import NotTestable, Setting
 
 MINIMUM_ELEMENTS = 20
 """A model with fewer scored elements is not diagnosed, and the record says so."""
-OTHER_NULL_DRAWS = 999
-"""Most draws of the nulls whose p-values are shown next to those of the run's null."""
+Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A model ready to be tested.
+    """A model ready to be asked.
 
     Attributes
     ----------
-    scores, fit : of the model, and what the features explain of them.
-    raw, residual, studentised : shape (n,), in SD within loci: RIS, its residual, its residual over the fitted scale.
-    residual_sd : within-locus SD of the residual, in the readout's units.
-    setting : layout, null and bootstrap draws of its elements.
+    raw : shape (n,), its scores in SD within loci. raw_sd : that SD, in the readout's units.
+    setting : layout and null of its elements.
     """
 
     scores: ModelScores
-    fit: Residualization
     raw: Floats
-    residual: Floats
-    studentised: Floats
-    residual_sd: float
+    raw_sd: float
     setting: Setting
+    _memory: dict[Key, "Future[Any]"] = field(default_factory=dict, compare=False, repr=False)
+    _lock: Any = field(default_factory=Lock, compare=False, repr=False)
 
     @property
     def name(self) -> str:
         """Of the model."""
         return self.scores.name
 
-    def both(self) -> tuple[tuple[str, Floats], tuple[str, Floats]]:
-        """Raw and residual scores by their names in the files."""
-        return ("raw", self.raw), ("residual", self.residual)
+    def left(self, rung: str) -> Floats:
+        """What the features of a rung leave of the scores, by splines, in SD of the scores within loci: shape (n,)."""
+        if rung == "raw":
+            return self.raw
+        work = partial(self._residuals, self.raw, rung)
+        return np.asarray(self.remember(("score", f"{rung}||", "splines"), work)[:, 0])
 
-    def other_nulls(self, settings: Settings) -> list[tuple[str, Null]]:
-        """The nulls that the run does not use, by name."""
-        draws = min(settings.permutations, OTHER_NULL_DRAWS)
-        names = [name for name in null_names() if name != settings.null]
-        loci, classes = self.scores.loci, self.scores.classes
-        return [(name, _null(name, [self.name], loci, classes, draws, settings.seed)) for name in names]
+    def scaled(self, rung: str) -> Floats:
+        """`left` over its size as the features fit it, so that features which widen scores do not fill a top list.
+
+        The size is that of absolute values on the features (Glejser 1969, J Am Stat Assoc 64:316): shape (n,).
+        """
+        left = self.left(rung)
+        if rung == "raw":
+            return left
+        spread = np.abs(left)
+        fitted = spread - self._residuals(spread, rung, levels=True)[:, 0]
+        return self.setting.loci.standardise(left / np.maximum(fitted, 0.1 * spread.mean()))[0]
+
+    def _residuals(self, values: Floats, rung: str, levels: bool = False) -> Floats:
+        features = self.scores.trivial if rung == "trivial" else self.scores.features
+        return residuals(values, features.values, self.setting.loci, self.scores.folds, "splines", levels)
+
+    @property
+    def rungs(self) -> tuple[str, ...]:
+        """The rungs that there are for this model."""
+        return ("raw", "trivial", "full") if self.scores.has_predictability else ("raw", "trivial")
+
+    def remember(self, key: Key, work: Callable[[], Any]) -> Any:
+        """What `work` gives, worked out once per key (variable, features, learner), by whichever thread asks first."""
+        with self._lock:
+            mine = key not in self._memory
+            future = self._memory.setdefault(key, Future())
+        if mine:
+            try:
+                future.set_result(work())
+            except BaseException as error:
+                future.set_exception(error)
+        return future.result()
 
 
 def prepare_models(
@@ -84,64 +113,39 @@ def unfit(scores: ModelScores) -> str | None:
     return None
 
 
+def track_floor(scores: ModelScores, floor: float) -> float | None:
+    """The floor in log2 units of an output model's tracks; None for every other readout."""
+    return floor if scores.kind == "output" and scores.readout == "track" else None
+
+
 def prepare(scores: ModelScores, settings: Settings) -> Prepared:
-    """Residualize and standardise one model's scores, and draw its null."""
-    fit = scores.residualize(settings.residualize)
-    loci = scores.loci
-    residual, residual_sd = loci.standardise(fit.residual)
-    return Prepared(
-        scores=scores,
-        fit=fit,
-        raw=loci.standardise(scores.raw)[0],
-        residual=residual,
-        studentised=loci.standardise(loci.center(fit.residual) / fit.scale)[0],
-        residual_sd=residual_sd,
-        setting=setting_for([scores.name], loci, scores.classes, settings),
-    )
+    """Standardise one model's scores, and draw its null."""
+    raw, raw_sd = scores.loci.standardise(scores.raw)
+    return Prepared(scores, raw, raw_sd, setting_for([scores.name], scores, settings))
 
 
-def setting_for(names: Sequence[str], loci: Loci, classes: NDArray, settings: Settings) -> Setting:
-    """The null and bootstrap draws of one set of elements, by names, so that they depend on nothing else."""
-    null = _null(settings.null, names, loci, classes, settings.permutations, settings.seed)
-    resamples = resample_loci(loci.count, settings.bootstrap, generator(settings.seed, "bootstrap", *names))
-    return Setting(loci, null, resamples, settings.alpha, settings.sequential)
+def setting_for(names: Sequence[str], scores: ModelScores, settings: Settings) -> Setting:
+    """The null and bootstrap draws of one set of elements, by names, so that it depends on nothing else."""
+    draws = generator(settings.seed, settings.null, *names)
+    null = find_null(settings.null).make(scores.loci, scores.classes, settings.permutations, draws)
+    resamples = resample_loci(scores.loci.count, settings.bootstrap, generator(settings.seed, "bootstrap", *names))
+    return Setting(scores.loci, null, resamples)
 
 
-@dataclass(frozen=True)
-class Aligned:
-    """Scores of two models on the elements that both scored, centred within loci: two of shape (n,) each."""
-
-    setting: Setting
-    raw: tuple[Floats, Floats]
-    residual: tuple[Floats, Floats]
-    studentised: tuple[Floats, Floats]
-
-
-def align(first: Prepared, second: Prepared, settings: Settings) -> Aligned:
-    """Two models' scores on the elements that both scored, and the pair's own null.
+def on_shared(models: Sequence[Prepared], settings: Settings) -> list[Prepared]:
+    """The models on the elements that all of them scored, with one null of their own.
 
     Raises
     ------
     NotTestable
         There are too few such elements.
     """
-    rows_a, rows_b = shared_rows(first.scores, second.scores)
-    if len(rows_a) < MINIMUM_ELEMENTS:
-        raise NotTestable(f"the two models share {len(rows_a)} elements")
-    everything = len(rows_a) == first.scores.loci.n
-    loci = first.scores.loci if everything else Loci.of(first.scores.loci.codes[rows_a])
-
-    def both(side: str) -> tuple[Floats, Floats]:
-        return loci.center(getattr(first, side)[rows_a]), loci.center(getattr(second, side)[rows_b])
-
-    setting = setting_for([first.name, second.name], loci, first.scores.classes[rows_a], settings)
-    return Aligned(setting, both("raw"), both("residual"), both("studentised"))
-
-
-def _null(kind: str, names: Sequence[str], loci: Loci, classes: NDArray, draws: int, seed: int) -> Null:
-    return find_null(kind).make(loci, classes, draws, generator(seed, kind, *names))
-
-
-def track_floor(scores: ModelScores, floor: float) -> float | None:
-    """The floor in log2 units of an output model's tracks; None for every other readout."""
-    return floor if scores.kind == "output" and scores.readout == "track" else None
+    names = models[0].scores.table["element"]
+    for one in models[1:]:
+        names = names[is_in(names, one.scores.table["element"])]
+    if len(names) < MINIMUM_ELEMENTS:
+        raise NotTestable(f"the models share {len(names)} elements")
+    if any(len(names) < len(one.scores.table) for one in models):
+        models = [prepare(one.scores.take(positions_in(one.scores, names.to_numpy())), settings) for one in models]
+    setting = setting_for([one.name for one in models], models[0].scores, settings)
+    return [replace(one, setting=setting) for one in models]

@@ -7,12 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from darkregulome.claims.claim import Claim, ClaimResult, External, Findings, Make, OutsideData, all_claims
-from darkregulome.diagnosis.entries import entries, power_warnings
-from darkregulome.diagnosis.prepared import Prepared, prepare_models
+from darkregulome.claims.claim import Claim, ClaimResult, External, Findings, Make, OutsideData, all_claims, find_claim
+from darkregulome.diagnosis.entries import entries
+from darkregulome.diagnosis.prepared import Prepared, prepare_models, track_floor
+from darkregulome.diagnosis.scores import absent_features
 from darkregulome.diagnosis.settings import Settings
-from darkregulome.io.records import ClaimEntry, NotTested, rounded
-from darkregulome.stats.tested import NotTestable
+from darkregulome.io.records import VERSION, ClaimEntry, NotTested, rounded
+from darkregulome.stats.setting import NotTestable
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Judged:
     findings : by claim. not_tested : what could not be tested, and why.
     """
 
+    models: Sequence[Prepared]
     results: list[ClaimResult]
     entries: list[ClaimEntry]
     findings: dict[str, Findings]
@@ -32,12 +34,16 @@ class Judged:
 
     def record(self, settings: Settings, models_left_out: Sequence[NotTested]) -> dict[str, Any]:
         """What the JSON of every stage says of its claims."""
-        return {
+        record: dict[str, Any] = {
+            "version": VERSION,
             "parameters": settings.model_dump(),
             "claims": [entry.to_json() for entry in self.entries],
-            "warnings": power_warnings(self.entries),
+            "warnings": _warnings(self.models),
             "not_tested": [item.to_json() for item in [*models_left_out, *self.not_tested]],
         }
+        for name, own in self.findings.items():
+            record |= find_claim(name).summary(own)
+        return record
 
 
 def claims_of(family: str) -> list[Claim]:
@@ -48,17 +54,17 @@ def claims_of(family: str) -> list[Claim]:
 def judge(
     family: Sequence[Claim], models: Sequence[Prepared], settings: Settings, data: Any = None, threads: int = 1
 ) -> Judged:
-    """Test the claims of a family on all their subjects, raw and residual, and give verdicts.
+    """Test the claims of a family on all their subjects, rung by rung, and give verdicts.
 
     Parameters
     ----------
     data : what claims that need outside data are held against.
-    threads : claims tested at a time; each has its own generators, so that the answer is the same for any number.
+    threads : claims tested at a time; the answer is the same for any number.
     """
     asked = [(claim, *subject) for claim in family for subject in claim.subjects(models, settings, data)]
     # All claims of a model stand together, before those of several models.
     place = {one.name: at for at, one in enumerate(models)}
-    asked.sort(key=lambda item: place.get(item[1], len(place)))
+    asked.sort(key=lambda item: place.get(item[1].split("|")[0], len(place)))
     with ThreadPoolExecutor(threads) as pool:
         answers = list(pool.map(lambda item: _answer(item[0], item[2], settings), asked))
     results = [answer for answer in answers if isinstance(answer, ClaimResult)]
@@ -72,35 +78,43 @@ def judge(
     for claim in family:
         own = [at for at, result in enumerate(results) if result.claim is claim]
         findings[claim.name] = Findings(models, data, [results[at] for at in own], [judged[at] for at in own])
-    return Judged(results, judged, findings, not_tested)
+    return Judged(models, results, judged, findings, not_tested)
 
 
 def _answer(claim: Claim, make: Make, settings: Settings) -> ClaimResult | str:
     """What a claim comes to on a subject, or why it cannot be asked."""
     try:
         subject = make()
-        sides = claim.test(subject, settings)
+        ladder = claim.test(subject, settings)
     except NotTestable as error:
         return str(error)
-    details = {**sides.details, **claim.describe(subject, sides, settings)}
-    null = settings.null
-    if isinstance(claim.needs, OutsideData):
-        null = claim.needs.null or null
-    else:
-        details["log10_distinct_draws"] = subject.setting.null.log10_distinct
+    loci = subject.setting.loci
+    floor = track_floor(subject.one.scores, settings.track_floor) if claim.in_readout_units else None
+    rung = ladder.full or ladder.trivial
+    middle = sorted(estimate.effect for estimate in rung)[len(rung) // 2]
+    outside = claim.needs.null if isinstance(claim.needs, OutsideData) else ""
     return ClaimResult(
         claim=claim,
         model=subject.model,
-        raw=sides.raw,
-        residual=sides.residual,
-        n=subject.setting.loci.n,
-        n_loci=subject.setting.loci.count,
-        null=null,
-        residual_sd=subject.residual_sd,
-        track_floor=subject.track_floor(settings) if claim.in_readout_units else None,
-        details=details,
+        ladder=ladder,
+        n=loci.n,
+        n_loci=loci.count,
+        null=outside or settings.null,
+        natural=None if floor is None else middle * subject.one.raw_sd,
+        track_floor=floor,
+        details=claim.describe(subject, ladder, settings),
         subject=subject,
     )
+
+
+def _warnings(models: Sequence[Prepared]) -> list[str]:
+    absent = absent_features([one.scores for one in models])
+    if not absent:
+        return []
+    return [
+        f"WARNING: {', '.join(absent)} are not known: what survives may still follow what they would tell; give "
+        "--fasta to measure them."
+    ]
 
 
 @dataclass(frozen=True)
@@ -117,12 +131,10 @@ def cross_check(claim: Claim, data: External, ris: pd.DataFrame, settings: Setti
     assert isinstance(claim.needs, OutsideData), f"{claim.name} needs no outside data"
     models, left_out = prepare_models(data.elements, ris, settings)
     judged = judge([claim], models, settings, data)
-    findings = judged.findings[claim.name]
     record: Mapping[str, Any] = {
         "check": claim.needs.check,
         **judged.record(settings, left_out),
-        **claim.summary(findings),
         "notes": list(data.notes),
     }
-    tables = claim.needs.tables(findings)
+    tables = claim.needs.tables(judged.findings[claim.name])
     return CrossCheck(rounded(record), tables.elements, tables.profiles)

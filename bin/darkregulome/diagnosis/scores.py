@@ -1,5 +1,6 @@
 """From the tables of elements and scores to arrays in order of position, a model at a time."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -12,10 +13,12 @@ from darkregulome.errors import InputError, Problem, raise_all
 from darkregulome.genome.intervals import KEYS
 from darkregulome.stats.features import FeatureMatrix, standardise_features
 from darkregulome.stats.loci import Bools, Floats, Ints, Loci
-from darkregulome.stats.residual import Folds, Residualization, make_folds, residualize
-from darkregulome.stats.tested import NotTestable
+from darkregulome.stats.residual import Folds, make_folds
+from darkregulome.stats.setting import NotTestable
 
 LANGUAGE_KINDS = ("masked", "causal")
+TRIVIAL_FEATURES = ("gc", "cpg_oe", "complexity", "markov5", "two_sided", "copy_advantage", "copies")
+"""Columns of the element table; the log of the length goes with them."""
 HALVES = ("predictability_a", "predictability_b")
 """Predictability by the two halves of an element's bases."""
 
@@ -49,8 +52,14 @@ class ModelScores:
 
     @cached_property
     def loci(self) -> Loci:
-        """The layout of the table's rows: what is resampled and rotated is a cluster of loci."""
-        return Loci.of(self.table["cluster"].to_numpy())
+        """The layout of the table's rows: what is resampled and rotated is a cluster of loci.
+
+        With positions where the elements of every cluster are in order along one contig.
+        """
+        loci = Loci.of(self.table["cluster"].to_numpy())
+        start = self.table["start"].to_numpy(dtype=float)
+        ordered = all((np.diff(start[part]) >= 0).all() for part in loci.slices())
+        return replace(loci, positions=start) if ordered else loci
 
     @cached_property
     def genes(self) -> tuple[list[str], Ints]:
@@ -64,13 +73,46 @@ class ModelScores:
         return make_folds(self.table["chrom"].to_numpy(), self.loci)
 
     @cached_property
-    def features(self) -> FeatureMatrix:
-        """The standardised features."""
-        return standardise_features(feature_columns(self.table))
+    def trivial(self) -> FeatureMatrix:
+        """What needs no trained model, standardised."""
+        return standardise_features(trivial_columns(self.table))
 
-    def rescored(self, ris: NDArray, predictability: NDArray) -> "ModelScores":
-        """The same elements with other scores and another predictability, each of shape (n,)."""
-        other = replace(self, table=self.table.assign(ris=ris, predictability=predictability))
+    @cached_property
+    def features(self) -> FeatureMatrix:
+        """The full features, standardised: the trivial ones and predictability."""
+        known = self.table["predictability"].to_numpy(dtype=float) if "predictability" in self.table else None
+        return standardise_features({**trivial_columns(self.table), "predictability": known})
+
+    @property
+    def has_predictability(self) -> bool:
+        """Whether predictability was measured, by this model or by the language models of the table."""
+        return "predictability" in self.features.names
+
+    @property
+    def predictability(self) -> Floats:
+        """Standardised predictability, shape (n,)."""
+        return self.features.values[:, self.features.names.index("predictability")]
+
+    @cached_property
+    def halves(self) -> Floats | None:
+        """Predictability by the two halves of the bases, in SD of their mean, shape (n, 2); None where not known."""
+        if not set(HALVES) <= set(self.table.columns):
+            return None
+        halves = self.table[list(HALVES)].to_numpy(dtype=float, copy=True)
+        missing = ~np.isfinite(halves).all(axis=1)
+        if missing.all():
+            return None
+        halves[missing] = np.median(halves[~missing], axis=0)
+        sd = halves.mean(axis=1).std()
+        return (halves - halves.mean()) / sd if sd > 0 else None
+
+    def take(self, rows: NDArray) -> "ModelScores":
+        """The scores of some elements, given by their rows."""
+        return replace(self, table=self.table.iloc[np.sort(rows)].reset_index(drop=True))
+
+    def with_table(self, table: pd.DataFrame) -> "ModelScores":
+        """The same elements with other columns; what depends on places alone is taken over, not worked out again."""
+        other = replace(self, table=table)
         other.share_elements(self)
         return other
 
@@ -111,29 +153,29 @@ class ModelScores:
         """Class words, shape (n,)."""
         return self.table["class"].to_numpy(dtype=str)
 
-    def residualize(self, how: str) -> Residualization:
-        """RIS less what the features explain."""
-        return residualize(self.raw, self.features.values, self.loci, self.folds, how)
-
-    def location(self, horizon: int) -> Floats:
-        """Columns of location: near or far, and log distance. Never among the features: this is what is tested."""
-        return np.column_stack([self.distance <= horizon, np.log1p(self.distance)]).astype(float)
-
     def annotation(self) -> Floats:
         """Columns of annotation: class indicators (the first left out) and, where it is known, log distance."""
         dummies = pd.get_dummies(pd.Series(self.classes), drop_first=True).to_numpy(dtype=float)
         return np.column_stack([dummies, np.log1p(self.distance)]) if self.knows_distance else dummies
 
 
-def feature_columns(table: pd.DataFrame) -> dict[str, NDArray | None]:
-    """The six features of an element table, unstandardised."""
+def trivial_columns(table: pd.DataFrame) -> dict[str, NDArray | None]:
+    """What is trivially predictable of each element, unstandardised; None where the table does not know.
+
+    The share of annotated repeats stands for copies where copies were not counted in the sequence. Then whether an
+    element is a transposable one cannot be told from its features, and the gate of identifiability says so.
+    """
     columns: dict[str, NDArray | None] = {"log_length": np.log(table["length"].to_numpy(dtype=float))}
-    for name in ("gc", "cpg_oe", "complexity", "repeat_fraction"):
-        columns[name] = table[name].to_numpy(dtype=float)
-    columns["predictability"] = (
-        table["predictability"].to_numpy(dtype=float) if "predictability" in table.columns else None
-    )
+    for name in TRIVIAL_FEATURES:
+        columns[name] = table[name].to_numpy(dtype=float) if name in table.columns else None
+    if "copies" not in table.columns or table["copies"].isna().all():
+        columns["repeat_fraction"] = table["repeat_fraction"].to_numpy(dtype=float)
     return columns
+
+
+def absent_features(models: Sequence[ModelScores]) -> list[str]:
+    """Trivial features that no model's elements have, in order."""
+    return [name for name in TRIVIAL_FEATURES if not any(name in one.trivial.names for one in models)]
 
 
 def join_scores(elements: pd.DataFrame, ris: pd.DataFrame) -> list[ModelScores]:
@@ -238,7 +280,7 @@ def _one_model(
             table["predictability"] = np.nan
         source = f"mean of {', '.join(names)}" if names else "none"
         if not names:
-            notes.append(f"No predictability is known for {name}: its residual is of five features.")
+            notes.append(f"No predictability is known for {name}: nothing of it can survive or hinge.")
     table = table.sort_values(["cluster", "chrom", "start", "end", "element"], kind="stable").reset_index(drop=True)
     readout = None
     if "readout" in rows.columns and rows["readout"].notna().any():

@@ -1,15 +1,14 @@
 """Agreement of two rankings: rank correlations, overlap of top lists, rank-biased overlap."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from darkregulome.stats.loci import Bools, Floats
-from darkregulome.stats.tested import MINIMUM_GROUP, NotTestable, Setting, Tested
-from darkregulome.stats.verdict import power_of
-
-REFERENCE_OVERLAP = 0.1
-"""Power to see that two top lists overlap is stated for this overlap beyond chance."""
+from darkregulome.stats.nulls import empirical_p
+from darkregulome.stats.setting import Setting
 
 
 def top_members(scores: NDArray, k: int) -> Bools:
@@ -34,13 +33,6 @@ def kendall(first: NDArray, second: NDArray) -> float:
 def hypergeometric_p(overlap: int, n: int, first: int, second: int) -> float:
     """P(overlap or more) of two random lists of `first` and `second` out of `n` elements: ignores autocorrelation."""
     return float(stats.hypergeom.sf(overlap - 1, n, first, second))
-
-
-def chance_corrected(overlap: float, n: float, first: float, second: float) -> float:
-    """Overlap of two lists beyond chance: 0 at the overlap of random lists, 1 where the shorter is in the longer."""
-    expected = first * second / n
-    most = min(first, second)
-    return (overlap - expected) / (most - expected) if most > expected else float("nan")
 
 
 def rank_biased_overlap(first: NDArray, second: NDArray, persistence: float) -> float:
@@ -71,50 +63,28 @@ def rank_biased_overlap_of_ranks(first: NDArray, second: NDArray, persistence: f
     return float((1 - persistence) / persistence * (agreement * weights).sum() + agreement[-1] * persistence**n)
 
 
-def list_overlap(
-    first: Floats, second: Floats, top_fraction: float, setting: Setting, contrast_of: NDArray | None = None
-) -> Tested:
-    """Overlap of the top lists of two models beyond chance, when one model's list is rotated against the other's.
+def list_overlap(first: NDArray, second: NDArray, setting: Setting) -> dict[str, Any]:
+    """The overlap of two lists as it is counted, when one is rotated against the other.
+
+    Both tails have a p: an overlap of zero is a finding too.
 
     Parameters
     ----------
-    first, second : shape (n,), the scores of two models on the same elements.
-    contrast_of : shape (n,), scores whose mean is compared inside and outside the first list (for a natural unit).
+    first, second : shape (n,), 1 for members.
     """
-    loci = setting.loci
-    n = loci.n
-    k = max(1, round(top_fraction * n))
-    if k < MINIMUM_GROUP:
-        raise NotTestable(f"a top list of {k} elements is too short")
-    one, two = top_members(first, k), top_members(second, k)
-    null, p = setting.draw(two.astype(float), one.astype(float))
-    overlap = round(float(null.observed[0]))
-    effect = chance_corrected(overlap, n, k, k)
-    shared, in_one, in_two = (setting.resamples @ loci.sums(x) for x in (one & two, one, two))
-    size = setting.resamples @ loci.sizes
-    expected = in_one * in_two / size
-    most = np.minimum(in_one, in_two)
-    drawn = np.divide(shared - expected, most - expected, out=np.full(len(most), np.nan), where=most > expected)
-    scale = k - k * k / n
-    contrasted = second if contrast_of is None else contrast_of
-    return Tested(
-        statistic=overlap / k,
-        p=p,
-        effect=effect,
-        interval=setting.interval(effect, drawn, float(null.sd[0]) / scale),
-        neutral=0.0,
-        sign=float(np.sign(overlap - null.mean[0])),
-        power=power_of(REFERENCE_OVERLAP * scale, float(null.sd[0]), setting.alpha),
-        contrast=float(contrasted[one].mean() - contrasted[~one].mean()),
-        draws=null.draws[:, 0] / k,
-        details={
-            "k": k,
-            "overlap": overlap,
-            "expected_by_chance": k * k / n,
-            "hypergeometric_p": hypergeometric_p(overlap, n, k, k),
-            "rank_biased_overlap": rank_biased_overlap(first, second, persistence=1 - 1 / k),
-        },
-    )
+    k, n = int(first.sum()), len(first)
+    null = setting.null.draw(np.asarray(second, dtype=float), np.asarray(first, dtype=float))
+    observed, draws = float(null.observed[0]), null.draws[:, 0]
+    overlap = round(observed)
+    return {
+        "k": k,
+        "overlap": overlap,
+        "expected_by_chance": float(null.mean[0]),
+        "null_95": float(np.quantile(draws, 0.95)),
+        "p_more": empirical_p(observed, draws, two_sided=False),
+        "p_fewer": empirical_p(-observed, -draws, two_sided=False),
+        "hypergeometric_p": hypergeometric_p(overlap, n, k, k),
+    }
 
 
 def rank_correlation_draws(first: NDArray, second: NDArray, setting: Setting) -> Floats:

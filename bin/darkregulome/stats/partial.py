@@ -13,7 +13,7 @@ import numpy as np
 
 from darkregulome.stats.loci import Floats
 from darkregulome.stats.nulls.empirical import empirical_p
-from darkregulome.stats.tested import NotTestable, Setting
+from darkregulome.stats.setting import NotTestable, Setting
 
 STUDENTISED_LOCI = 5
 """With fewer loci there is no standard error between them, and test and interval are of the effect itself."""

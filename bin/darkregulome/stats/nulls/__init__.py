@@ -7,7 +7,7 @@ are handed, and give the same draws for any number of threads.
 """
 
 from darkregulome.stats.nulls.diagonals import DiagonalNull
-from darkregulome.stats.nulls.empirical import empirical_p, exceedances, sequential_p
+from darkregulome.stats.nulls.empirical import benjamini_hochberg, empirical_p, exceedances, sequential_p
 from darkregulome.stats.nulls.genes import permuted_gene_sums, quantile_strata
 from darkregulome.stats.nulls.kind import Null, NullKind, find_null, null_names
 from darkregulome.stats.nulls.network import degree_preserving_draws
@@ -21,6 +21,7 @@ __all__ = [
     "NullKind",
     "RotationNull",
     "ShuffleNull",
+    "benjamini_hochberg",
     "degree_preserving_draws",
     "empirical_p",
     "exceedances",

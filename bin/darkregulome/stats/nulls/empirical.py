@@ -2,6 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import false_discovery_control
 
 _TOLERANCE = 1e-9
 """FFT noise relative to the statistic's scale: the identity rotation must count as at least as extreme."""
@@ -14,6 +15,16 @@ def empirical_p(observed: float, draws: NDArray, center: float = 0.0, two_sided:
         observed, draws = abs(observed - center), np.abs(draws - center)
     slack = _TOLERANCE * max(abs(observed), float(np.abs(draws).max(initial=0.0)), 1e-300)
     return float((1 + np.count_nonzero(draws >= observed - slack)) / (1 + len(draws)))
+
+
+def benjamini_hochberg(p_values: NDArray) -> NDArray[np.float64]:
+    """Adjusted p-values (q) of one family; a missing p stays missing and does not count."""
+    p_values = np.asarray(p_values, dtype=float)
+    q_values = np.full(len(p_values), np.nan)
+    finite = np.isfinite(p_values)
+    if finite.any():
+        q_values[finite] = false_discovery_control(p_values[finite])
+    return q_values
 
 
 def sequential_p(

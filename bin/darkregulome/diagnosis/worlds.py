@@ -10,11 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import ndtr
 
-from darkregulome.diagnosis.scores import HALVES
+from darkregulome.diagnosis.scores import HALVES, ModelScores
+from darkregulome.io.records import Verdict
 from darkregulome.stats.loci import Floats, Loci
 from darkregulome.stats.noise import correlated_noise
-from darkregulome.verdicts.records import Verdict
-from darkregulome.verdicts.scores import LadderScores
 
 PLANTED_FEATURES = ("markov5", "two_sided")
 """Columns of the element table that a world's own trivial features take the place of."""
@@ -264,15 +263,15 @@ def all_worlds() -> dict[str, World]:
 class Design:
     """The elements that worlds are drawn on, and the autocorrelation of the noise along them."""
 
-    scores: LadderScores
+    scores: ModelScores
     autocorrelation: tuple[float, ...]
     locus_sd: float = 0.5
     label: str = ""
 
 
 def draw_world(
-    design: Design, world: World, tested: Callable[[LadderScores], Floats], effect: float, rng: np.random.Generator
-) -> LadderScores:
+    design: Design, world: World, tested: Callable[[ModelScores], Floats], effect: float, rng: np.random.Generator
+) -> ModelScores:
     """One table of a world: the design's elements, scored.
 
     Parameters

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from darkregulome.verdicts.records import Verdict
+from darkregulome.io.records import Verdict
 
 FLOOR = 0.1
 """SD of the score within loci: the smallest effect worth naming."""

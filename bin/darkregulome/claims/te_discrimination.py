@@ -1,8 +1,8 @@
 """Scores tell transposable elements from other elements, asked by copies in the sequence and not by annotation."""
 
-from darkregulome.verdicts.claim import Claim
-from darkregulome.verdicts.claims.discrimination import say_class, signal_of, superiority, test_class
-from darkregulome.verdicts.decision import FLOOR
+from darkregulome.claims.claim import Claim
+from darkregulome.claims.discrimination import say_class, signal_of, superiority, test_class
+from darkregulome.diagnosis.decision import FLOOR
 
 CLAIM = Claim(
     name="te_discrimination",

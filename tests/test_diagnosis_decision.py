@@ -4,8 +4,8 @@ from itertools import product
 
 import pytest
 
-from darkregulome.verdicts.decision import Decision, Evidence, Gates, Rung, decide
-from darkregulome.verdicts.records import VERDICTS
+from darkregulome.diagnosis.decision import Decision, Evidence, Gates, Rung, decide
+from darkregulome.io.records import VERDICTS
 
 FLOOR, MARGIN, ALPHA = 0.1, 0.25, 0.05
 

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
+from darkregulome.diagnosis.decision import FLOOR, MARGIN, Gates
 from darkregulome.stats.learners import LEARNERS, residuals
 from darkregulome.stats.loci import Floats, Loci
 from darkregulome.stats.partial import Estimate, partial_effect, reliability, robustness_value
 from darkregulome.stats.residual import normal_scores_by_locus
-from darkregulome.stats.tested import NotTestable, Setting
-from darkregulome.verdicts.decision import FLOOR, MARGIN, Gates
+from darkregulome.stats.setting import NotTestable, Setting
 
 if TYPE_CHECKING:
-    from darkregulome.verdicts.prepared import Prepared
+    from darkregulome.diagnosis.prepared import Prepared
 
 TRIVIAL, FULL = "trivial", "full"
 TOP = 0.1
@@ -53,7 +53,7 @@ class Ladder:
     Attributes
     ----------
     raw : without adjustment. trivial, full : by learner; `full` is None where no predictability was measured.
-    gates, sensitivity, details : see `stats.verdict.Gates` and docs/statistics.md.
+    gates, sensitivity, details : see `decision.Gates` and docs/statistics.md.
     """
 
     raw: Estimate

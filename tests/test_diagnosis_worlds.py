@@ -7,21 +7,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darkregulome.diagnosis.planted import example_elements
+from darkregulome.claims.claim import ClaimResult, all_claims
+from darkregulome.claims.discrimination import superiority
+from darkregulome.diagnosis.adjust import Pair, make_ladder, ranks_of
+from darkregulome.diagnosis.calibrate import Asked, calibrate, one_table, plantable
+from darkregulome.diagnosis.calibration_input import on_elements
+from darkregulome.diagnosis.decision import MOST_TOLD
+from darkregulome.diagnosis.entries import MEANING, entries
+from darkregulome.diagnosis.example import example_elements
+from darkregulome.diagnosis.prepared import prepare
+from darkregulome.diagnosis.run import judge, verdict_table
 from darkregulome.diagnosis.scores import HALVES
+from darkregulome.diagnosis.settings import Settings
+from darkregulome.diagnosis.worlds import Design, all_worlds, draw_world
+from darkregulome.io.records import VERDICTS
 from darkregulome.stats.noise import geometric
-from darkregulome.verdicts.adjust import Pair, make_ladder, ranks_of
-from darkregulome.verdicts.calibrate import Asked, calibrate, one_table, plantable
-from darkregulome.verdicts.calibration_input import on_elements
-from darkregulome.verdicts.claim import ClaimResult, all_claims
-from darkregulome.verdicts.claims.discrimination import superiority
-from darkregulome.verdicts.decision import MOST_TOLD
-from darkregulome.verdicts.entries import MEANING, entries
-from darkregulome.verdicts.prepared import prepare
-from darkregulome.verdicts.records import VERDICTS
-from darkregulome.verdicts.run import judge, verdict_table
-from darkregulome.verdicts.settings import Settings
-from darkregulome.verdicts.worlds import Design, all_worlds, draw_world
 from script_runner import run_script
 
 FEW = Settings(permutations=199)
@@ -97,7 +97,7 @@ def test_a_claim_that_its_features_define_is_not_identifiable_whatever_its_effec
 
 def _asked(scores, claim: str) -> ClaimResult:
     own = plantable()[claim]
-    subject = next(make for _, make in own.subjects([prepare(scores, FEW)], FEW))()
+    subject = next(make for _, make in own.subjects([prepare(scores, FEW)], FEW, None))()
     return ClaimResult(own, "m", own.test(subject, FEW), scores.loci.n, scores.loci.count, "rotation")
 
 
@@ -156,7 +156,7 @@ def test_a_smooth_hill_is_gradual_and_a_step_is_sharp(design):
     shapes = {}
     for world, effect in (("hill", 0.5), ("independent", 0.9)):
         scores = draw_world(design, all_worlds()[world], near_the_tss, effect, np.random.default_rng(5))
-        subject = next(make for _, make in own.subjects([prepare(scores, FEW)], FEW))()
+        subject = next(make for _, make in own.subjects([prepare(scores, FEW)], FEW, None))()
         shapes[world] = own.describe(subject, own.test(subject, FEW), FEW)["sharpness"]["shape"]
     assert shapes == {"hill": "gradual", "independent": "sharp"}
 

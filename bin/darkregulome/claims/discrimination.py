@@ -5,13 +5,13 @@ from collections.abc import Callable
 import numpy as np
 from scipy.stats import norm
 
+from darkregulome.claims.claim import Subject
+from darkregulome.diagnosis.adjust import Ladder, Pair, make_ladder, ranks_of
+from darkregulome.diagnosis.scores import ModelScores
+from darkregulome.diagnosis.settings import Settings
+from darkregulome.io.records import ClaimEntry
 from darkregulome.stats.loci import Floats
-from darkregulome.stats.tested import MINIMUM_GROUP, NotTestable
-from darkregulome.verdicts.adjust import Ladder, Pair, make_ladder, ranks_of
-from darkregulome.verdicts.claim import Subject
-from darkregulome.verdicts.records import ClaimEntry
-from darkregulome.verdicts.scores import LadderScores
-from darkregulome.verdicts.settings import Settings
+from darkregulome.stats.setting import MINIMUM_GROUP, NotTestable
 
 
 def superiority(effect: float) -> float:
@@ -43,6 +43,6 @@ def say_class(words: str) -> Callable[[ClaimEntry, Settings], str]:
     return say
 
 
-def signal_of(word: str) -> Callable[[LadderScores, Settings], Floats]:
+def signal_of(word: str) -> Callable[[ModelScores, Settings], Floats]:
     """The unit effect that calibration plants: on the elements of the class."""
     return lambda scores, settings: (scores.classes == word).astype(float)

@@ -1,1 +1,0 @@
-"""Claims on the ladder, one file each, ending in ``CLAIM = Claim(...)``."""
