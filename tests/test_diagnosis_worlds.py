@@ -13,16 +13,16 @@ from darkregulome.diagnosis.adjust import Pair, make_ladder, ranks_of
 from darkregulome.diagnosis.calibrate import Asked, calibrate, one_table, plantable
 from darkregulome.diagnosis.calibration_input import on_elements
 from darkregulome.diagnosis.decision import MOST_TOLD
+from darkregulome.diagnosis.diagnose import diagnose
 from darkregulome.diagnosis.entries import MEANING, entries
 from darkregulome.diagnosis.example import example_elements
 from darkregulome.diagnosis.prepared import prepare
-from darkregulome.diagnosis.run import judge, verdict_table
+from darkregulome.diagnosis.run import claims_of
 from darkregulome.diagnosis.scores import HALVES
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.diagnosis.worlds import Design, all_worlds, draw_world
 from darkregulome.io.records import VERDICTS
 from darkregulome.stats.noise import geometric
-from script_runner import run_script
 
 FEW = Settings(permutations=199)
 
@@ -238,15 +238,13 @@ def _tables(design: Design, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
 def test_a_whole_run_is_the_same_on_one_and_two_threads_and_names_what_was_not_known():
     small = Design(on_elements(example_elements(8, 60, 2)), geometric(0.5), label="a")
     elements, ris = _tables(small)
-    one, two = (judge(elements, ris, FEW, threads) for threads in (1, 2))
+    one, two = (diagnose(elements, ris, FEW, threads).record for threads in (1, 2))
     assert json.dumps(one) == json.dumps(two)
     assert one["version"] == 2
-    assert "copy_advantage" in one["notes"][0]
+    assert "copy_advantage" in one["warnings"][0]
     kinds = {claim["claim"] for claim in one["claims"]}
-    assert kinds == {claim.name for claim in all_claims()}
+    assert kinds == {claim.name for claim in claims_of("diagnosis")}
     assert one["models"]["track"]["predictability_source"] == "mean of lm"
-    table = verdict_table(one)
-    assert len(table) == len(one["claims"])
     assert set(one["class_order"]) == {"lm", "track"}
 
 
@@ -254,44 +252,6 @@ def test_scores_of_a_monotone_change_have_the_same_rank_claims(design):
     scores = draw_world(design, all_worlds()["nuisance"], nowhere, 0.0, np.random.default_rng(8))
     bent = scores.with_table(scores.table.assign(ris=np.exp(scores.table["ris"])))
     assert np.allclose(ranks_of(prepare(scores, FEW)), ranks_of(prepare(bent, FEW)))
-
-
-def test_the_script_judges_and_calibrates(tmp_path):
-    small = Design(on_elements(example_elements(6, 40, 3)), geometric(0.5), label="a")
-    elements, ris = _tables(small)
-    elements.to_parquet(tmp_path / "elements.parquet")
-    ris.to_csv(tmp_path / "ris.tsv", sep="\t", index=False)
-    run = run_script(
-        "verdicts", "judge", "--elements", tmp_path / "elements.parquet", "--ris", tmp_path / "ris.tsv",
-        "--permutations", 199, "--outdir", tmp_path / "out",
-    )  # fmt: skip
-    assert run.code == 0, run.err
-    record = json.loads((tmp_path / "out" / "verdicts.json").read_text())
-    assert record["claims"][0]["sentence"]
-    assert (tmp_path / "out" / "verdicts.tsv").read_text().startswith("claim\tmodel\tverdict")
-    run = run_script(
-        "verdicts", "calibrate", "--loci", 6, "--per-locus", 40, "--tables", 2, "--worlds", "nothing",
-        "--autocorrelation", "0.5", "--permutations", 99, "--outdir", tmp_path / "worlds",
-    )  # fmt: skip
-    assert run.code == 0, run.err
-    assert json.loads((tmp_path / "worlds" / "worlds.json").read_text())["worlds"][0]["tables"] == 2
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--worlds", "utopia"], "utopia"),
-        (["--claims", "everything"], "everything"),
-        (["--autocorrelation", "1.5"], "--autocorrelation"),
-        (["--ris", "ris.tsv"], "--elements"),
-    ],
-)
-def test_bad_options_are_said_and_nothing_is_written(tmp_path, options, message):
-    run = run_script("verdicts", "calibrate", *options, "--outdir", tmp_path / "out")
-    assert run.code == 2
-    assert message in run.err
-    assert "Traceback" not in run.err
-    assert not (tmp_path / "out").exists()
 
 
 def test_replacing_a_world_in_a_design_changes_no_places(design):
