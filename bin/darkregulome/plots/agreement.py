@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from darkregulome.plots.style import NEUTRAL, SERIES, SIDES, panel, panels, save_all, stacked_bars
+from darkregulome.plots.style import NEUTRAL, RUNG_COLOURS, SERIES, panel, panels, save_all, stacked_bars
 
 LISTS = "Top lists and layers"
 CAPTIONS = {
@@ -41,7 +41,7 @@ def overlap_figure(overlaps: pd.DataFrame) -> Figure | None:
     figure, axes = panels(len(pairs), 3, sharey=True)
     for axis, (first, second) in zip(axes, pairs, strict=True):
         of_pair = overlaps[(overlaps["first"] == first) & (overlaps["second"] == second)]
-        for side, colour in SIDES:
+        for side, colour in RUNG_COLOURS:
             rows = of_pair[of_pair["scores"] == side]
             axis.plot(100 * rows["fraction"], rows["overlap"] / rows["k"], "o-", color=colour, ms=3, label=side)
             axis.plot(100 * rows["fraction"], rows["null_95"] / rows["k"], ":", color=colour, lw=1)

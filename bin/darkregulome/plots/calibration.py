@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from darkregulome.plots.style import NEUTRAL, SIDES, estimate, panels
+from darkregulome.plots.style import NEUTRAL, RUNG_COLOURS, estimate, panels
 
 _SHAPES = {"absent": "o", "planted": "^", "touched": "x"}
 
@@ -24,7 +24,7 @@ def calibration_figure(record: Mapping[str, Any], alpha: float) -> Figure | None
         mine = [(c["scores"], row) for c in conditions if c["truth"] == truth for row in c["claims"]]
         mine.sort(key=lambda pair: pair[1]["claim"])
         for place, (label, row) in enumerate(mine):
-            for offset, (side, colour) in zip((-0.15, 0.15), SIDES, strict=True):
+            for offset, (side, colour) in zip((-0.22, 0.0, 0.22), RUNG_COLOURS, strict=True):
                 numbers, shape = row[side], _SHAPES[row["role"]]
                 rate = {"effect": numbers["rate"], "interval": numbers["interval"]}
                 estimate(axis, place + offset, rate, colour, marker=shape, ms=4)

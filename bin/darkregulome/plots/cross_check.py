@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from darkregulome.plots.style import NEUTRAL, RESIDUAL, SIDES, both_sides, panels
+from darkregulome.plots.style import NEUTRAL, RUNG_COLOURS, SERIES, panels, rungs_at
 
 MOST_SUBJECTS = 40
 """A figure with more rows could not be read; the table has them all."""
@@ -17,7 +17,7 @@ def eqtl_figure(record: Mapping[str, Any]) -> Figure:
     claims = record["claims"]
     figure, (left, right) = panels(2, width=4.2, height=1.2 + 0.5 * len(claims))
     for place, claim in enumerate(claims):
-        both_sides(left, place, claim, labelled=place == 0)
+        rungs_at(left, place, claim, labelled=place == 0)
     left.set_yticks(range(len(claims)), [f"{claim['model']}\n({claim['verdict']})" for claim in claims])
     left.invert_yaxis()
     left.axvline(0, color=NEUTRAL, lw=0.8)
@@ -27,7 +27,7 @@ def eqtl_figure(record: Mapping[str, Any]) -> Figure:
         rows = record["balance"][claim["model"]]
         names = [row["covariate"].replace("_", " ") for row in rows]
         right.plot([abs(row["before"]) for row in rows], names, "o", mfc="none", color=NEUTRAL, ms=5)
-        right.plot([abs(row["after"]) for row in rows], names, "o", color=RESIDUAL, ms=4)
+        right.plot([abs(row["after"]) for row in rows], names, "o", color=SERIES[0], ms=4)
     right.axvline(0.1, color=NEUTRAL, lw=0.8, ls="--")
     right.set_xlabel("|standardised difference|: open before, filled after")
     return figure
@@ -44,7 +44,7 @@ def effects_figure(record: Mapping[str, Any]) -> Figure:
             name, _, subject = claim["model"].partition("|")
             if name == model and subject in subjects:
                 place = subjects.index(subject)
-                both_sides(axis, place, claim, labelled=place == 0, ms=5, open_residual=claim["verdict"] != "survives")
+                rungs_at(axis, place, claim, labelled=place == 0, ms=5, open_full=claim["verdict"] != "survives")
         axis.axvline(0, color=NEUTRAL, lw=0.8)
         axis.set_title(model)
         axis.set_xlabel(claims[0]["unit"])
@@ -59,7 +59,7 @@ def conservation_figure(record: Mapping[str, Any], profiles: pd.DataFrame) -> Fi
     claims = record["claims"]
     figure, axes = panels(len(claims), sharey=True)
     for axis, claim in zip(axes, claims, strict=True):
-        for side, colour in SIDES:
+        for side, colour in RUNG_COLOURS:
             rows = profiles[(profiles["model"] == claim["model"]) & (profiles["scores"] == side)]
             axis.plot(rows["conservation"], rows["mean"], "o-", color=colour, ms=3, label=side)
         axis.axhline(0, color=NEUTRAL, lw=0.6)

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from darkregulome.plots.style import (
     NEUTRAL,
-    RESIDUAL,
+    RUNG_COLOURS,
+    SERIES,
     SHARE_COLOURS,
-    SIDES,
-    both_sides,
     panel,
     panels,
+    rungs_at,
     save_all,
     stacked_bars,
 )
@@ -61,7 +61,7 @@ def horizon_figure(profiles: pd.DataFrame, claims: Sequence[Mapping[str, Any]], 
     models = list(dict.fromkeys(profiles["model"]))
     figure, axes = panels(len(models), sharey=True)
     for axis, model in zip(axes, models, strict=True):
-        for side, colour in SIDES:
+        for side, colour in RUNG_COLOURS:
             rows = profiles[(profiles["model"] == model) & (profiles["scores"] == side)]
             kb = rows["distance"] / 1000
             low, high = (rows[bound].fillna(rows["mean"]) for bound in ("low", "high"))
@@ -73,7 +73,7 @@ def horizon_figure(profiles: pd.DataFrame, claims: Sequence[Mapping[str, Any]], 
         point = claim["details"]["change_point"]["residual"] if claim else {}
         if claim and point and claim["verdict"] == "survives":
             low, high = (value if value is not None else point["position"] for value in point["interval"])
-            axis.axvspan(low / 1000, high / 1000, color=RESIDUAL, alpha=0.12, lw=0)
+            axis.axvspan(low / 1000, high / 1000, color=SERIES[0], alpha=0.12, lw=0)
         axis.set_title(f"{model}: {claim['verdict']}" if claim else model)
         axis.set_xlabel("|distance| to TSS (kb)")
     axes[0].set_ylabel("score (SD within locus)")
@@ -105,10 +105,10 @@ def classes_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
     words = hierarchies[0]["details"]["raw"]["order"]
     for axis, claim in zip(axes, hierarchies, strict=True):
         for place, word in enumerate(words):
-            means = {side: claim["details"][side]["classes"].get(word) for side, _ in SIDES}
+            means = {side: claim["details"][side]["classes"].get(word) for side, _ in RUNG_COLOURS}
             if None not in means.values():
                 outcomes = {side: {"effect": one["mean"], "interval": one["interval"]} for side, one in means.items()}
-                both_sides(axis, place, outcomes, labelled=place == 0, vertical=True, ms=5)
+                rungs_at(axis, place, outcomes, labelled=place == 0, vertical=True, ms=5)
         axis.axhline(0, color=NEUTRAL, lw=0.6)
         axis.set_xticks(range(len(words)), words, rotation=35, ha="right")
         axis.set_title(f"{claim['model']}: {claim['verdict']}")
@@ -124,7 +124,7 @@ def nulls_figure(claims: Sequence[Mapping[str, Any]], nulls: Nulls) -> Figure | 
         return None
     figure, axes = panels(len(with_null), 3, width=2.9, height=1.7)
     for axis, claim in zip(axes, with_null, strict=True):
-        for side, colour in SIDES:
+        for side, colour in RUNG_COLOURS:
             observed, draws = nulls[(claim["claim"], claim["model"], side)]
             counts, edges = np.histogram(draws, bins=_edges(draws))
             axis.stairs(counts, edges, color=colour, fill=True, alpha=0.35)
@@ -156,8 +156,8 @@ def ladder_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
         effects = np.array([rung["effect"] for rung in rungs], dtype=float)
         bounds = np.array([rung["interval"] for rung in rungs], dtype=float)
         place = np.arange(len(rungs))
-        axis.vlines(place, bounds[:, 0], bounds[:, 1], color=RESIDUAL, lw=1.4)
-        axis.plot(place, effects, "o-", color=RESIDUAL, ms=4, lw=0.8)
+        axis.vlines(place, bounds[:, 0], bounds[:, 1], color=SERIES[0], lw=1.4)
+        axis.plot(place, effects, "o-", color=SERIES[0], ms=4, lw=0.8)
         axis.axhline(0, color=NEUTRAL, lw=0.6)
         labels = [rung["step"].replace("_", " ") for rung in rungs]
         axis.set_xticks(place, labels, rotation=45, ha="right", fontsize=7)
@@ -177,7 +177,7 @@ def effects_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
     for axis, name in zip(axes, names, strict=True):
         rows = _of(claims, name)
         for place, claim in enumerate(rows):
-            both_sides(axis, place, claim, ms=4)
+            rungs_at(axis, place, claim, ms=4)
         neutral = 0.5 if "AUC" in rows[0]["unit"] else 0.0
         axis.axvline(neutral, color=NEUTRAL, lw=0.8)
         axis.set_yticks(range(len(rows)), [f"{claim['model']} ({claim['verdict']})" for claim in rows], fontsize=7)

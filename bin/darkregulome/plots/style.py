@@ -13,9 +13,12 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-RAW, RESIDUAL, NEUTRAL = "#E69F00", "#0072B2", "#8C8C8C"
-"""Okabe-Ito orange for raw, blue for residual, grey for nulls and guides."""
-SIDES = (("raw", RAW), ("residual", RESIDUAL))
+NEUTRAL = "#8C8C8C"
+"""Grey, of nulls and guides."""
+RUNG_COLOURS = (("raw", "#E69F00"), ("trivial", "#009E73"), ("full", "#0072B2"))
+"""The rungs of a claim in their order, with their colours (of Okabe and Ito)."""
+RUNG_LABELS = {"raw": "raw", "trivial": "given composition, copies and repeats", "full": "given predictability too"}
+"""What a legend calls the rungs."""
 SHARE_COLOURS = {"predictability": "#E69F00", "shared": "#F0E442", "annotation": "#009E73", "unexplained": "#D9D9D9"}
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#F0E442")
 
@@ -67,21 +70,22 @@ def estimate(
     axis.plot(*(dot[::-1] if vertical else dot), **{"color": colour, "marker": "o", "ls": "none", **marker})
 
 
-def both_sides(
+def rungs_at(
     axis: Axes,
     place: float,
     outcomes: Mapping[str, Any],
     *,
     labelled: bool = False,
-    open_residual: bool = False,
+    open_full: bool = False,
     **options: Any,
 ) -> None:
-    """The raw and the residual estimate at one place, next to each other; see `estimate`."""
-    for offset, (side, colour) in zip((-0.15, 0.15), SIDES, strict=True):
-        style = {"label": side if labelled else None, "fillstyle": "full"} | options
-        if open_residual and side == "residual":
-            style["fillstyle"] = "none"
-        estimate(axis, place + offset, outcomes[side], colour, **style)
+    """The estimates of the rungs that were measured, side by side at one place; see `estimate`."""
+    for offset, (rung, colour) in zip((-0.22, 0.0, 0.22), RUNG_COLOURS, strict=True):
+        if outcomes.get(rung) and outcomes[rung].get("interval"):
+            style = {"label": RUNG_LABELS[rung] if labelled else None, "fillstyle": "full"} | options
+            if open_full and rung == "full":
+                style["fillstyle"] = "none"
+            estimate(axis, place + offset, outcomes[rung], colour, **style)
 
 
 def stacked_bars(
