@@ -22,10 +22,10 @@ workflow {
 
     SCORE_ELEMENTS(ch_samples, data.resolve('elements.parquet'), data.resolve('loci.tsv'), genome, registry, 'cpu')
     SCORE_VARIANTS(ch_parts, data.resolve('variants.vcf'), genome, [], registry, 'cpu', 'tsv')
-    DIAGNOSE(data.resolve('elements.parquet'), data.resolve('ris.parquet'), [])
+    DIAGNOSE(data.resolve('elements.parquet'), data.resolve('ris.parquet'))
 
     def cards = ['a', 'b'].collect { folder -> data.resolve('cards').resolve(folder).resolve('model_card.json') }
-    DIAGNOSE_WITH_CARDS(data.resolve('elements.parquet'), [data.resolve('ris.parquet')] + cards, [])
+    DIAGNOSE_WITH_CARDS(data.resolve('elements.parquet'), [data.resolve('ris.parquet')] + cards)
     DIAGNOSE_WITH_CARDS.out.diagnosis.collectFile(storeDir: params.into) { result -> ['with_cards.json', result] }
 
     SCORE_ELEMENTS.out.scores.map { _meta, effects, _reference -> effects }

@@ -1,4 +1,4 @@
-// Check the scores against one kind of outside data: eQTLs, conservation, a network, families of TEs, pairs of genes.
+// Check the scores against one kind of outside data: eQTLs, intervals, conservation, a network, families of TEs, pairs of genes.
 process CROSS_CHECK {
     tag "${check}"
     label 'process_low'
@@ -7,7 +7,7 @@ process CROSS_CHECK {
     container 'docker.io/darkregulome/darkregulome:0.1.0'
 
     input:
-    tuple val(check), path(data, stageAs: 'data/*'), path(second, stageAs: 'second/*')
+    tuple val(check), path(data, stageAs: 'data/*'), path(names, stageAs: 'names/*')
     path elements
     // The score table, alone or followed by model_card.json of its models.
     path ris, stageAs: 'scores/??/*'
@@ -24,9 +24,10 @@ process CROSS_CHECK {
     def args = task.ext.args ?: ''
     def tables = [ris].flatten()
     def cards = tables.tail().collect { card -> "--model-cards ${card}" }
-    def info = second ? "--network-info ${second}" : ''
+    def info = names ? "--network-info ${names}" : ''
     def outside = [
-        eqtl: "--loci ${loci} --eqtl ${data} ${second ? "--ld-blocks ${second}" : ''} ${task.ext.eqtl_args ?: ''}",
+        eqtl: "--loci ${loci} --eqtl ${data} ${task.ext.eqtl_args ?: ''}",
+        intervals: "--bed ${data}",
         conservation: "--bigwig ${data}",
         families: '',
         network: "--loci ${loci} --network ${data} ${info} ${task.ext.network_args ?: ''}",
@@ -48,9 +49,10 @@ process CROSS_CHECK {
     """
 
     stub:
+    def name = check == 'linked_pairs' ? 'pairs' : check
     """
     mkdir -p cross_checks/figures/${check}
-    touch cross_checks/cross_check_${check}.tsv
-    echo '{"check": "${check}", "claims": []}' > cross_checks/cross_check_${check}.json
+    touch cross_checks/cross_check_${name}.tsv cross_checks/${name}_elements.tsv.gz
+    echo '{"version": 2, "check": "${name}", "parameters": {}, "claims": []}' > cross_checks/cross_check_${name}.json
     """
 }

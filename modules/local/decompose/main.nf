@@ -32,7 +32,7 @@ process DECOMPOSE {
     stub:
     """
     mkdir -p decomposition/figures
-    touch decomposition/pairs.tsv
-    echo '{}' > decomposition/decomposition.json
+    touch decomposition/pairs.tsv decomposition/overlaps.tsv decomposition/layers.tsv.gz
+    echo '{"version": 2, "parameters": {}, "claims": []}' > decomposition/decomposition.json
     """
 }

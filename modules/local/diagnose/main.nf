@@ -1,4 +1,4 @@
-// Test each claim raw and on residual RIS against its null, and give the verdict.
+// Test each claim raw, given the trivial features and given the full ones, and give one of six verdicts.
 process DIAGNOSE {
     label 'process_medium'
 
@@ -9,7 +9,6 @@ process DIAGNOSE {
     path elements
     // The score table, alone or followed by model_card.json of its models.
     path ris, stageAs: 'scores/??/*'
-    path calibration, stageAs: 'calibration/??/*'
 
     output:
     path 'diagnosis/diagnosis.json', emit: diagnosis
@@ -22,13 +21,11 @@ process DIAGNOSE {
     def args = task.ext.args ?: ''
     def tables = [ris].flatten()
     def cards = tables.tail().collect { card -> "--model-cards ${card}" }
-    def powers = [calibration].flatten().collect { json -> "--calibration ${json}" }
     """
     diagnose.py \\
         --elements ${elements} \\
         --ris ${tables.head()} \\
         ${cards.join(' ')} \\
-        ${powers.join(' ')} \\
         --outdir diagnosis \\
         ${args}
     """
@@ -36,7 +33,7 @@ process DIAGNOSE {
     stub:
     """
     mkdir -p diagnosis/figures
-    echo '{"parameters": {}, "models": {}, "claims": []}' > diagnosis/diagnosis.json
-    touch diagnosis/claims.tsv diagnosis/residuals.parquet
+    echo '{"version": 2, "parameters": {}, "models": {}, "claims": []}' > diagnosis/diagnosis.json
+    touch diagnosis/claims.tsv diagnosis/distance_profile.tsv diagnosis/residuals.parquet
     """
 }

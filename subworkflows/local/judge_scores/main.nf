@@ -1,5 +1,5 @@
 //
-// From scores to verdicts: every claim raw and residual, the layers, the checks against outside data.
+// From scores to verdicts: every claim rung by rung, the layers, the checks against outside data.
 //
 
 include { DIAGNOSE    } from '../../../modules/local/diagnose'
@@ -19,19 +19,19 @@ workflow JUDGE_SCORES {
         .findAll { model -> model.weights != [] }
         .collect { model -> model.weights.resolve('model_card.json') }
         .findAll { card -> card.exists() }
-    def calibration = (run.calibration ?: '').tokenize(',').collect { path -> file(path, checkIfExists: true) }
     ch_scores = ris.map { table -> [table] + cards }
 
-    DIAGNOSE(elements, ch_scores, calibration)
+    DIAGNOSE(elements, ch_scores)
     DECOMPOSE(elements, ch_scores)
 
     // Without a list of pairs, the strongest links of the network are the pairs. Families are named by the repeats.
     def checks = [
         ['conservation', run.conservation, []],
-        ['eqtl', run.eqtl, run.ld_blocks],
+        ['eqtl', run.eqtl, []],
+        ['intervals', run.intervals, []],
         ['network', run.network, run.network_info],
         run.pairs ? ['pairs', run.pairs, []] : ['linked_pairs', run.network, run.network_info],
-    ].findAll { _check, data, _second -> data } + (run.repeats ? [['families', [], []]] : [])
+    ].findAll { _check, data, _names -> data } + (run.repeats ? [['families', [], []]] : [])
     CROSS_CHECK(channel.fromList(checks), elements, ch_scores, loci)
 
     parts = DIAGNOSE.out.diagnosis
@@ -41,7 +41,8 @@ workflow JUDGE_SCORES {
             CROSS_CHECK.out.json.map { file -> ['cross-checks', file] },
             DIAGNOSE.out.figures.mix(DECOMPOSE.out.figures, CROSS_CHECK.out.figures).map { folder -> ['figures', folder] },
             failed.map { table -> ['failed', table] },
-            channel.fromList(cards.collect { card -> ['model-cards', card] } + (run.truth ? [['truth', run.truth]] : [])),
+            channel.fromList(cards.collect { card -> ['model-cards', card] }),
+            channel.fromList(['truth', 'calibration'].findAll { name -> run[name] }.collect { name -> [name, run[name]] }),
         )
 
     emit:
