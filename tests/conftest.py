@@ -34,6 +34,14 @@ def reference(genome):
         yield opened
 
 
+@pytest.fixture(scope="session")
+def diagnosed():
+    """A whole diagnosis of a small table; no test changes it."""
+    from example_diagnosis import example_diagnosis
+
+    return example_diagnosis()
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files with real runs of Nextflow first, as they take longest: of two workers none is left with one at the end.

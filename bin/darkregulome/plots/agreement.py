@@ -8,12 +8,22 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from darkregulome.plots.style import NEUTRAL, RUNG_COLOURS, SERIES, panel, panels, save_all, stacked_bars
+from darkregulome.plots.style import (
+    NEUTRAL,
+    RUNG_COLOURS,
+    RUNG_LABELS,
+    SERIES,
+    legend_above,
+    panel,
+    panels,
+    save_all,
+    stacked_bars,
+)
 
 LISTS = "Top lists and layers"
 CAPTIONS = {
     "list_overlap": (LISTS, "Elements that both models of a pair put first, by the length of the list."),
-    "rank_agreement": ("Rank agreement", "Rank correlation of the scores between models, raw and residual."),
+    "rank_agreement": ("Rank agreement", "Rank correlation of the scores between models, rung by rung."),
     "layers": (LISTS, "Elements in each layer, by class."),
     "layer_confidence": (LISTS, "How sure the layers are: elements of a layer with at least a given confidence."),
 }
@@ -34,45 +44,52 @@ def draw_decomposition(
 
 
 def overlap_figure(overlaps: pd.DataFrame) -> Figure | None:
-    """Share of two top lists that is common, by depth, with chance and the null's 95 % line."""
+    """Share of two top lists that is common, by depth and rung, with chance and the null's 95 % line."""
     if overlaps.empty:
         return None
     pairs = list(overlaps[["first", "second"]].drop_duplicates().itertuples(index=False, name=None))
     figure, axes = panels(len(pairs), 3, sharey=True)
     for axis, (first, second) in zip(axes, pairs, strict=True):
         of_pair = overlaps[(overlaps["first"] == first) & (overlaps["second"] == second)]
-        for side, colour in RUNG_COLOURS:
-            rows = of_pair[of_pair["scores"] == side]
-            axis.plot(100 * rows["fraction"], rows["overlap"] / rows["k"], "o-", color=colour, ms=3, label=side)
-            axis.plot(100 * rows["fraction"], rows["null_95"] / rows["k"], ":", color=colour, lw=1)
-        axis.plot(100 * rows["fraction"], rows["expected_by_chance"] / rows["k"], color=NEUTRAL, lw=1, label="chance")
+        for rung, colour in RUNG_COLOURS:
+            rows = of_pair[of_pair["scores"] == rung]
+            if rows.empty:
+                continue
+            depth, k = 100 * rows["fraction"], rows["k"]
+            axis.plot(depth, rows["overlap"] / k, "o-", color=colour, ms=3, label=RUNG_LABELS[rung])
+            axis.plot(depth, rows["null_95"] / k, ":", color=colour, lw=1)
+            if rung == "raw":
+                axis.plot(depth, rows["expected_by_chance"] / k, color=NEUTRAL, lw=1, label="chance, raw")
         axis.set_title(f"{first} and {second}", fontsize=8)
         axis.set_xlabel("depth of the lists (% of elements)")
     axes[0].set_ylabel("share in common (dotted: 95 % of null)")
-    axes[0].legend()
+    legend_above(figure, axes)
     return figure
 
 
 def agreement_figure(record: Mapping[str, Any]) -> Figure | None:
-    """Spearman's correlation of every pair of models, raw above and residual below the diagonal."""
+    """Spearman's correlation of every pair of models: one panel per rung."""
     models, pairs = list(record["models"]), record["pairs"]
     if not pairs:
         return None
-    matrix = np.full((len(models), len(models)), np.nan)
-    for pair in pairs:
-        place = sorted((models.index(pair["first"]), models.index(pair["second"])))
-        row, column = place if pair["scores"] == "raw" else place[::-1]
-        matrix[row, column] = np.nan if pair["spearman"] is None else pair["spearman"]
-    figure, axis = panel(1.8 + 0.7 * len(models), 1.4 + 0.6 * len(models))
-    image = axis.imshow(matrix, vmin=-1, vmax=1, cmap="RdBu_r")
-    for (row, column), value in np.ndenumerate(matrix):
-        if np.isfinite(value):
-            ink = "white" if abs(value) > 0.6 else "black"
-            axis.text(column, row, f"{value:.2f}", ha="center", va="center", color=ink)
-    axis.set_xticks(range(len(models)), models, rotation=35, ha="right")
-    axis.set_yticks(range(len(models)), models)
-    axis.set_title("rank correlation: raw above, residual below", fontsize=8)
-    figure.colorbar(image, ax=axis, shrink=0.8)
+    rungs = [rung for rung in RUNG_LABELS if any(pair["scores"] == rung for pair in pairs)]
+    size = 1.4 + 0.6 * len(models)
+    figure, axes = panels(len(rungs), width=size, height=size, sharey=True)
+    for axis, rung in zip(axes, rungs, strict=True):
+        matrix = np.full((len(models), len(models)), np.nan)
+        for pair in pairs:
+            if pair["scores"] == rung and pair["spearman"] is not None:
+                row, column = models.index(pair["first"]), models.index(pair["second"])
+                matrix[row, column] = matrix[column, row] = pair["spearman"]
+        image = axis.imshow(matrix, vmin=-1, vmax=1, cmap="RdBu_r")
+        for (row, column), value in np.ndenumerate(matrix):
+            if np.isfinite(value):
+                ink = "white" if abs(value) > 0.6 else "black"
+                axis.text(column, row, f"{value:.2f}", ha="center", va="center", color=ink)
+        axis.set_xticks(range(len(models)), models, rotation=35, ha="right")
+        axis.set_yticks(range(len(models)), models)
+        axis.set_title(RUNG_LABELS[rung], fontsize=8)
+    figure.colorbar(image, ax=axes, shrink=0.8)
     return figure
 
 

@@ -6,14 +6,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from darkregulome.plots.style import (
     NEUTRAL,
     RUNG_COLOURS,
-    SERIES,
+    RUNG_LABELS,
     SHARE_COLOURS,
+    estimate,
+    legend_above,
+    measured_rungs,
     panel,
     panels,
     rungs_at,
@@ -21,18 +25,26 @@ from darkregulome.plots.style import (
     stacked_bars,
 )
 
+Claims = Sequence[Mapping[str, Any]]
 Nulls = Mapping[tuple[str, str, str], tuple[float, NDArray]]
 
-
 CAPTIONS = {
-    "horizon": ("RIS against distance", "RIS against distance from the TSS, raw and residual, with the horizon."),
-    "variance_shares": ("Variance shares", "How much of the variance of RIS predictability and annotation explain."),
-    "classes": ("Classes", "Mean RIS of each class of elements, raw and residual."),
-    "nulls": ("Nulls", "Each statistic as observed, and as its null would have given it, raw and residual."),
-    "ladder": ("Ladder of features", "The horizon with each feature taken out in turn, and with all of them out."),
-    "effects": ("Effects", "The effect of every claim with its interval, raw and residual."),
+    "horizon": ("RIS against distance", "Mean score by distance from the TSS, rung by rung, with 95 % intervals."),
+    "variance_shares": ("Variance shares", "How much of the variance of RIS features and annotation explain."),
+    "effects": ("Effects", "The effect of every claim rung by rung, over the intervals of all learners."),
 }
 """Of each figure: the title of its section in the report, and what it shows."""
+LADDER = (
+    "Ladder of adjustments",
+    "{}: the effect raw, given composition, copies and repeats, and given predictability too, by each learner. Dark "
+    "band: too small to name (the floor); light band: what absence allows (the margin).",
+)
+NULLS = (
+    "Nulls",
+    "{}: the statistic of the least sure learner as observed (line) and as chance gives it (filled), rung by rung.",
+)
+LEARNER_MARKERS = {"none": "o", "linear": "o", "splines": "s", "boosting": "^"}
+"""Of the estimates by each learner; raw effects have none."""
 
 
 def draw_diagnosis(record: Mapping[str, Any], profiles: pd.DataFrame, nulls: Nulls, folder: Path) -> list[Path]:
@@ -41,48 +53,52 @@ def draw_diagnosis(record: Mapping[str, Any], profiles: pd.DataFrame, nulls: Nul
     figures = {
         "horizon": horizon_figure(profiles, claims, record["parameters"]["horizon"]),
         "variance_shares": shares_figure(record["models"]),
-        "classes": classes_figure(claims),
-        "nulls": nulls_figure(claims, nulls),
-        "ladder": ladder_figure(claims),
         "effects": effects_figure(claims),
     }
-    return save_all(folder, figures, CAPTIONS)
+    captions = dict(CAPTIONS)
+    for name in dict.fromkeys(claim["claim"] for claim in claims):
+        own = _of(claims, name)
+        figures |= {f"ladder_{name}": ladder_figure(own), f"nulls_{name}": nulls_figure(own, nulls)}
+        words = name.replace("_", " ").capitalize()
+        captions |= {f"ladder_{name}": _filled(LADDER, words), f"nulls_{name}": _filled(NULLS, words)}
+    return save_all(folder, figures, captions)
 
 
-def _of(claims: Sequence[Mapping[str, Any]], name: str) -> list[Mapping[str, Any]]:
+def _filled(caption: tuple[str, str], words: str) -> tuple[str, str]:
+    return caption[0], caption[1].format(words)
+
+
+def _of(claims: Claims, name: str) -> list[Mapping[str, Any]]:
     return [claim for claim in claims if claim["claim"] == name]
 
 
-def horizon_figure(profiles: pd.DataFrame, claims: Sequence[Mapping[str, Any]], horizon: int) -> Figure | None:
-    """Mean score against distance to the TSS, raw and residual, with the horizon and the change point."""
+def horizon_figure(profiles: pd.DataFrame, claims: Claims, horizon: int) -> Figure | None:
+    """Mean score against distance to the TSS, rung by rung, with the horizon."""
     if profiles.empty:
         return None
-    by_model = {claim["model"]: claim for claim in claims if "change_point" in claim["details"]}
+    verdicts = {claim["model"]: claim["verdict"] for claim in _of(claims, "horizon")}
     models = list(dict.fromkeys(profiles["model"]))
     figure, axes = panels(len(models), sharey=True)
     for axis, model in zip(axes, models, strict=True):
-        for side, colour in RUNG_COLOURS:
-            rows = profiles[(profiles["model"] == model) & (profiles["scores"] == side)]
+        for rung, colour in RUNG_COLOURS:
+            rows = profiles[(profiles["model"] == model) & (profiles["scores"] == rung)]
+            if rows.empty:
+                continue
             kb = rows["distance"] / 1000
             low, high = (rows[bound].fillna(rows["mean"]) for bound in ("low", "high"))
             axis.fill_between(kb, low, high, color=colour, alpha=0.2, lw=0)
-            axis.plot(kb, rows["mean"], color=colour, marker="o", ms=3, lw=1.4, label=side)
+            axis.plot(kb, rows["mean"], color=colour, marker="o", ms=3, lw=1.4, label=RUNG_LABELS[rung])
         axis.axvline(horizon / 1000, color=NEUTRAL, lw=1, ls="--")
         axis.axhline(0, color=NEUTRAL, lw=0.6)
-        claim = by_model.get(model)
-        point = claim["details"]["change_point"]["residual"] if claim else {}
-        if claim and point and claim["verdict"] == "survives":
-            low, high = (value if value is not None else point["position"] for value in point["interval"])
-            axis.axvspan(low / 1000, high / 1000, color=SERIES[0], alpha=0.12, lw=0)
-        axis.set_title(f"{model}: {claim['verdict']}" if claim else model)
-        axis.set_xlabel("|distance| to TSS (kb)")
+        axis.set_title(f"{model}: {verdicts[model]}" if model in verdicts else model)
+        axis.set_xlabel(f"|distance| to TSS (kb); dashed: {horizon / 1000:g} kb")
     axes[0].set_ylabel("score (SD within locus)")
-    axes[0].legend(title=f"dashed: {horizon / 1000:g} kb", title_fontsize=7)
+    legend_above(figure, axes)
     return figure
 
 
 def shares_figure(models: Mapping[str, Any]) -> Figure | None:
-    """Share of each model's variance: predictability alone, annotation alone, shared, unexplained."""
+    """Share of each model's variance: features alone, annotation alone, shared, unexplained."""
     if not models:
         return None
     figure, axis = panel(5.6, 0.9 + 0.42 * len(models))
@@ -96,43 +112,25 @@ def shares_figure(models: Mapping[str, Any]) -> Figure | None:
     return figure
 
 
-def classes_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
-    """Class means with intervals, raw next to residual."""
-    hierarchies = [claim for claim in claims if "classes" in claim["details"]["raw"]]
-    if not hierarchies:
-        return None
-    figure, axes = panels(len(hierarchies), sharey=True)
-    words = hierarchies[0]["details"]["raw"]["order"]
-    for axis, claim in zip(axes, hierarchies, strict=True):
-        for place, word in enumerate(words):
-            means = {side: claim["details"][side]["classes"].get(word) for side, _ in RUNG_COLOURS}
-            if None not in means.values():
-                outcomes = {side: {"effect": one["mean"], "interval": one["interval"]} for side, one in means.items()}
-                rungs_at(axis, place, outcomes, labelled=place == 0, vertical=True, ms=5)
-        axis.axhline(0, color=NEUTRAL, lw=0.6)
-        axis.set_xticks(range(len(words)), words, rotation=35, ha="right")
-        axis.set_title(f"{claim['model']}: {claim['verdict']}")
-    axes[0].set_ylabel("class mean (SD within locus)")
-    axes[0].legend()
-    return figure
-
-
-def nulls_figure(claims: Sequence[Mapping[str, Any]], nulls: Nulls) -> Figure | None:
-    """Each statistic against its null, raw and residual."""
+def nulls_figure(claims: Claims, nulls: Nulls) -> Figure | None:
+    """The statistic of one claim against its null, rung by rung: one panel per model."""
     with_null = [claim for claim in claims if (claim["claim"], claim["model"], "raw") in nulls]
     if not with_null:
         return None
-    figure, axes = panels(len(with_null), 3, width=2.9, height=1.7)
+    figure, axes = panels(len(with_null), 4, width=2.4, height=1.6)
     for axis, claim in zip(axes, with_null, strict=True):
-        for side, colour in RUNG_COLOURS:
-            observed, draws = nulls[(claim["claim"], claim["model"], side)]
+        for rung, colour in RUNG_COLOURS:
+            observed, draws = nulls.get((claim["claim"], claim["model"], rung), (np.inf, np.zeros(0)))
+            if not len(draws) or not np.isfinite(observed):
+                continue
             counts, edges = np.histogram(draws, bins=_edges(draws))
-            axis.stairs(counts, edges, color=colour, fill=True, alpha=0.35)
+            axis.stairs(counts, edges, color=colour, fill=True, alpha=0.35, label=RUNG_LABELS[rung])
             axis.axvline(observed, color=colour, lw=1.6)
         axis.set_yticks([])
-        axis.set_title(f"{claim['claim'].replace('_', ' ')}\n{claim['model']}", fontsize=7)
+        axis.set_title(claim["model"].replace("|", "\n"), fontsize=7)
         axis.tick_params(labelsize=7)
-    figure.supxlabel("statistic: null draws (filled) and observed (line), raw orange, residual blue", fontsize=8)
+    figure.supxlabel("statistic: null draws (filled) and observed (line)", fontsize=8)
+    legend_above(figure, axes)
     return figure
 
 
@@ -145,44 +143,59 @@ def _edges(draws: NDArray, most: int = 40) -> NDArray:
     return np.r_[values[0] - step / 2, values + step / 2]
 
 
-def ladder_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
-    """The near/far contrast as features are taken out in turn."""
-    horizons = [claim for claim in claims if "ladder" in claim["details"]]
-    if not horizons:
+def ladder_figure(claims: Claims) -> Figure | None:
+    """The effect of one claim by every learner, from rung to rung: one panel per model."""
+    if not claims:
         return None
-    figure, axes = panels(len(horizons), sharey=True)
-    for axis, claim in zip(axes, horizons, strict=True):
-        rungs = [rung for rung in claim["details"]["ladder"] if not rung["step"].endswith(" alone")]
-        effects = np.array([rung["effect"] for rung in rungs], dtype=float)
-        bounds = np.array([rung["interval"] for rung in rungs], dtype=float)
-        place = np.arange(len(rungs))
-        axis.vlines(place, bounds[:, 0], bounds[:, 1], color=SERIES[0], lw=1.4)
-        axis.plot(place, effects, "o-", color=SERIES[0], ms=4, lw=0.8)
-        axis.axhline(0, color=NEUTRAL, lw=0.6)
-        labels = [rung["step"].replace("_", " ") for rung in rungs]
-        axis.set_xticks(place, labels, rotation=45, ha="right", fontsize=7)
-        axis.set_title(claim["model"])
-    axes[0].set_ylabel("near less far (SD)")
+    figure, axes = panels(len(claims), 4, width=2.4, height=2.0, sharey=True)
+    for axis, claim in zip(axes, claims, strict=True):
+        _ladder(axis, claim)
+        verdict = claim["verdict"] or "not judged"
+        axis.set_title(f"{claim['model']}\n{verdict}".replace("|", "\n"), fontsize=7)
+    figure.supylabel(claims[0]["unit"].partition(";")[0], fontsize=8)
+    legend_above(figure, axes)
     return figure
 
 
-def effects_figure(claims: Sequence[Mapping[str, Any]]) -> Figure | None:
-    """Raw and residual effect of every claim with its interval: one panel per claim, one row per model."""
-    names = list(dict.fromkeys(claim["claim"] for claim in claims))
-    if not names:
+def _ladder(axis: Axes, claim: Mapping[str, Any]) -> None:
+    for bound, shade in ((claim["margin"], "#EFEFEF"), (claim["floor"], "#D9D9D9")):
+        axis.axhspan(-bound, bound, color=shade, lw=0)
+    axis.axhline(0, color=NEUTRAL, lw=0.6)
+    places = {rung: place for place, (rung, _) in enumerate(RUNG_COLOURS)}
+    measured = measured_rungs(claim)
+    for rung, outcome in measured.items():
+        learners = outcome["learners"]
+        for at, (learner, own) in enumerate(learners.items()):
+            shift = 0.2 * (at - (len(learners) - 1) / 2)
+            label = None if learner == "none" else learner
+            style = {"marker": LEARNER_MARKERS.get(learner, "D"), "ms": 4, "label": label}
+            estimate(axis, places[rung] + shift, own, dict(RUNG_COLOURS)[rung], vertical=True, **style)
+    for rung, place in places.items():
+        if claim.get(rung) and rung not in measured:
+            axis.text(place, 0, "not\nidentifiable", ha="center", va="bottom", fontsize=6, color="#555555")
+    axis.set_xticks(list(places.values()), list(places), fontsize=8)
+    axis.set_xlim(-0.5, len(places) - 0.5)
+
+
+def effects_figure(claims: Claims) -> Figure | None:
+    """Effects of every claim with their intervals, rung by rung: one panel per claim, one row per model."""
+    groups = {name: _of(claims, name) for name in dict.fromkeys(claim["claim"] for claim in claims)}
+    if not groups:
         return None
-    counts = [len(_of(claims, name)) for name in names]
-    ratios = {"height_ratios": [count + 1 for count in counts]}
-    figure, axes = panels(len(names), 1, width=6.0, height=0.55 + 0.36 * max(counts), gridspec_kw=ratios)
-    for axis, name in zip(axes, names, strict=True):
-        rows = _of(claims, name)
+    ratios = [len(rows) + 1.4 for rows in groups.values()]
+    height = 0.3 * sum(ratios) / len(groups) + 0.25
+    figure, axes = panels(len(groups), 1, width=6.5, height=height, gridspec_kw={"height_ratios": ratios})
+    for axis, (name, rows) in zip(axes, groups.items(), strict=True):
         for place, claim in enumerate(rows):
-            rungs_at(axis, place, claim, ms=4)
-        neutral = 0.5 if "AUC" in rows[0]["unit"] else 0.0
-        axis.axvline(neutral, color=NEUTRAL, lw=0.8)
-        axis.set_yticks(range(len(rows)), [f"{claim['model']} ({claim['verdict']})" for claim in rows], fontsize=7)
+            rungs_at(axis, place, claim, labelled=True, ms=4)
+        axis.axvline(0, color=NEUTRAL, lw=0.8)
+        axis.set_yticks(range(len(rows)), [_row_label(claim) for claim in rows], fontsize=7)
         axis.set_ylim(len(rows) - 0.4, -0.6)
-        axis.set_title(f"{name.replace('_', ' ')}: {rows[0]['unit']}", fontsize=8, loc="left")
+        axis.set_title(f"{name.replace('_', ' ')}: {rows[0]['unit'].partition(';')[0]}", fontsize=8, loc="left")
         axis.tick_params(axis="x", labelsize=7)
-    figure.supxlabel("raw orange, residual blue; 95 % intervals over loci", fontsize=8)
+    legend_above(figure, axes)
     return figure
+
+
+def _row_label(claim: Mapping[str, Any]) -> str:
+    return f"{claim['model'].replace('|', ', ')} ({claim['verdict'] or 'not judged'})"

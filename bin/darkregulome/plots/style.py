@@ -13,12 +13,22 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from darkregulome.diagnosis.decision import LEAST_LEFT_OVER
+
 NEUTRAL = "#8C8C8C"
 """Grey, of nulls and guides."""
 RUNG_COLOURS = (("raw", "#E69F00"), ("trivial", "#009E73"), ("full", "#0072B2"))
 """The rungs of a claim in their order, with their colours (of Okabe and Ito)."""
 RUNG_LABELS = {"raw": "raw", "trivial": "given composition, copies and repeats", "full": "given predictability too"}
 """What a legend calls the rungs."""
+VERDICT_COLOURS = {
+    "survives": "#1b7837",
+    "hinges": "#2166ac",
+    "collapses": "#b2182b",
+    "reverses": "#762a83",
+    "absent": "#6b6b6b",
+    "undecided": "#8a6100",
+}
 SHARE_COLOURS = {"predictability": "#E69F00", "shared": "#F0E442", "annotation": "#009E73", "unexplained": "#D9D9D9"}
 SERIES = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#F0E442")
 
@@ -70,22 +80,42 @@ def estimate(
     axis.plot(*(dot[::-1] if vertical else dot), **{"color": colour, "marker": "o", "ls": "none", **marker})
 
 
+def measured_rungs(claim: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """The rungs of a claim that say something, in their order.
+
+    Left out are those that were not measured, and those whose features leave too little of what is tested.
+    """
+    rungs = {rung: claim.get(rung) or {} for rung, _ in RUNG_COLOURS}
+    return {
+        rung: outcome
+        for rung, outcome in rungs.items()
+        if None not in (outcome.get("interval") or (None,)) and outcome.get("left_over", 1.0) >= LEAST_LEFT_OVER
+    }
+
+
 def rungs_at(
     axis: Axes,
     place: float,
-    outcomes: Mapping[str, Any],
+    claim: Mapping[str, Any],
     *,
     labelled: bool = False,
     open_full: bool = False,
     **options: Any,
 ) -> None:
-    """The estimates of the rungs that were measured, side by side at one place; see `estimate`."""
-    for offset, (rung, colour) in zip((-0.22, 0.0, 0.22), RUNG_COLOURS, strict=True):
-        if outcomes.get(rung) and outcomes[rung].get("interval"):
-            style = {"label": RUNG_LABELS[rung] if labelled else None, "fillstyle": "full"} | options
-            if open_full and rung == "full":
-                style["fillstyle"] = "none"
-            estimate(axis, place + offset, outcomes[rung], colour, **style)
+    """The estimates of `measured_rungs`, side by side at one place; see `estimate`."""
+    offsets = dict(zip(RUNG_LABELS, (-0.22, 0.0, 0.22), strict=True))
+    for rung, outcome in measured_rungs(claim).items():
+        style = {"label": RUNG_LABELS[rung] if labelled else None, "fillstyle": "full"} | options
+        if open_full and rung == "full":
+            style["fillstyle"] = "none"
+        estimate(axis, place + offsets[rung], outcome, dict(RUNG_COLOURS)[rung], **style)
+
+
+def legend_above(figure: Figure, axes: Sequence[Axes]) -> None:
+    """One legend for all axes, each label once, above them."""
+    handles = {label: handle for axis in axes for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)}
+    if handles:
+        figure.legend(handles.values(), handles.keys(), loc="outside upper center", ncols=len(handles))
 
 
 def stacked_bars(
