@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
+from scipy.stats import kendalltau, spearmanr
 from sklearn.metrics import roc_auc_score
 
 from darkregulome.stats.agreement import (
     chance_corrected,
     hypergeometric_p,
+    kendall_of_rows,
     rank_biased_overlap,
     spearman,
     top_members,
@@ -74,3 +75,10 @@ def test_spearman_equals_scipy_and_is_missing_without_variation():
     first, second = rng.normal(size=(2, 30))
     assert spearman(first, second) == pytest.approx(spearmanr(first, second).statistic)
     assert np.isnan(spearman(first, np.ones(30)))
+
+
+def test_kendalls_tau_of_rows_is_that_of_each_pair_of_rows():
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(0, 4, (2, 30, 5)).astype(float)
+    expected = [kendalltau(one, two).statistic for one, two in zip(first, second, strict=True)]
+    np.testing.assert_allclose(kendall_of_rows(first, second), expected)

@@ -9,7 +9,7 @@ from darkregulome.stats.learners import LEARNERS, residuals
 from darkregulome.stats.loci import Loci
 from darkregulome.stats.noise import correlated_noise, geometric
 from darkregulome.stats.nulls import RotationNull
-from darkregulome.stats.nulls.rotation import rotation_table, shifted_table
+from darkregulome.stats.nulls.rotation import _kept_matches, matches_of, rotation_table, shifted_table
 from darkregulome.stats.partial import partial_effect, reliability, robustness_value
 from darkregulome.stats.residual import Folds, make_folds
 from darkregulome.stats.setting import NotTestable, Setting
@@ -17,7 +17,7 @@ from darkregulome.stats.setting import NotTestable, Setting
 
 def setting_of(loci: Loci, draws: int = 199, seed: int = 0) -> Setting:
     null = RotationNull(loci, draws, np.random.default_rng(seed))
-    return Setting(loci, null, np.zeros((0, loci.count), dtype=int), 0.05)
+    return Setting(loci, null, np.zeros((0, loci.count), dtype=int))
 
 
 @pytest.fixture
@@ -134,6 +134,32 @@ def test_rotation_along_bases_is_that_of_a_loop(seed):
     places = np.sort(rng.choice(10_000, 17, replace=False)).astype(float)
     scores, weights = rng.standard_normal(17), rng.standard_normal((17, 2))
     assert np.allclose(shifted_table(scores, weights, places), naive_shifts(scores, weights, places))
+
+
+@pytest.mark.parametrize("size", [2, 3, 40, 333])
+def test_matches_that_were_kept_and_blocks_of_shifts_give_the_very_same_table(size, monkeypatch):
+    rng = np.random.default_rng(size)
+    places = np.sort(rng.integers(0, 50 * size, size)).astype(float)
+    scores, weights = rng.standard_normal(size), rng.standard_normal((size, 2))
+    whole, kept = (shifted_table(scores, weights, places, one) for one in (None, matches_of(places)))
+    monkeypatch.setattr("darkregulome.stats.nulls.rotation._BATCH", 7 * size)
+    in_blocks = shifted_table(scores, weights, places)
+    assert np.array_equal(whole, kept)
+    assert np.array_equal(whole, in_blocks)
+
+
+def test_loci_too_large_to_keep_their_matches_have_the_same_draws(monkeypatch):
+    rng = np.random.default_rng(0)
+    loci = Loci.of(np.repeat(np.arange(6), 30), np.sort(rng.integers(0, 9000, (6, 30)), axis=1).ravel())
+    scores, weights = rng.standard_normal(loci.n), rng.standard_normal(loci.n)
+    draws = []
+    for most in (10**6, 2 * 2 * 30**2, 0):
+        monkeypatch.setattr("darkregulome.stats.nulls.rotation._MOST_KEPT", most)
+        _kept_matches.cache_clear()
+        draws.append(RotationNull(loci, 50, np.random.default_rng(1)).draw(scores, weights).draws)
+    _kept_matches.cache_clear()
+    assert np.array_equal(draws[0], draws[1])
+    assert np.array_equal(draws[0], draws[2])
 
 
 def test_elements_that_begin_together_keep_their_scores_where_nothing_is_turned():

@@ -14,7 +14,7 @@ from darkregulome.diagnosis.decision import FLOOR, LEAST_LEFT_OVER
 from darkregulome.diagnosis.prepared import Prepared
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.io.records import ClaimEntry, Verdict
-from darkregulome.stats.agreement import kendall
+from darkregulome.stats.agreement import kendall_of_rows
 from darkregulome.stats.loci import Floats
 from darkregulome.stats.randomness import generator
 from darkregulome.stats.setting import MINIMUM_GROUP
@@ -98,7 +98,7 @@ def _tau(entries: Sequence[ClaimEntry], rung: str, name: str) -> list[float]:
             spread.append(((high or 0.0) - (low or 0.0)) / 3.92)
         drawn = np.array(centre) + np.array(spread) * rng.standard_normal((TAU_DRAWS, len(entries)))
         draws[side] = np.vstack([centre, drawn]) @ _means_from_pairs(entries, classes)
-    taus = np.array([kendall(first, second) for first, second in zip(draws["raw"], draws[rung], strict=True)])
+    taus = kendall_of_rows(draws["raw"], draws[rung])
     low, high = np.nanpercentile(taus[1:], [2.5, 97.5])
     return [float(taus[0]), float(low), float(high)]
 

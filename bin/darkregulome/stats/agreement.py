@@ -30,6 +30,15 @@ def kendall(first: NDArray, second: NDArray) -> float:
     return float(stats.kendalltau(first, second).statistic)
 
 
+def kendall_of_rows(first: Floats, second: Floats) -> Floats:
+    """Kendall's tau-b of each row of one table with that of the other, of few columns: shape (rows, k) to (rows,)."""
+    above, below = np.triu_indices(first.shape[1], 1)
+    one, two = (np.sign(values[:, above] - values[:, below]) for values in (first, second))
+    compared = np.sqrt((one**2).sum(axis=1) * (two**2).sum(axis=1))
+    agree = (one * two).sum(axis=1)
+    return np.divide(agree, compared, out=np.full(len(first), np.nan), where=compared > 0)
+
+
 def hypergeometric_p(overlap: int, n: int, first: int, second: int) -> float:
     """P(overlap or more) of two random lists of `first` and `second` out of `n` elements: ignores autocorrelation."""
     return float(stats.hypergeom.sf(overlap - 1, n, first, second))

@@ -10,6 +10,7 @@ cross-correlation. It is computed once by FFT; a draw is then a sum of look-ups.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ _SEQUENTIAL_BLOCK = 256
 """Draws between two looks at whether more are needed."""
 _BATCH = 2**22
 """Largest number of values in the tables of loci of one size that are transformed together."""
+_MOST_KEPT = 2**27
+"""Most numbers that the matches of all loci are kept in; those of further loci are worked out at every look."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def rotation_table(scores: NDArray, weights: NDArray) -> Floats:
     return np.concatenate([np.fft.irfft(spectrum * arm, n=size, axis=-2) for arm in both], axis=-2)
 
 
-def shifted_table(scores: NDArray, weights: NDArray, positions: NDArray) -> Floats:
+def shifted_table(scores: NDArray, weights: NDArray, positions: NDArray, matches: "Matches | None" = None) -> Floats:
     """`rotation_table` of one locus whose elements are unevenly spaced: scores move along the bases, not the elements.
 
     The locus is closed to a ring by one mean gap. At shift s the first element comes to lie on element s, every other
@@ -74,17 +77,54 @@ def shifted_table(scores: NDArray, weights: NDArray, positions: NDArray) -> Floa
     Parameters
     ----------
     scores : shape (m,). weights : shape (m, k). positions : shape (m,), in bases, not decreasing.
+    matches : `matches_of(positions)`, where they were kept.
     """
     scores, weights = np.asarray(scores, dtype=float), np.ascontiguousarray(weights, dtype=float)
     places = np.asarray(positions, dtype=float)
     if places[-1] <= places[0]:
         return rotation_table(scores, weights)
+    size, columns = weights.shape
+    sums = np.zeros((2 * size, columns))
+    for arm, values in enumerate((scores, np.ascontiguousarray(scores[::-1]))):
+        for first, block in matches[arm] if matches is not None else _arm_matches(places, arm):
+            _add_matched(values, weights, block, sums[arm * size + first :])
+    return sums
+
+
+Matches = tuple[list[tuple[int, NDArray]], list[tuple[int, NDArray]]]
+"""For either direction of a locus, blocks of shifts: the first of them, and what `_nearest_on_ring` gives."""
+
+
+def matches_of(positions: NDArray) -> Matches:
+    """Which element's score each element takes at every shift: the same for all scores of a locus."""
+    places = np.asarray(positions, dtype=float)
+    return list(_arm_matches(places, 0)), list(_arm_matches(places, 1))
+
+
+def _arm_matches(places: Floats, arm: int) -> Iterator[tuple[int, NDArray]]:
+    size = len(places)
     if (np.diff(places) == 0).any():
         # Elements that begin together keep their order: a hundredth of a base parts them, and evens stay even.
-        places = places + 0.01 * np.arange(len(places))
-    mirrored = (places[-1] + places[0] - places)[::-1].copy()
-    arms = ((scores, places), (np.ascontiguousarray(scores[::-1]), mirrored))
-    return np.concatenate([_shifted_sums(values, field, weights, places) for values, field in arms])
+        places = places + 0.01 * np.arange(size)
+    field = (places[-1] + places[0] - places)[::-1].copy() if arm else places
+    step = max(1, _BATCH // size)
+    for first in range(0, size, step):
+        block = np.empty((size, min(step, size - first)), dtype=np.uint16 if size < 2**16 else np.int32)
+        _nearest_on_ring(field, places, first, block)
+        yield first, block
+
+
+@lru_cache(maxsize=2)
+def _kept_matches(sizes: tuple[int, ...], positions: bytes) -> list[Matches | None]:
+    """`matches_of` every locus, as far as memory allows; models of the same elements share them."""
+    places = np.frombuffer(positions)
+    kept: list[Matches | None] = []
+    room = _MOST_KEPT
+    for start, size in zip(np.cumsum((0, *sizes[:-1])), sizes, strict=True):
+        own = places[start : start + size]
+        room -= 2 * size**2
+        kept.append(matches_of(own) if room >= 0 and own[-1] > own[0] else None)
+    return kept
 
 
 class RotationNull:
@@ -104,6 +144,9 @@ class RotationNull:
         self.turns: NDArray[np.int32] = np.empty((permutations, loci.count), dtype=np.int32, order="F")
         for locus, size in enumerate(loci.sizes):
             self.turns[:, locus] = rng.integers(0, 2 * size, size=permutations, dtype=np.int32)
+        self._matches: list[Matches | None] = []
+        if loci.positions is not None:
+            self._matches = _kept_matches(tuple(map(int, loci.sizes)), loci.positions.tobytes())
 
     @property
     def log10_distinct(self) -> float:
@@ -117,7 +160,8 @@ class RotationNull:
         """
         if self.loci.positions is not None:
             for locus, part in enumerate(self.loci.slices()):
-                table = shifted_table(scores[part], weights[part], self.loci.positions[part])
+                kept = self._matches[locus]
+                table = shifted_table(scores[part], weights[part], self.loci.positions[part], kept)
                 yield np.array([locus]), table[None]
             return
         for size in np.unique(self.loci.sizes):
@@ -199,27 +243,36 @@ def _add_look_ups(
 
 
 @compiled
-def _shifted_sums(
-    values: Floats, field: Floats, weights: Floats, places: Floats
-) -> Floats:  # pragma: no cover, compiled
-    """Row s: sum of weight times the value nearest on the ring, with `places` moved so that the first is field[s]."""
-    size, columns = weights.shape
+def _nearest_on_ring(field: Floats, places: Floats, first: int, nearest: NDArray) -> None:  # pragma: no cover, compiled
+    """Fill `nearest` (m, shifts): the element of `field` nearest to each of `places`, moved so that the first is on
+    field[first + column] of the ring."""
+    size, shifts = nearest.shape
     ring = (field[-1] - field[0]) * size / (size - 1)
-    twice, worth = np.empty(2 * size + 1), np.empty(2 * size + 1)
+    twice = np.empty(2 * size + 1)
     for i in range(2 * size + 1):
-        twice[i], worth[i] = field[i % size] + (i // size) * ring, values[i % size]
+        twice[i] = field[i % size] + (i // size) * ring
     slack = 1e-9 * ring
-    sums = np.zeros((size, columns))
-    for shift in range(size):
-        at = shift
+    for column in range(shifts):
+        at = first + column
         for i in range(size):
-            where = field[shift] + (places[i] - places[0])
+            where = field[first + column] + (places[i] - places[0])
             # Elements come one after the other along the ring, so the nearest one only moves on.
             while at < 2 * size and abs(twice[at + 1] - where) < abs(twice[at] - where) - slack:
                 at += 1
-            for column in range(columns):
-                sums[shift, column] += weights[i, column] * worth[at]
-    return sums
+            nearest[i, column] = at % size
+
+
+@compiled
+def _add_matched(values: Floats, weights: Floats, nearest: NDArray, sums: Floats) -> None:  # pragma: no cover, compiled
+    """Add weight times the value that each element takes, to the sums of the block's shifts, element by element."""
+    size, shifts = nearest.shape
+    for column in range(weights.shape[1]):
+        block = np.zeros(shifts)
+        for i in range(size):
+            weight, taken = weights[i, column], nearest[i]
+            for shift in range(shifts):
+                block[shift] += weight * values[taken[shift]]
+        sums[:shifts, column] = block
 
 
 def as_columns(weights: NDArray, n: int) -> Floats:
