@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """How often does a claim survive where nothing is planted? `benchmarks/null_seeds.py --seeds 20 --folder null_seeds`.
 
-The demo's stages, with the demo's settings and shipped models, on one simulated genome a seed in which nothing is
+The demo's stages, with the demo's settings and shipped models, on one simulated genome per seed in which nothing is
 planted. What scoring gave is kept in the folder, so that a second call repeats the statistics alone. At the end: in how
-many seeds any claim survived, and the claims whose residual q alone is below 0.05, whatever their floors say; all
-claims of all seeds are in claims.tsv of the folder.
+many seeds any claim survived or hinged, the words by claim, and the claims whose q given the full features is below
+0.05, whatever floors and gates say; all claims of all seeds are in claims.tsv of the folder.
 """
 
 import argparse
@@ -24,6 +24,7 @@ sys.path.insert(0, str(ROOT / "bin"))
 MODELS = ("demo-caduceus", "demo-hyena", "demo-enformer")
 FLANK, SEED, PERMUTATIONS, NETWORK_SCORE = 24_000, 1, 10_000, 400
 """As in conf/simulated.config and nextflow.config."""
+RUNGS = ("raw", "trivial", "full")
 OUTSIDE = ("eqtls.tsv.gz", "phylop.bw", "string_links.txt.gz", "string_info.txt.gz")
 
 
@@ -75,7 +76,7 @@ def score(seed: int, kept: Path) -> None:
 
 
 def claims_of(seed: int, kept: Path) -> list[dict]:
-    """Diagnose and cross-check the kept scores of one seed; a row a claim."""
+    """Diagnose and cross-check the kept scores of one seed: one row per claim and model."""
     scores = {"elements": kept / "elements.parquet", "ris": kept / "ris.parquet"}
     with tempfile.TemporaryDirectory() as folder:
         tests = {"permutations": PERMUTATIONS, "seed": SEED, "outdir": folder}
@@ -93,11 +94,8 @@ def claims_of(seed: int, kept: Path) -> list[dict]:
             "seed": seed,
             "claim": claim["claim"],
             "model": claim["model"],
-            "raw_q": claim["raw"]["q"],
-            "residual_p": claim["residual"]["p"],
-            "residual_q": claim["residual"]["q"],
-            "residual_q_any": claim["residual"]["q_any"],
-            "effect": claim["effect"],
+            **{f"{rung}_{number}": (claim.get(rung) or {}).get(number) for rung in RUNGS for number in ("effect", "q")},
+            "reason": claim.get("reason", ""),
             "verdict": claim["verdict"],
         }
         for record in records
@@ -113,13 +111,13 @@ def script(name: str, *words: str, **options: object) -> None:
 
 def report(table: pd.DataFrame) -> None:
     seeds = table["seed"].nunique()
-    survives = table[table["verdict"] == "survives"]
-    print(
-        f"\n{survives['seed'].nunique()} of {seeds} seeds have a claim that survives, {len(survives)} of {len(table)}."
-    )
-    print(survives.to_string(index=False) if len(survives) else "None does.")
-    small = table[table["residual_q_any"] < 0.05].groupby(["claim", "model"]).size()
-    print(f"\nResidual q below 0.05, whatever the floors, in seeds of {seeds}:")
+    for word in ("survives", "hinges"):
+        rows = table[table["verdict"] == word]
+        print(f"\n{rows['seed'].nunique()} of {seeds} seeds have a claim that {word}, {len(rows)} of {len(table)}.")
+        print(rows.to_string(index=False) if len(rows) else "None does.")
+    print("\n", table.groupby(["claim", "verdict"]).size().unstack(fill_value=0).to_string())
+    small = table[table["full_q"] < 0.05].groupby(["claim", "model"]).size()
+    print(f"\nq given the full features below 0.05, whatever floors and gates say, in seeds of {seeds}:")
     print(small.to_string() if len(small) else "none")
 
 

@@ -792,7 +792,7 @@ def test_agreement_with_known_elements_and_ris_is_reported(trained, tmp_path):
         },
     )  # fmt: skip
     table.drop(columns=["gene", "kind", "contact", "intact", "effect"]).to_parquet(tmp_path / "elements.parquet")
-    scores = {"element": table["element"], "model": "m", "ris": rng.random(len(table)), "residual": table["effect"]}
+    scores = {"element": table["element"], "model": "m", "ris": rng.random(len(table)), "trivial_sd": table["effect"]}
     pd.DataFrame(scores).to_parquet(tmp_path / "residuals.parquet")
     options = ["--checkpoint", trained / "models" / "fold0_seed0", "--genes", "all", "--outdir", tmp_path / "out"]
     options += ["--ccres", trained / "peaks.bed", "--elements", tmp_path / "elements.parquet", "--no-progress"]
@@ -801,7 +801,7 @@ def test_agreement_with_known_elements_and_ris_is_reported(trained, tmp_path):
     assert ran.code == 0, ran.err
     found = json.loads((tmp_path / "out" / "overlap.json").read_text())["results"]
     assert [row["what"] for row in found] == [
-        "cCREs", "raw RIS of m", "residual RIS of m", "residual less raw RIS of m",
+        "cCREs", "raw RIS of m", "RIS of m given the trivial features", "RIS of m given the trivial features, less raw",
     ]  # fmt: skip
     # An untrained mask is open where the signals are, which is in the peaks.
     assert (found[0]["value"] > 0.2, found[0]["p"]) == (True, 1 / 200)

@@ -63,7 +63,7 @@ def test_intervals_and_elements_are_painted_where_they_lie():
     assert turn.tolist() == [[0, 1, 2], [5, 4, 3]]
 
 
-def test_a_mask_that_follows_residual_ris_agrees_more_with_it_than_with_raw():
+def test_a_mask_that_follows_what_features_leave_of_ris_agrees_more_with_it_than_with_raw():
     rng = np.random.default_rng(3)
     rows, masks, strands = [], [], []
     for gene in range(25):
@@ -77,12 +77,15 @@ def test_a_mask_that_follows_residual_ris_agrees_more_with_it_than_with_raw():
         for place in range(10):
             ris = residual[place] + 3 * predictability[place]
             rows.append(("c", start + 40 * place, start + 40 * place + 40, "m", ris, residual[place]))
-    residuals = pd.DataFrame(rows, columns=["chrom", "start", "end", "model", "ris", "residual"])
+    residuals = pd.DataFrame(rows, columns=["chrom", "start", "end", "model", "ris", "full_sd"]).assign(
+        trivial_sd=np.nan
+    )
     found = overlap_table(pd.DataFrame(masks), pd.Series(strands), 20, None, residuals, 499)
     by_what = {row["what"]: row for row in found["results"]}
-    assert by_what["residual RIS of m"]["value"] > 0.8
-    assert by_what["residual less raw RIS of m"]["value"] > 0.4
-    assert by_what["residual less raw RIS of m"]["p"] <= 0.01
+    assert list(by_what) == ["raw RIS of m", given := "RIS of m given the full features", f"{given}, less raw"]
+    assert by_what[given]["value"] > 0.8
+    assert by_what[f"{given}, less raw"]["value"] > 0.4
+    assert by_what[f"{given}, less raw"]["p"] <= 0.01
 
 
 def test_masks_that_do_not_vary_are_refused():
@@ -90,15 +93,15 @@ def test_masks_that_do_not_vary_are_refused():
         crossed(np.zeros((3, 5)), np.random.default_rng(0).random((3, 5)))
 
 
-def test_residuals_are_joined_to_their_elements_or_told(tmp_path):
+def test_residuals_are_joined_to_their_elements_or_refused(tmp_path):
     elements = make_elements(0, loci=1, per_locus=6)
     contigs = Contigs(dict.fromkeys(elements["chrom"].unique(), 10**6), "genome.fa")
     places, path = tmp_path / "elements.parquet", tmp_path / "residuals.parquet"
     write_table(elements, places)
-    scores = pd.DataFrame({"element": elements["element"], "model": "m", "ris": 1.0, "residual": np.arange(6.0)})
+    scores = pd.DataFrame({"element": elements["element"], "model": "m", "ris": 1.0, "trivial_sd": np.arange(6.0)})
     write_table(scores[::-1], path)
     found = read_residuals(path, places, contigs).set_index("element").loc[elements["element"]]
-    assert found["residual"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert found["trivial_sd"].tolist() == [0, 1, 2, 3, 4, 5]
     assert found["start"].tolist() == elements["start"].tolist()
     write_table(scores.assign(element="none"), path)
     with pytest.raises(InputError, match="has no element of"):

@@ -1,4 +1,4 @@
-"""Does a learnt mask agree with known elements, and with RIS: more with residual than with raw RIS?
+"""Does a learnt mask agree with known elements, and with RIS: more with what features leave of it than with raw RIS?
 
 Masks, cCREs and RIS all crowd around the TSS, so that any two of them agree. The null therefore gives each gene's
 intervals the mask of another gene, read in that gene's own direction: what is common to all genes stays, what belongs
@@ -20,10 +20,13 @@ from darkregulome.io.tables import read_table
 from darkregulome.seq2exp.data import covered_bases
 
 NULL = (
-    "Null: each gene's intervals beside the mask of another gene, in the direction of the genes, so that what all "
+    "Null: each gene's intervals with the mask of another gene, in the direction of the genes, so that what all "
     "masks share (the neighbourhood of the TSS) is no agreement. Correlations within windows, mean over genes; "
     "p two-sided."
 )
+LEFT = {"trivial_sd": "given the trivial features", "full_sd": "given the full features"}
+"""Columns of residuals.parquet that hold what the features of a rung leave of the scores. Models without predictability
+have no `full_sd`."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def overlap_table(
     ----------
     masks : of `output.base_masks`; `strands` of the same genes.
     resolution : bases to a position of the mask: more than one base are not looked at singly.
-    residuals : elements with chrom, start, end, model, ris and residual.
+    residuals : of `read_residuals`.
     """
 
     def positions(values: np.ndarray) -> np.ndarray:
@@ -128,17 +131,20 @@ def overlap_table(
         add("cCREs", crossed(own, positions(coverage(ccres, masks))))
     if residuals is not None:
         for model, elements in residuals.groupby("model", sort=True):
-            raw, residual = (positions(painted(elements, column, masks)) for column in ("ris", "residual"))
-            varies = (raw.std(axis=1) > 0) & (residual.std(axis=1) > 0)
-            tables = [crossed(own[varies], values[varies]) for values in (raw, residual)]
-            add(f"raw RIS of {model}", tables[0])
-            add(f"residual RIS of {model}", tables[1])
-            add(f"residual less raw RIS of {model}", tables[1] - tables[0], "difference of mean correlations")
+            columns = ["ris", *(name for name in LEFT if name in elements and elements[name].notna().all())]
+            values = [positions(painted(elements, column, masks)) for column in columns]
+            varies = np.all([one.std(axis=1) > 0 for one in values], axis=0)
+            raw, *tables = (crossed(own[varies], one[varies]) for one in values)
+            add(f"raw RIS of {model}", raw)
+            for column, table in zip(columns[1:], tables, strict=True):
+                add(f"RIS of {model} {LEFT[column]}", table)
+                what = f"RIS of {model} {LEFT[column]}, less raw"
+                add(what, table - raw, "difference of mean correlations")
     return {"null": NULL, "permutations": permutations, "results": results}
 
 
 def read_residuals(residuals: str | Path, elements: str | Path, contigs: Contigs) -> pd.DataFrame:
-    """RIS and residual RIS of residuals.parquet with the places of their elements.
+    """RIS of residuals.parquet, and what the features of each rung leave of it, with the places of the elements.
 
     Raises
     ------
@@ -147,10 +153,11 @@ def read_residuals(residuals: str | Path, elements: str | Path, contigs: Contigs
     places = read_table(elements, ELEMENTS)[["element", "chrom", "start", "end"]]
     places = places.assign(chrom=places["chrom"].map(lambda name: contigs.resolve(str(name))))
     scores = read_table(residuals)
-    missing = sorted({"element", "model", "ris", "residual"} - set(scores.columns))
+    missing = sorted({"element", "model", "ris", "trivial_sd"} - set(scores.columns))
     if missing:
         raise InputError.at(residuals, f"has no column {missing[0]!r}", "give residuals.parquet of diagnose.py")
-    joined = scores[["element", "model", "ris", "residual"]].merge(places, on="element")
+    columns = [name for name in ("element", "model", "ris", *LEFT) if name in scores]
+    joined = scores[columns].merge(places, on="element")
     if joined.empty:
         raise InputError.at(residuals, f"has no element of {elements}", "give the tables of one run")
     return joined

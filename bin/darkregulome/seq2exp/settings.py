@@ -47,7 +47,7 @@ class OverlapOptions(BaseModel):
     elements: Path | None = Field(None, description="elements.parquet of the genes' loci, for --residuals.")
     residuals: Path | None = Field(
         None,
-        description="residuals.parquet of diagnose.py: does the mask agree more with residual than with raw RIS?",
+        description="residuals.parquet of diagnose.py: does the mask agree more with what features leave of RIS?",
     )
     permutations: int = Field(1999, ge=99, description="Draws of the null of the agreement.")
     seed: int = Field(0, ge=0, description="Seed of every random draw.")
