@@ -1,12 +1,13 @@
 """What features say of a variable, no element seen by its own fit: three learners of scikit-learn, within loci."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from darkregulome.stats.features import expand
 from darkregulome.stats.loci import Bools, Floats, Ints, Loci
@@ -39,7 +40,7 @@ def residuals(
     said = expanded if levels else columns
     predicted = np.zeros_like(within)
     # One thread per fit: sums would differ in their last digits with the number of threads.
-    with threadpool_limits(1):
+    with _threads().limit(limits=1):
         for train, test in _splits(folds):
             fit = Ridge(alpha=_RIDGE, fit_intercept=False).fit(columns[train], within[train])
             predicted[test] = fit.predict(said[test]).reshape(int(test.sum()), -1)
@@ -49,6 +50,12 @@ def residuals(
                     boosted = HistGradientBoostingRegressor(**_BOOSTING).fit(features[train], left[:, target])
                     predicted[test, target] += boosted.predict(features[test])
     return targets - predicted if levels else loci.center(within - predicted)
+
+
+@lru_cache
+def _threads() -> ThreadpoolController:
+    """Of the libraries that are loaded: to look for them takes longer than a small fit."""
+    return ThreadpoolController()
 
 
 def _splits(folds: Folds) -> Sequence[tuple[Bools, Bools]]:
