@@ -282,7 +282,7 @@ def test_our_own_tables_pass_unchanged(tmp_path):
     assert found.notes == []
 
 
-def test_a_table_of_intervals_and_one_score_is_diagnosed_with_five_features_and_says_so(tmp_path):
+def test_a_table_of_intervals_and_one_score_is_diagnosed_by_trivial_features_alone_and_says_so(tmp_path):
     elements = make_elements(2, loci=5, per_locus=40, rho=0.3)
     own = make_ris(elements, 2, Truth(), models=("lm",))
     table = elements[["chrom", "start", "end", "class", "locus", "distance", "gc", "cpg_oe", "complexity"]]
@@ -296,9 +296,11 @@ def test_a_table_of_intervals_and_one_score_is_diagnosed_with_five_features_and_
     import json
 
     record = json.loads((tmp_path / "out" / "diagnosis.json").read_text())
-    assert "predictability" not in record["models"]["mine"]["coefficients"]
-    assert len(record["models"]["mine"]["coefficients"]) == 5
-    assert any("five features" in note for note in record["models"]["mine"]["notes"])
+    features = {"log_length", "gc", "cpg_oe", "complexity", "repeat_fraction"}
+    assert set(record["models"]["mine"]["features"]) == features
+    assert all(claim["full"] is None for claim in record["claims"])
+    assert {claim["verdict"] for claim in record["claims"]}.isdisjoint({"survives", "hinges"})
+    assert any("No predictability is known for mine" in note for note in record["models"]["mine"]["notes"])
     assert {claim["claim"] for claim in record["claims"]} >= {"horizon", "class_hierarchy", "ccre_discrimination"}
 
 

@@ -21,7 +21,6 @@ OF_EACH_SCRIPT = {
     "eqtl": "which columns are needed",
     "variants": "which format",
     "network": "needed, or in place of pairs",
-    "effect": "in SD of the residual, or of the score (verdicts.py)",
     "min_score": "of a link, or of a pair",
     "config": "of which model",
     "checkpoint": "of which model",

@@ -186,8 +186,8 @@ def _without_predictability(ris: pd.DataFrame) -> list[str]:
         kinds = ris.groupby("model")["kind"].first()
         lacking = [str(model) for model in has_any.index if not has_any[model] and kinds[model] != "output"]
     return [
-        f"WARNING: no predictability of {model} is known: five features stand for it, and a claim that survives may "
-        "still be sequence predictability that they miss."
+        f"WARNING: no predictability of {model} is known: nothing of it survives or hinges, unless another model of "
+        "the scores lends it its own."
         for model in lacking
     ]
 

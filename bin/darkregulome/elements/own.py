@@ -70,7 +70,7 @@ def complete_elements(intervals: pd.DataFrame, where: object, around: Around | N
             table[name] = 0.0 if name == "n_fraction" else np.nan
     if absent := [name for name in ("gc", "cpg_oe", "complexity") if table[name].isna().all()]:
         notes.append(
-            f"WARNING: {', '.join(absent)} are not known (no FASTA was given): the residual does without them, and a "
+            f"WARNING: {', '.join(absent)} are not known (no FASTA was given): the features do without them, and a "
             "claim that survives may still follow sequence composition."
         )
     table = _with_repeats(table, around, contigs, notes)
@@ -157,7 +157,7 @@ def _with_repeats(table: pd.DataFrame, around: Around, contigs: Contigs, notes: 
         return table.assign(repeat_fraction=covered_fraction(table, repeats.table))
     if "repeat_fraction" in table.columns:
         return table
-    notes.append("WARNING: repeats are not known (none were given): the residual does without them.")
+    notes.append("WARNING: repeats are not known (none were given): copies are known only where a FASTA was given.")
     return table.assign(repeat_fraction=0.0)
 
 
