@@ -25,7 +25,7 @@ def common(version: cli.Version = False) -> None:
 
 def subcommand(claim: Claim, needs: OutsideData) -> None:
     """Add the subcommand of one claim."""
-    asked = ("permutations", "alpha", "seed", *(("track_floor",) if claim.in_readout_units else ()))
+    asked = ("permutations", "list_length", "alpha", "seed", *(("track_floor",) if claim.in_readout_units else ()))
     parameters = {
         "tables": Tables,
         "files": needs.asks,
@@ -53,7 +53,7 @@ def subcommand(claim: Claim, needs: OutsideData) -> None:
 
     check.__annotations__ = parameters
     example = cli.epilog_of(EXAMPLE.format(check=needs.check, data=needs.example).replace("  ", " "))
-    cli.command(app, name=needs.check, help=claim.question.capitalize(), epilog=example)(check)
+    cli.command(app, name=needs.check, help=claim.question[0].upper() + claim.question[1:], epilog=example)(check)
 
 
 for each in cross_checks():

@@ -8,13 +8,13 @@ import pandas as pd
 import pyBigWig
 import pytest
 from darkregulome.claims.baseline_membership import logistic_auc, membership_from_features
-from darkregulome.claims.conservation import association, rank_association
 from darkregulome.claims.matched import MATCHED_ON, match_elements
 
 from darkregulome.claims import class_hierarchy, conservation, eqtl, horizon, network, protein_pair, te_family
 from darkregulome.claims.ccre_discrimination import discrimination, rank_scores
 from darkregulome.claims.claim import Findings, all_claims, claim_names, cross_checks, find_claim
 from darkregulome.claims.class_hierarchy import between_classes
+from darkregulome.claims.conservation import association, rank_association
 from darkregulome.claims.document import claims_markdown
 from darkregulome.claims.gene_levels import gene_scores, gene_table, levels, locus_by_gene, locus_names
 from darkregulome.claims.horizon import change_point, near_less_far

@@ -3,9 +3,6 @@
 import numpy as np
 import pytest
 from darkregulome.claims.baseline_membership import ACCEPTABLE_AUC, logistic_auc, membership_from_features
-from darkregulome.claims.conservation import REFERENCE_CORRELATION, association, rank_association
-from darkregulome.claims.network import REFERENCE_ASSORTATIVITY, assortativity, linked_genes, network_draws
-from darkregulome.claims.protein_pair import gene_pair
 from darkregulome.stats.studentised import studentised_draws
 from darkregulome.stats.verdict import REFERENCE_EFFECT, power_of
 from scipy.stats import norm, rankdata
@@ -14,8 +11,11 @@ from sklearn.metrics import roc_auc_score
 
 from darkregulome.claims.ccre_discrimination import REFERENCE_AUC, discrimination, plain_auc
 from darkregulome.claims.class_hierarchy import between_classes
+from darkregulome.claims.conservation import REFERENCE_CORRELATION, association, rank_association
 from darkregulome.claims.gene_levels import locus_means
 from darkregulome.claims.horizon import change_point, distance_grid, near_less_far
+from darkregulome.claims.network import REFERENCE_ASSORTATIVITY, assortativity, linked_genes, network_draws
+from darkregulome.claims.protein_pair import gene_pair
 from darkregulome.stats.agreement import top_members
 from darkregulome.stats.bootstrap import normal_interval, resample_loci
 from darkregulome.stats.loci import Loci

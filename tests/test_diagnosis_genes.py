@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
-from darkregulome.claims.protein_pair import pairs_of_network
 
 from cross_checks import check_families, check_network, check_pairs
 from darkregulome.claims.gene_levels import locus_by_gene
+from darkregulome.claims.protein_pair import pairs_of_network
 from darkregulome.claims.string_network import Network, read_network, read_pairs
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from darkregulome.claims.eqtl import BLOCK_WIDTH, block_of_elements, elements_with_eqtl, read_blocks
 
 from cross_checks import check_conservation, check_eqtl
+from darkregulome.claims.eqtl import BLOCK_WIDTH, block_of_elements, elements_with_eqtl, read_blocks
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
 from darkregulome.genome.bigwig import bigwig_means

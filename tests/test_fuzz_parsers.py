@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from darkregulome.claims.eqtl import read_blocks
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import toy
+from darkregulome.claims.eqtl import read_blocks
 from darkregulome.claims.string_network import read_network, read_pairs
 from darkregulome.conversion.convert import read_any_scores, read_own_elements
 from darkregulome.conversion.tables import read_bed_scores

@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 from darkregulome.claims.baseline_membership import membership_from_features
-from darkregulome.claims.conservation import rank_association
 from darkregulome.stats.verdict import REFERENCE_EFFECT, power_of
 from scipy.stats import binom, norm
 from sklearn.metrics import roc_auc_score
@@ -14,6 +13,7 @@ from statsmodels.stats.anova import anova_lm
 
 from darkregulome.claims.ccre_discrimination import discrimination
 from darkregulome.claims.class_hierarchy import between_classes
+from darkregulome.claims.conservation import rank_association
 from darkregulome.claims.horizon import change_point, near_less_far
 from darkregulome.stats.agreement import list_overlap, top_members
 from darkregulome.stats.bootstrap import resample_loci

@@ -8,15 +8,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from darkregulome.claims.conservation import REFERENCE_CORRELATION, association
-from darkregulome.claims.network import linked_genes
 from darkregulome.stats.studentised import Studentised, studentised_draws
 from darkregulome.stats.verdict import REFERENCE_EFFECT, Evidence, decide
 from scipy.stats import binom, multivariate_normal, norm, ttest_1samp
 
 from darkregulome.claims.ccre_discrimination import discrimination
 from darkregulome.claims.class_hierarchy import between_classes
+from darkregulome.claims.conservation import REFERENCE_CORRELATION, association
 from darkregulome.claims.horizon import change_point, distance_grid, near_less_far
+from darkregulome.claims.network import linked_genes
 from darkregulome.stats.agreement import REFERENCE_OVERLAP, list_overlap
 from darkregulome.stats.bootstrap import resample_loci
 from darkregulome.stats.loci import Loci

@@ -3,10 +3,10 @@
 import networkx as nx
 import numpy as np
 import pytest
-from darkregulome.claims.network import assortativity, linked_genes, network_draws
-from darkregulome.claims.protein_pair import gene_pair
 
 from darkregulome.claims.gene_levels import locus_means
+from darkregulome.claims.network import assortativity, linked_genes, network_draws
+from darkregulome.claims.protein_pair import gene_pair
 from darkregulome.stats.bootstrap import resample_loci
 from darkregulome.stats.nulls import degree_preserving_draws, empirical_p, permuted_gene_sums
 from darkregulome.stats.setting import NotTestable

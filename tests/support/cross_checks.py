@@ -7,8 +7,8 @@ from darkregulome.diagnosis.run import CrossCheck, cross_check
 from darkregulome.diagnosis.settings import Settings
 
 
-def check_eqtl(elements, ris, loci, eqtls, settings: Settings, notes=(), blocks=None) -> CrossCheck:
-    return cross_check(eqtl.CLAIM, eqtl.hold(elements, loci, eqtls, tuple(notes), blocks), ris, settings)
+def check_eqtl(elements, ris, loci, eqtls, settings: Settings, notes=()) -> CrossCheck:
+    return cross_check(eqtl.CLAIM, eqtl.hold(elements, loci, eqtls, tuple(notes)), ris, settings)
 
 
 def check_conservation(elements, ris, means, settings: Settings, notes=()) -> CrossCheck:

@@ -87,7 +87,7 @@ def make_ladder(one: "Prepared", pair: Pair, setting: Setting, floor: float = FL
     raw = partial_effect(plain.outcome, plain.tested, setting)
     by_rung: dict[str, tuple[Estimate, ...]] = {}
     sides: dict[str, dict[str, _Sides]] = {}
-    reliable = _measured_reliability(one, pair) if one.scores.has_predictability else None
+    reliable = measured_reliability(one, pair)
     for rung in (TRIVIAL, FULL) if one.scores.has_predictability else (TRIVIAL,):
         sides[rung] = {learner: _Sides(one, pair, rung, learner, reliable) for learner in LEARNERS}
         by_rung[rung] = tuple(_estimate(own, plain.tested, setting, learner) for learner, own in sides[rung].items())
@@ -170,35 +170,39 @@ def _features(one: "Prepared", pair: Pair, rung: str | None, reliable: float | N
     return np.hstack(parts)
 
 
-def _calibrated_predictability(one: "Prepared", pair: Pair, reliable: float | None) -> Floats:
+def _calibrated_predictability(one: "Prepared", pair: Pair | None, reliable: float | None) -> Floats:
     """Regression calibration: the best guess of true predictability, given its measurement, the features and what is
     tested (Carroll et al. 2006, Measurement Error in Nonlinear Models, chapter 4). Shape (n,), standardised."""
     measured = one.scores.predictability
     if reliable is None or reliable >= 1.0:
         return measured
-    left, tested = _given_trivial(one, pair)
-    own = _less(left, tested).mean(axis=1)
+    own = _halves_left(one, pair).mean(axis=1)
     return np.asarray(measured - (1.0 - reliable) * own, dtype=np.float64)
 
 
-def _given_trivial(one: "Prepared", pair: Pair) -> tuple[Floats, Floats]:
-    """What the trivial features leave of the halves of predictability, (n, 2), and of all that is tested, (n, k)."""
+def _halves_left(one: "Prepared", pair: Pair | None) -> Floats:
+    """What the trivial features, and all that is tested, leave of the halves of predictability: shape (n, 2)."""
     halves = one.scores.halves
     assert halves is not None
     loci, folds = one.setting.loci, one.scores.folds
-    left = one.remember(
+    left: Floats = one.remember(
         ("halves", "trivial", "splines"),
         lambda: residuals(halves, one.scores.trivial.values, loci, folds, "splines"),
     )
-    return left, _Sides(one, pair, TRIVIAL, "splines").everything
+    return left if pair is None else _less(left, _Sides(one, pair, TRIVIAL, "splines").everything)
 
 
-def _measured_reliability(one: "Prepared", pair: Pair) -> float | None:
+def measured_reliability(one: "Prepared", pair: Pair | None = None) -> float | None:
     """Reliability of predictability beyond the trivial features and what is tested; None without halves."""
-    if one.scores.halves is None:
+    if not one.scores.has_predictability or one.scores.halves is None:
         return None
-    first, second = _less(*_given_trivial(one, pair)).T
+    first, second = _halves_left(one, pair).T
     return reliability(first, second)
+
+
+def full_features(one: "Prepared", reliable: float | None) -> Floats:
+    """The full features, predictability corrected for its reliability, where nothing is tested element by element."""
+    return np.column_stack([one.scores.trivial.values, _calibrated_predictability(one, None, reliable)])
 
 
 def _less(values: Floats, others: Floats) -> Floats:

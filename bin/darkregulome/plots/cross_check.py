@@ -6,16 +6,16 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from darkregulome.plots.style import NEUTRAL, RUNG_COLOURS, RUNG_LABELS, SERIES, legend_above, panels, rungs_at
+from darkregulome.plots.style import NEUTRAL, RUNG_COLOURS, RUNG_LABELS, legend_above, panels, rungs_at
 
 MOST_SUBJECTS = 40
 """A figure with more rows could not be read; the table has them all."""
 
 
-def eqtl_figure(record: Mapping[str, Any]) -> Figure:
-    """Effects with intervals, and the balance of the matching."""
+def marked_figure(record: Mapping[str, Any]) -> Figure:
+    """Effects of marked elements with intervals, and how often the top lists hold them."""
     claims = record["claims"]
-    figure, (left, right) = panels(2, width=4.2, height=1.2 + 0.5 * len(claims))
+    figure, (left, right) = panels(2, width=4.2, height=1.6 + 0.6 * len(claims), sharey=True)
     for place, claim in enumerate(claims):
         rungs_at(left, place, claim, labelled=True)
     left.set_yticks(range(len(claims)), [f"{claim['model']}\n({claim['verdict']})" for claim in claims])
@@ -23,13 +23,15 @@ def eqtl_figure(record: Mapping[str, Any]) -> Figure:
     left.axvline(0, color=NEUTRAL, lw=0.8)
     left.set_xlabel(claims[0]["unit"])
     legend_above(figure, [left])
-    for claim in claims:
-        rows = record["balance"][claim["model"]]
-        names = [row["covariate"].replace("_", " ") for row in rows]
-        right.plot([abs(row["before"]) for row in rows], names, "o", mfc="none", color=NEUTRAL, ms=5)
-        right.plot([abs(row["after"]) for row in rows], names, "o", color=SERIES[0], ms=4)
-    right.axvline(0.1, color=NEUTRAL, lw=0.8, ls="--")
-    right.set_xlabel("|standardised difference|: open before, filled after")
+    for place, claim in enumerate(claims):
+        lists = claim["details"]["enrichment"]
+        for offset, (rung, colour) in zip((-0.2, 0.0, 0.2), RUNG_COLOURS, strict=True):
+            for null, fill in (("rotated", "none"), ("matched", colour)):
+                fold = lists.get(rung, {}).get(null, {}).get("fold")
+                if fold is not None:
+                    right.plot(fold, place + offset, "o", mec=colour, mfc=fill, ms=6)
+    right.axvline(1, color=NEUTRAL, lw=0.8, ls="--")
+    right.set_xlabel("fold of the top list: filled, matched controls; open, rotated lists")
     return figure
 
 
