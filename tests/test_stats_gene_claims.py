@@ -4,12 +4,10 @@ import networkx as nx
 import numpy as np
 import pytest
 
-from darkregulome.claims.gene_levels import locus_means
-from darkregulome.claims.network import assortativity, linked_genes, network_draws
+from darkregulome.claims.gene_levels import about_null, locus_means
+from darkregulome.claims.network import assortativity, network_draws, without_each_gene
 from darkregulome.claims.protein_pair import gene_pair
-from darkregulome.stats.bootstrap import resample_loci
 from darkregulome.stats.nulls import degree_preserving_draws, empirical_p, permuted_gene_sums
-from darkregulome.stats.setting import NotTestable
 
 DRAWS = 199
 
@@ -25,9 +23,8 @@ def held_against_networks(values, edges, seed=0):
     rng = np.random.default_rng(seed)
     columns = np.asarray(values, dtype=float)[:, None]
     top = columns >= np.quantile(columns, 0.75)
-    alike, among = network_draws(columns, degree_preserving_draws(edges, len(values), DRAWS, rng), top)
-    resamples = resample_loci(len(values), 200, rng)
-    return linked_genes(columns[:, 0], edges, alike[:, 0], among[:, 0], top[:, 0], resamples, 0.05)
+    alike, _ = network_draws(columns, degree_preserving_draws(edges, len(values), DRAWS, rng), top)
+    return about_null("none", float(assortativity(columns, edges)[0, 0]), alike[:, 0])
 
 
 def test_assortativity_is_pearsons_correlation_over_both_directions_of_each_link():
@@ -80,10 +77,19 @@ def test_scores_that_spread_over_links_are_found():
     assert found.interval[0] < found.effect < found.interval[1]
 
 
-def test_scores_that_do_not_vary_are_not_tested():
-    edges = random_network(np.random.default_rng(5))
-    with pytest.raises(NotTestable):
-        held_against_networks(np.ones(60), edges)
+def test_links_of_one_gene_are_left_out_in_turn():
+    rng = np.random.default_rng(5)
+    edges, values = random_network(rng), rng.normal(size=(60, 2))
+    alone = [assortativity(values, edges[(edges != gene).all(axis=1)])[0] for gene in np.unique(edges)]
+    assert without_each_gene(values, edges) == pytest.approx(np.array([np.min(alone, axis=0), np.max(alone, axis=0)]))
+
+
+@pytest.mark.parametrize("value", [0.0, 0.2, 0.35, 0.5, 0.9])
+def test_an_interval_holds_none_just_where_p_is_above_five_per_cent(value):
+    draws = np.random.default_rng(3).normal(0.1, 0.2, 999)
+    found = about_null("none", value, draws)
+    assert (found.interval[0] <= 0 <= found.interval[1]) == (found.p > 0.05)
+    assert found.effect == pytest.approx(value - draws.mean())
 
 
 def gene_elements(rng, genes=14, per_gene=40, levels=0.0, planted=()):
@@ -109,24 +115,24 @@ def test_means_of_genes_are_those_of_a_loop():
 
 def test_a_pair_that_both_score_high_is_found_and_one_high_gene_is_not_enough():
     means, draws = gene_elements(np.random.default_rng(7), planted=(2, 9))
-    found = gene_pair((2, 9), means, draws, 0.05)
+    found = gene_pair((2, 9), means, draws)
     assert found.p <= 0.02
-    assert found.effect == pytest.approx((means[2] + means[9]) / 2 - draws[:, [2, 9]].mean())
-    assert gene_pair((3, 4), means, draws, 0.05).p > 0.05
+    assert found.effect > 0.5
+    assert gene_pair((3, 4), means, draws).p > 0.05
 
 
 def test_genes_that_differ_in_level_make_no_pair():
     """The permuted map alone takes any difference of level for a pair; the other pairs do not."""
-    rejected = {"p_map": 0, "p": 0}
+    rejected = {"map": 0, "both": 0}
     for seed in range(60):
         means, draws = gene_elements(np.random.default_rng(seed), levels=0.5)
-        found = gene_pair((0, 1), means, draws, 0.05)
-        rejected["p_map"] += found.details["p_map"] <= 0.05
-        rejected["p"] += found.p <= 0.05
-    assert rejected["p"] <= 8  # binomial(60, 0.05) exceeds 8 once in 200
-    assert rejected["p_map"] >= 20
+        permuted = draws[:, :2].mean(axis=1)
+        rejected["map"] += empirical_p(float(means[:2].mean()), permuted, float(permuted.mean())) <= 0.05
+        rejected["both"] += gene_pair((0, 1), means, draws).p <= 0.05
+    assert rejected["both"] <= 8  # binomial(60, 0.05) exceeds 8 once in 200
+    assert rejected["map"] >= 20
 
 
-def test_with_few_genes_a_pair_cannot_be_judged():
+def test_with_few_genes_p_cannot_be_small():
     means, draws = gene_elements(np.random.default_rng(8), genes=4)
-    assert gene_pair((0, 1), means, draws, 0.05).power == 0.0  # five other pairs: p is never below 1/6
+    assert gene_pair((0, 1), means + np.array([50, 50, 0, 0]), draws).p >= 1 / 6  # five other pairs

@@ -166,7 +166,7 @@ def _test(subject: Subject, settings: Settings) -> Ladder:
         raise NotTestable("the linked genes' scores do not vary")
     top = values >= np.quantile(values, 1 - TOP_GENES, axis=0)
     draws, among = network_draws(values, genes.networks, top)
-    without = _without_each_gene(values, genes.edges)
+    without = without_each_gene(values, genes.edges)
     estimates = {
         label: about_null(label[1], float(observed[at]), draws[:, at], without=(without[0, at], without[1, at]))
         for at, label in enumerate(labels)
@@ -183,7 +183,7 @@ def _test(subject: Subject, settings: Settings) -> Ladder:
     return gene_ladder(subject.one, estimates, FLOOR, details)
 
 
-def _without_each_gene(values: Floats, edges: Ints) -> Floats:
+def without_each_gene(values: Floats, edges: Ints) -> Floats:
     """Smallest and largest assortativity when the links of one gene are left out: shape (2, k)."""
     genes = np.unique(edges)
     kept_links = (edges[None] != genes[:, None, None]).all(axis=2).astype(float)
