@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compare the models' rankings, raw and residual, and divide the elements into layers."""
+"""Compare the models' rankings, rung by rung, and divide the elements into layers."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +10,7 @@ from darkregulome import cli
 from darkregulome.diagnosis.settings import Settings, Tables
 
 app = cli.script(
-    help="Rank agreement and overlap of top lists between models, raw and residual, and the layer of each element: "
+    help="Rank agreement and overlap of top lists between models, rung by rung, and the layer of each element: "
     "what the likelihood models share, and what only an output model keeps.",
     example="decompose.py --elements elements.parquet --ris ris.parquet --outdir decomposition",
 )
