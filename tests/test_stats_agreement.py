@@ -6,7 +6,6 @@ from scipy.stats import kendalltau, spearmanr
 from sklearn.metrics import roc_auc_score
 
 from darkregulome.stats.agreement import (
-    chance_corrected,
     hypergeometric_p,
     kendall_of_rows,
     rank_biased_overlap,
@@ -58,12 +57,6 @@ def test_hypergeometric_p_is_the_rate_of_random_lists():
     rng = np.random.default_rng(3)
     drawn = [len(set(rng.permutation(50)[:10]) & set(range(10))) for _ in range(4000)]
     assert hypergeometric_p(4, 50, 10, 10) == pytest.approx(np.mean(np.array(drawn) >= 4), abs=0.02)
-
-
-def test_overlap_beyond_chance_has_fixed_ends():
-    assert chance_corrected(10, 100, 10, 10) == 1.0
-    assert chance_corrected(1, 100, 10, 10) == 0.0
-    assert chance_corrected(0, 100, 10, 10) < 0
 
 
 def test_top_members_are_the_k_highest():

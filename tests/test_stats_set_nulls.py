@@ -1,14 +1,11 @@
 """Matched draws, random networks and element-to-gene maps: their laws, and independent ways to the same answer."""
 
-import itertools
-
 import networkx as nx
 import numpy as np
 import pytest
 from scipy.stats import chisquare
 
 from darkregulome.stats.matching import (
-    exchanged_contrasts,
     matchable,
     matched_draws,
     nearest_pools,
@@ -152,17 +149,3 @@ def test_sums_by_gene_are_those_of_the_maps_drawn_one_by_one():
         shuffle_blocks(shuffled, ends, state)
         expected = [values[order][genes[shuffled] == gene].sum(axis=0) for gene in range(5)]
         np.testing.assert_allclose(drawn, expected, atol=1e-12)
-
-
-def test_exchanged_contrasts_have_the_distribution_of_every_exchange():
-    """Three rows of three: all 27 choices of who is the chosen one, each equally likely."""
-    block = np.random.default_rng(22).normal(size=(3, 3))
-    every = [
-        np.mean([row[j] - np.delete(row, j).mean() for row, j in zip(block, picks, strict=True)])
-        for picks in itertools.product(range(3), repeat=3)
-    ]
-    drawn = exchanged_contrasts(block, 27_000, np.random.default_rng(23))
-    values, counts = np.unique(np.round(drawn, 9), return_counts=True)
-    np.testing.assert_allclose(values, np.unique(np.round(every, 9)), atol=2e-9)
-    # Chi-squared of 26 degrees of freedom: 54 is its 99.9th percentile.
-    assert ((counts - 1000.0) ** 2 / 1000.0).sum() < 54
