@@ -7,14 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
-from darkregulome.diagnosis.planted import ScoreModel, example_elements, make_design, truths
 
 from darkregulome import claims
 from darkregulome.claims.claim import all_claims, claim_names, find_claim
 from darkregulome.claims.document import claims_markdown
-from darkregulome.diagnosis.calibrate import Condition, calibrate, counted_names
+from darkregulome.diagnosis.calibrate import Asked, calibrate, plantable
+from darkregulome.diagnosis.calibration_input import on_elements
 from darkregulome.diagnosis.diagnose import diagnose
+from darkregulome.diagnosis.example import example_elements
 from darkregulome.diagnosis.settings import Settings
+from darkregulome.diagnosis.worlds import Design, all_worlds
 from darkregulome.io.records import ClaimEntry
 from darkregulome.simulate.truth import expected_verdicts
 from darkregulome.stats.noise import geometric
@@ -29,20 +31,14 @@ TOY_CLAIM = '''
 
 import numpy as np
 
-from darkregulome.claims.claim import Claim, Plant, Sides
-from darkregulome.claims.horizon import near_less_far
+from darkregulome.claims.claim import Claim
 from darkregulome.claims.sentences import say_contrast
+from darkregulome.diagnosis.adjust import Pair, make_ladder
 
 
 def long(scores):
     lengths = scores.table["length"].to_numpy()
-    return lengths > np.median(lengths)
-
-
-def test(subject, settings):
-    above, scores = long(subject.one.scores), subject.one.both()
-    raw, residual = (near_less_far(values, above, subject.setting) for _, values in scores)
-    return Sides(raw, residual)
+    return (lengths > np.median(lengths)).astype(float)
 
 
 CLAIM = Claim(
@@ -52,13 +48,14 @@ CLAIM = Claim(
     statistic="long less short",
     unit="SD",
     floor=0.1,
-    reference="0.25 SD",
     subject="the mark of length",
     order=90,
-    test=test,
+    test=lambda subject, settings: make_ladder(
+        subject.one, Pair(subject.one.raw, long(subject.one.scores), "long"), subject.setting
+    ),
     say=lambda entry, settings: say_contrast(entry, "Long elements score", "short ones"),
-    simulated={"demo-toy": "absent"},
-    plant=Plant(truth="length", signal=lambda scores, settings: long(scores).astype(float), true_under=("length",)),
+    simulated={"demo-toy": ("absent",)},
+    signal=lambda scores, settings: long(scores),
 )
 '''
 TOY_NULL = '''
@@ -95,13 +92,11 @@ def test_a_toy_claim_in_one_file_is_found_in_the_diagnosis(toy_claim):
     assert ClaimEntry.from_json(entry).to_json() == entry
 
 
-def test_a_toy_claim_is_planted_counted_and_found_by_calibration(toy_claim):
-    assert "toy_length" in counted_names()
-    condition = Condition(truths()["length"], "autocorrelation 0", ScoreModel(geometric(0.0), r2=0.5))
-    record = calibrate(make_design(example_elements(8, 60)), [condition], 4, 1.0, FEW, ["toy_length", "horizon"])
-    rows = {row["claim"]: row for row in record["conditions"][0]["claims"]}
-    assert (rows["toy_length"]["role"], rows["horizon"]["role"]) == ("planted", "touched")
-    assert rows["toy_length"]["residual"]["rate"] == 1.0
+def test_a_toy_claim_is_asked_of_worlds_by_calibration(toy_claim):
+    design = Design(on_elements(example_elements(8, 60)), geometric(0.0), label="autocorrelation 0")
+    asked = [Asked(all_worlds()["independent"], plantable()["toy_length"], design)]
+    (row,) = calibrate(asked, 4, 1.0, FEW)["worlds"]
+    assert (row["claim"], row["tables"]) == ("toy_length", 4)
 
 
 def test_a_toy_claim_is_in_documents_report_and_simulated_truth(toy_claim):
@@ -109,7 +104,7 @@ def test_a_toy_claim_is_in_documents_report_and_simulated_truth(toy_claim):
 
     assert "| `toy_length` | do long elements score apart? |" in claims_markdown()
     assert claim_title("toy_length") == "Long elements"
-    assert {"claim": "toy_length", "model": "demo-toy", "verdict": "absent"} in expected_verdicts()
+    assert {"claim": "toy_length", "model": "demo-toy", "verdict": ["absent"]} in expected_verdicts()
 
 
 def test_the_table_of_the_documents_is_that_of_the_records():

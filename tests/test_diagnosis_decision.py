@@ -2,10 +2,15 @@
 
 from itertools import product
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statsmodels.stats.multitest import multipletests
 
 from darkregulome.diagnosis.decision import Decision, Evidence, Gates, Rung, decide
 from darkregulome.io.records import VERDICTS
+from darkregulome.stats.nulls import benjamini_hochberg
 
 FLOOR, MARGIN, ALPHA = 0.1, 0.25, 0.05
 
@@ -158,3 +163,16 @@ def test_a_survivor_below_the_readouts_own_floor_is_too_small_to_be_measured():
 @pytest.mark.parametrize(("q", "effect", "seen"), [(0.049, 0.1, True), (0.05, 0.5, False), (0.01, 0.099, False)])
 def test_beyond_chance_is_below_alpha_and_the_floor_is_enough(q, effect, seen):
     assert rung(effect, 0.01, q).beyond(ALPHA, FLOOR) is seen
+
+
+def test_a_missing_p_is_no_member_of_the_family():
+    found = benjamini_hochberg(np.array([0.01, np.nan, 0.04]))
+    np.testing.assert_allclose(found[[0, 2]], [0.02, 0.04])
+    assert np.isnan(found[1])
+
+
+@given(st.lists(st.floats(0.0001, 1), min_size=1, max_size=30))
+@settings(max_examples=50, deadline=None)
+def test_q_equals_statsmodels(p_values):
+    expected = multipletests(p_values, method="fdr_bh")[1]
+    np.testing.assert_allclose(benjamini_hochberg(np.array(p_values)), expected)

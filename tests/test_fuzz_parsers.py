@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import toy
-from darkregulome.claims.eqtl import read_blocks
 from darkregulome.claims.string_network import read_network, read_pairs
 from darkregulome.conversion.convert import read_any_scores, read_own_elements
 from darkregulome.conversion.tables import read_bed_scores
@@ -93,7 +92,6 @@ PARSERS: dict[str, tuple[str, str, Callable[[Path], object]]] = {
     "string": ("links.txt", STRING, lambda path: read_network(path, {"ALPHA", "BETA", "9606.ENSP1"})),
     "string_info": ("info.txt", "#string_protein_id\tpreferred_name\nP1\tALPHA\n", lambda path: names_of(path)),
     "pairs": ("pairs.tsv", "gene1\tgene2\nALPHA\tBETA\n", read_pairs),
-    "blocks": ("ld.bed", "chr1\t0\t100\nchr1\t100\t900\n", read_blocks),
     "loci": ("loci.csv", "locus,gene,chrom,tss,strand\na,ALPHA,chr1,100,+\nb,BETA,,,\n", read_locus_rows),
     "class_map": ("map.csv", "pattern,class,subclass\nPLS*,cCRE,=\nAlu,TE,Alu\n", read_class_map),
     "placed_loci": ("loci.tsv", LOCUS_TABLE, lambda path: read_table(path, LOCI)),
