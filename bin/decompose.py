@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from darkregulome import cli
-from darkregulome.diagnosis.settings import Settings, Tables
+from darkregulome.diagnosis.settings import ForeignTables, Settings
+from darkregulome.elements.settings import Around
 
 app = cli.script(
     help="Rank agreement and overlap of top lists between models, rung by rung, and the layer of each element: "
@@ -18,22 +19,22 @@ app = cli.script(
 
 @cli.command(app)
 def main(
-    tables: Tables,
+    tables: ForeignTables,
     outdir: Annotated[Path, typer.Option(help="Folder for decomposition.json, tables and figures.")],
+    around: Annotated[Around, cli.Take(without=["class_map"])],
     settings: Annotated[Settings, cli.Take(without=("horizon", "track_floor"))],
     run: cli.Run,
 ) -> None:
     from threadpoolctl import threadpool_limits
 
     from darkregulome.diagnosis.decompose import decompose
-    from darkregulome.diagnosis.output import read_settings, write_decomposition
-    from darkregulome.io.schemas import ELEMENTS, RIS
-    from darkregulome.io.tables import read_rows
+    from darkregulome.diagnosis.output import read_foreign_scores, read_settings, write_decomposition
 
     settings = read_settings(settings, tables.model_cards)
-    elements, ris = read_rows(tables.elements, ELEMENTS), read_rows(tables.ris, RIS)
-    with threadpool_limits(run.threads):
-        decomposition = decompose(elements, ris, settings)
+    scores = read_foreign_scores(tables, around, settings.without_grammar)
+    with threadpool_limits(1):
+        decomposition = decompose(scores.elements, scores.ris, settings)
+    decomposition.record["notes"] += scores.notes
     write_decomposition(decomposition, outdir, {"elements": tables.elements, "ris": tables.ris})
     cli.say_claims(decomposition.record, run.progress)
     for layer, content in decomposition.record["layers"].items():
