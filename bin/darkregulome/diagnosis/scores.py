@@ -298,13 +298,3 @@ def near_mask(distance: NDArray, horizon: int) -> Bools:
 def positions_in(model: ModelScores, names: NDArray) -> Ints:
     """Row of each named element in the model's table."""
     return pd.Index(model.table["element"]).get_indexer(pd.Index(names)).astype(np.int64)
-
-
-def shared_rows(first: ModelScores, second: ModelScores) -> tuple[Ints, Ints]:
-    """Rows of the elements that both models scored, in the first's table and in the second's."""
-    if first.loci is second.loci:
-        every = np.arange(first.loci.n)
-        return every, every
-    place = pd.Index(second.table["element"]).get_indexer(pd.Index(first.table["element"])).astype(np.int64)
-    rows = np.flatnonzero(place >= 0)
-    return rows, place[rows]
