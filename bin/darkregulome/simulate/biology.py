@@ -37,10 +37,33 @@ CORE_PROMOTER = "GGGCGCCTATAAAAGGCTGGAAGCAGTCTGGAACTCAGTTCGGTC"
 CORE_PROMOTER_TSS = 36
 """Offset of the TSS's base (the A of the initiator TCAGTT) inside `CORE_PROMOTER`."""
 
-KEPT_NEAR = (0.94, 1.0)
-"""Share of word bases that are kept within the horizon: uniform between these, one draw per element."""
-KEPT_FAR = 0.5
-"""The same beyond the horizon: half of the bases are left as the background has them."""
+KEPT = (0.94, 1.0)
+"""Share of word bases that are kept, whatever the distance: uniform between these, one draw per element."""
+WORDS_PER_ELEMENT = 3
+
+# The rest of an element is paired: each base follows from the base one turn before it. Bases are numbered A, C, G, T as
+# 0 to 3, and a step is the difference modulo 4, which is the same on both strands. Fewer than `TURN` + 1 neighbouring
+# bases are independent and uniform under every rule, so that no short k-mer tells one rule from another.
+TURN = 10
+"""Bases between the two of a pair: a turn of the helix."""
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """A rule of pairing: `steps` are drawn with equal chance in `kept` of the pairs, the other steps in the rest."""
+
+    steps: tuple[int, ...]
+    kept: float
+
+
+STRICT = Pairing((0, 1), 1.0)
+"""Within the horizon: the same base or the next. Half of the pairs can be guessed; an edit breaks the others."""
+LOOSE = Pairing((3,), 0.8)
+"""Beyond it: the base before, in four pairs of five. As predictable as `STRICT`, and hardly constrained."""
+PREDICTABLE_NEAR, PREDICTABLE_FAR = Pairing((3,), 0.9), Pairing((3,), 0.5)
+"""The same where regulation is what makes sequence predictable."""
+PAIRED_SHARE = (0.25, 1.0)
+"""Share of the bases outside of words that are paired: uniform between these, one draw per element."""
 
 CLASS_SHARES = {"cCRE": 15 / 30, "conserved": 5 / 30, "lncRNA_exon": 4 / 30, "other": 6 / 30}
 """Shares of the classes among the elements that are not TEs: the same at every distance."""
@@ -69,9 +92,9 @@ CPG_DEPLETION = 0.25
 
 CAGE_BASE = 2.5
 """Expected CAGE counts of a gene that nothing activates."""
-CAGE_GAIN = 0.13
+CAGE_GAIN = 0.175
 """Natural-log increase of CAGE for one unit of activation."""
-WORDS_OF_UNIT_STRENGTH = 8
+WORDS_OF_UNIT_STRENGTH = 3
 """Intact activator words that make a cCRE of strength 1."""
 CAGE_NULL_RANGE = (5.0, 300.0)
 """Range of the CAGE counts where nothing is planted: log-uniform, whatever the sequence."""
@@ -79,7 +102,7 @@ SIGNAL_STEP = 16
 """Bases over which the signal tracks are constant."""
 CAGE_SD = 48.0
 """Standard deviation, in bases, of the CAGE profile about the TSS."""
-DNASE_PER_WORD = 6.0
+DNASE_PER_WORD = 20.0
 """Expected DNase counts of one intact activator word, spread about its middle."""
 DNASE_SD = 48.0
 DNASE_BACKGROUND = 0.02
@@ -133,21 +156,40 @@ def families() -> tuple[Family, ...]:
     return tuple(made)
 
 
-def words_of(active: bool, plant: str) -> tuple[str, ...]:
-    """Words of an element in IUPAC letters: active cCREs speak activators, silent ones and all other classes not.
-
-    Where predictability is a consequence of regulation, the twofold places may hold any base: all that is constrained
-    is then predictable.
-    """
-    words = ACTIVATORS if active else STRUCTURALS
-    if plant != "consequence":
-        return words
-    return tuple("".join(letter if letter in "ACGT" else "N" for letter in word) for word in words)
+def words_of(active: bool) -> tuple[str, ...]:
+    """Words of an element in IUPAC letters: active cCREs speak activators, silent ones and all other classes not."""
+    return ACTIVATORS if active else STRUCTURALS
 
 
-def lexicon(active: bool, plant: str = "regulation") -> np.ndarray:
+def lexicon(active: bool) -> np.ndarray:
     """`words_of` an element as bits: shape (3, WORD_LENGTH), each place a sum of the bits of `IUPAC`."""
-    return encode_words(words_of(active, plant))
+    return encode_words(words_of(active))
+
+
+def pairing_of(near: bool, plant: str) -> Pairing:
+    """The rule by which an element's bases are paired."""
+    if plant == "consequence":
+        return PREDICTABLE_NEAR if near else PREDICTABLE_FAR
+    return STRICT if near else LOOSE
+
+
+def draw_paired(length: int, rule: Pairing, rng: np.random.Generator) -> tuple[np.ndarray, int, int]:
+    """`length` bases in which one stretch, of a share drawn from `PAIRED_SHARE`, follows a rule of pairing.
+
+    Returns
+    -------
+    Base codes, and start and end of the stretch. Bases outside of it are uniform.
+    """
+    paired = round(rng.uniform(*PAIRED_SHARE) * length)
+    bases = rng.integers(0, 4, length).astype(np.uint8)
+    first = int(rng.integers(length - paired + 1))
+    turns = -(-paired // TURN)
+    others = [step for step in range(4) if step not in rule.steps]
+    is_kept = rng.random((turns, TURN)) < rule.kept
+    steps = np.where(is_kept, rng.choice(rule.steps, (turns, TURN)), rng.choice(others, (turns, TURN)))
+    steps[0] = rng.integers(0, 4, TURN)
+    bases[first : first + paired] = (steps.cumsum(0) % 4).ravel()[:paired]
+    return bases, first, first + paired
 
 
 def encode_words(words: tuple[str, ...]) -> np.ndarray:

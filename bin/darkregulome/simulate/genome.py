@@ -55,6 +55,8 @@ class Element:
     weight: float
     effect: float
     divergence: float
+    paired_start: int
+    paired_end: int
     consensus_start: int
     consensus_end: int
 
@@ -81,8 +83,9 @@ class SimulatedGenome(Contigs):
         near cCREs' weighted strengths), level (expected CAGE counts) and cage (the counts observed).
     elements : one row per element, sorted: chrom, start, end, strand, class, subclass, locus, gene, distance (signed,
         strand-aware, nearest edge), active (a cCRE that speaks activator words), strict, words, intact, strength,
-        weight (of its strength at the TSS), effect (expected log2 change of CAGE when it is deleted), divergence and
-        consensus_start, consensus_end (TEs).
+        weight (of its strength at the TSS), effect (expected log2 change of CAGE when it is deleted), divergence
+        (TEs), paired_start and paired_end (bases that follow a rule of pairing; -1 where none do), consensus_start
+        and consensus_end (TEs).
     cage, dnase : counts per base (float32) of each contig; a bin's sum is its counts.
     templates : bases that the word or consensus allows at each place (bits of `biology.IUPAC`); any in the background.
     """
@@ -143,7 +146,7 @@ def simulate(
     loci : number of genes.
     flank : bases of a locus on either side of its TSS; more than the horizon, so that there is a far side.
     plant : one of `biology.PLANTS`. With ``nothing``, elements and TEs stay where they would be, without words, and
-        signals do not follow sequence. With ``consequence``, the words have no twofold places.
+        signals do not follow sequence. With ``consequence``, pairs near the TSS are constrained by being predictable.
     loci_per_contig : genes on one contig.
 
     Raises
@@ -178,7 +181,7 @@ def _simulate_contig(chrom: str, numbers: np.ndarray, seed: int, flank: int, pla
     awake = stream(seed, null, chrom, "awake").random(len(elements)) >= biology.SILENT_CCRE_SHARE
     elements["active"] = (elements["class"] == "cCRE") & awake
     elements = _write_elements(sequence, template, elements, rng, plant)
-    elements = _measure_words(sequence, elements, plant)
+    elements = _measure_words(sequence, elements)
     loci, elements = _express(loci, elements, rng, null)
     cage = _cage_track(len(sequence), loci, rng)
     dnase = _dnase_track(sequence, elements, rng, plant)
@@ -307,36 +310,48 @@ def _write_elements(
 ) -> pd.DataFrame:
     """Write every element into the contig; add subclass, strictness and what is known of TE copies."""
     families, null = biology.families(), plant == "nothing"
-    low, high = biology.KEPT_NEAR
-    subclass, shares, copies = [], [], []
+    subclass, paired, copies = [], [], []
     columns = (elements[name].tolist() for name in ("start", "end", "strand", "class", "near", "active"))
     for start, end, strand, element_class, near, active in zip(*columns, strict=True):
         place = sequence[start:end] if strand == "+" else 3 - sequence[start:end][::-1]
-        copy, share = NOT_A_COPY, np.nan
+        name, copy, pairs = SUBCLASSES.get(element_class, ""), NOT_A_COPY, NOT_PAIRED
+        model = np.full(len(place), ANY_BASE, np.uint8)
         if element_class == "TE":
             family = families[rng.integers(len(families))]
             name = family.name
             place, model, copy = te_copy(family, len(place), rng)
-        else:
-            name = SUBCLASSES[element_class]
-            share = rng.uniform(low, high) if near else biology.KEPT_FAR
-            model = np.full(len(place), ANY_BASE, np.uint8)
-            if not null:
-                model = word_tile(biology.lexicon(active, plant), len(place), rng)
-                is_kept = (model != ANY_BASE) & (rng.random(len(place)) < share)
-                place = np.where(is_kept, biology.draw_allowed(model, rng), place)
+        elif not null:
+            place, (first, last) = _write_words_and_pairs(place, model, active, biology.pairing_of(near, plant), rng)
+            pairs = (start + first, start + last) if strand == "+" else (end - last, end - first)
         sequence[start:end] = place if strand == "+" else reverse_complement_codes(place)
         template[start:end] = model if strand == "+" else biology.reverse_complement_bits(model)
         subclass.append(name)
-        shares.append(share)
+        paired.append(pairs)
         copies.append(copy)
     elements["subclass"] = subclass
-    elements["kept"] = np.nan if null else shares
     elements["strict"] = elements["near"] & (elements["class"] != "TE") & (not null)
+    elements[["paired_start", "paired_end"]] = paired
     elements[["divergence", "consensus_start", "consensus_end"]] = copies
     return elements.astype({"consensus_start": int, "consensus_end": int})
 
 
+def _write_words_and_pairs(
+    place: np.ndarray, model: np.ndarray, active: bool, rule: biology.Pairing, rng: np.random.Generator
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """Bases of an element on its own strand, whose background is `place`, and where in it they are paired.
+
+    The words' allowed bases are written into `model`.
+    """
+    model[:WORDS_END] = word_tile(biology.lexicon(active), WORDS_END, rng)
+    is_kept = (model != ANY_BASE) & (rng.random(len(place)) < rng.uniform(*biology.KEPT))
+    bases, first, last = biology.draw_paired(len(place) - WORDS_END, rule, rng)
+    place = np.where(is_kept, biology.draw_allowed(model, rng), np.r_[place[:WORDS_END], bases])
+    return place, (WORDS_END + first, WORDS_END + last)
+
+
+NOT_PAIRED = (-1, -1)
+WORDS_END = biology.WORDS_PER_ELEMENT * PITCH
+"""Bases at the beginning of an element that hold its words."""
 NOT_A_COPY = (float("nan"), -1, -1)
 SUBCLASSES = {
     "cCRE": "sim_enhancer",
@@ -408,14 +423,13 @@ def find_words(sequence: np.ndarray, words: tuple[str, ...]) -> np.ndarray:
     return np.sort(np.concatenate(starts))
 
 
-def _measure_words(sequence: np.ndarray, elements: pd.DataFrame, plant: str) -> pd.DataFrame:
+def _measure_words(sequence: np.ndarray, elements: pd.DataFrame) -> pd.DataFrame:
     """Count the intact words of every element's own lexicon, as the finished sequence has them."""
-    length = elements["end"] - elements["start"]
-    elements["words"] = np.where(elements["kept"].notna(), (length + biology.SPACER_LENGTH) // PITCH, 0)
+    elements["words"] = np.where(elements["paired_start"] >= 0, biology.WORDS_PER_ELEMENT, 0)
     intact = np.where(
         elements["active"],
-        _count_within(find_words(sequence, biology.words_of(True, plant)), elements),
-        _count_within(find_words(sequence, biology.words_of(False, plant)), elements),
+        _count_within(find_words(sequence, biology.words_of(True)), elements),
+        _count_within(find_words(sequence, biology.words_of(False)), elements),
     )
     elements["intact"] = np.where(elements["class"] == "TE", 0, intact)
     elements["strength"] = np.where(elements["active"], elements["intact"] / biology.WORDS_OF_UNIT_STRENGTH, 0.0)
@@ -469,7 +483,7 @@ def _dnase_track(sequence: np.ndarray, elements: pd.DataFrame, rng: np.random.Ge
         length = (open_elements["end"] - open_elements["start"]).to_numpy()
         middles = (open_elements["start"].to_numpy()[:, None] + spread * length[:, None]).ravel()
     else:
-        starts = find_words(sequence, biology.words_of(True, plant))
+        starts = find_words(sequence, biology.words_of(True))
         ccres = elements[elements["active"]]
         owner = np.searchsorted(ccres["start"], starts, side="right") - 1
         inside = (owner >= 0) & (starts + WORD_LENGTH <= ccres["end"].to_numpy()[np.maximum(owner, 0)])

@@ -1,5 +1,6 @@
 """What was planted in a simulated genome, and what a sound analysis of it must therefore find."""
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,15 @@ from darkregulome.io.schemas import CLASSES
 from darkregulome.simulate import biology
 from darkregulome.simulate.genome import SimulatedGenome
 
+OF_CONSEQUENCE = {"horizon": ("survives", "hinges")}
+"""Verdicts of a claim where what is constrained is predictable: its scores cannot tell one from the other."""
 
-def expected_verdicts() -> list[dict[str, Any]]:
+
+def expected_verdicts(plant: str = "regulation") -> list[dict[str, Any]]:
     """Verdicts, one of which a run must reach, where something is planted. Where nothing is, no claim may survive."""
+    others = OF_CONSEQUENCE if plant == "consequence" else {}
     return [
-        {"claim": claim.name, "model": model, "verdict": list(verdicts)}
+        {"claim": claim.name, "model": model, "verdict": list(others.get(claim.name, verdicts))}
         for claim in all_claims()
         for model, verdicts in claim.simulated.items()
     ]
@@ -30,11 +35,18 @@ def truth(genome: SimulatedGenome, facts: dict[str, Any]) -> dict[str, Any]:
         "seed": genome.seed,
         "flank": genome.flank,
         "horizon": biology.HORIZON,
-        "expected": [] if genome.null else expected_verdicts(),
+        "expected": [] if genome.null else expected_verdicts(genome.plant),
         "words": {"activators": list(biology.ACTIVATORS), "structural": list(biology.STRUCTURALS)},
+        "pairing": None if genome.null else _pairing(genome.plant),
         "te_families": {family.name: family.divergence for family in biology.families()},
         "facts": {**measure(genome), **facts},
     }
+
+
+def _pairing(plant: str) -> dict[str, Any]:
+    """How bases are paired near the TSS and far from it."""
+    rules = {zone: asdict(biology.pairing_of(zone == "near", plant)) for zone in ("near", "far")}
+    return {"turn": biology.TURN, **rules}
 
 
 def measure(genome: SimulatedGenome) -> dict[str, Any]:

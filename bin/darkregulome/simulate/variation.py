@@ -78,7 +78,7 @@ def _draw(pool: pd.DataFrame, n: int, rng: np.random.Generator, weights: np.ndar
 def _base_of_a_word(genome: SimulatedGenome, element: Element, rng: np.random.Generator) -> int:
     """A place at which one of the element's words allows some bases only."""
     inside = slice(element.start, element.end)
-    starts = find_words(genome.contigs[element.chrom][inside], biology.words_of(True, genome.plant))
+    starts = find_words(genome.contigs[element.chrom][inside], biology.words_of(True))
     constrained = genome.templates[element.chrom][inside] != biology.ANY_BASE
     # A word may stand by chance where none was written.
     places = [np.flatnonzero(constrained[start : start + WORD_LENGTH]) for start in starts]
