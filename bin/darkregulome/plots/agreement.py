@@ -22,7 +22,10 @@ from darkregulome.plots.style import (
 
 LISTS = "Top lists and layers"
 CAPTIONS = {
-    "list_overlap": (LISTS, "Elements that both models of a pair put first, by the length of the list."),
+    "list_overlap": (
+        LISTS,
+        "Elements that both models of a pair put first, by the length of the list; dotted: 95 % of the null.",
+    ),
     "rank_agreement": ("Rank agreement", "Rank correlation of the scores between models, rung by rung."),
     "layers": (LISTS, "Elements in each layer, by class."),
     "layer_confidence": (LISTS, "How sure the layers are: elements of a layer with at least a given confidence."),
@@ -62,7 +65,7 @@ def overlap_figure(overlaps: pd.DataFrame) -> Figure | None:
                 axis.plot(depth, rows["expected_by_chance"] / k, color=NEUTRAL, lw=1, label="chance, raw")
         axis.set_title(f"{first} and {second}", fontsize=8)
         axis.set_xlabel("depth of the lists (% of elements)")
-    axes[0].set_ylabel("share in common (dotted: 95 % of null)")
+    axes[0].set_ylabel("share in common")
     legend_above(figure, axes)
     return figure
 

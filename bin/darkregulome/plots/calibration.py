@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from darkregulome.plots.style import VERDICT_COLOURS, legend_above, panels, stacked_bars
 
@@ -11,7 +12,7 @@ from darkregulome.plots.style import VERDICT_COLOURS, legend_above, panels, stac
 def calibration_figure(record: Mapping[str, Any]) -> Figure | None:
     """Share of tables in which each word was said: one panel per claim and design, one bar per world.
 
-    The words that are right in a world have a black frame.
+    The words that are right in a world have a black frame, but for *undecided*, which is never wrong.
     """
     groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in record["worlds"]:
@@ -27,12 +28,13 @@ def calibration_figure(record: Mapping[str, Any]) -> Figure | None:
         stacked_bars(axis, names, parts, VERDICT_COLOURS.values())
         for container, word in zip(axis.containers, parts, strict=True):
             for bar, row in zip(container, rows, strict=True):
-                if word in row["right"] and bar.get_width() > 0:
-                    bar.set(edgecolor="black", linewidth=1.4, zorder=3)
+                if word in row["right"] and word != "undecided" and bar.get_width() > 0:
+                    frame = Rectangle(bar.get_xy(), bar.get_width(), bar.get_height(), fill=False, lw=1.6, zorder=3)
+                    axis.add_patch(frame)
         axis.invert_yaxis()
         axis.set_xlim(0, 1)
         axis.set_title(f"{claim.replace('_', ' ')}, {scores}", fontsize=8)
         axis.tick_params(axis="y", labelsize=7)
-    figure.supxlabel("share of tables; framed: right in that world; number of tables in brackets", fontsize=8)
+    figure.supxlabel("share of tables; framed: right in that world; in brackets: tables", fontsize=8)
     legend_above(figure, axes)
     return figure

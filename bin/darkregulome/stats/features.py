@@ -1,4 +1,4 @@
-"""The six features of predictability, standardised. Distance to the TSS is never one of them: it is what is tested."""
+"""Features of sequence, standardised. Distance to the TSS is never one of them: it is what is tested."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
