@@ -47,8 +47,6 @@ def tables(loci: int, per_locus: int, elements: int) -> tuple[pd.DataFrame, pd.D
     """Elements with every trivial feature, and scores of three models."""
     table = example_elements(loci, per_locus).head(elements)
     rng = np.random.default_rng(0)
-    table["copy_advantage"] = rng.standard_normal(len(table))
-    table["copies"] = rng.poisson(2.0 + 20.0 * (table["class"] == "TE"))
     design = Design(on_elements(table), geometric(0.5))
     frames = []
     for name, (kind, readout, world) in MODELS.items():

@@ -238,6 +238,7 @@ def _tables(design: Design, seed: int = 0) -> tuple[pd.DataFrame, pd.DataFrame]:
 def test_a_whole_run_is_the_same_on_one_and_two_threads_and_names_what_was_not_known():
     small = Design(on_elements(example_elements(8, 60, 2)), geometric(0.5), label="a")
     elements, ris = _tables(small)
+    elements = elements.drop(columns="copy_advantage")
     one, two = (diagnose(elements, ris, FEW, threads).record for threads in (1, 2))
     assert json.dumps(one) == json.dumps(two)
     assert one["version"] == 2
@@ -252,6 +253,41 @@ def test_scores_of_a_monotone_change_have_the_same_rank_claims(design):
     scores = draw_world(design, all_worlds()["nuisance"], nowhere, 0.0, np.random.default_rng(8))
     bent = scores.with_table(scores.table.assign(ris=np.exp(scores.table["ris"])))
     assert np.allclose(ranks_of(prepare(scores, FEW)), ranks_of(prepare(bent, FEW)))
+
+
+def test_loci_that_are_given_twice_and_overlap_change_nothing(design):
+    """Finding 13: repeated intervals and overlapping loci were counted as new ones."""
+    answers = []
+    for world in ("nothing", "nothing_repeated"):
+        scores = draw_world(design, all_worlds()[world], near_the_tss, 0.4, np.random.default_rng(10))
+        answers.append(entries([_asked(scores, "horizon")], FEW)[0])
+        assert scores.loci.count == design.scores.loci.count
+    assert answers[0] == answers[1]
+
+
+def test_bunched_elements_keep_order_and_side_of_the_tss(design):
+    scores = draw_world(design, all_worlds()["bunched"], near_the_tss, 0.4, np.random.default_rng(11))
+    before = design.scores.table
+    assert scores.table["element"].tolist() == before["element"].tolist()
+    gaps = scores.table.groupby("cluster")["start"].diff().dropna()
+    assert (gaps >= 0).all()
+    assert gaps.median() < 0.2 * gaps.mean()
+    assert np.corrcoef(scores.distance, before["distance"].abs())[0, 1] > 0.98
+
+
+def test_an_effect_of_transposable_elements_is_theirs_and_no_horizon(design):
+    claims = {claim: said(design, "te_effect", 2, 0.25, claim) for claim in ("horizon", "te_discrimination")}
+    assert {entry.verdict for entry in claims["horizon"]} <= all_worlds()["te_effect"].right
+    assert {entry.verdict for entry in claims["te_discrimination"]} == {"survives"}
+
+
+def test_calibration_asks_about_the_pair_of_classes_and_the_pair_of_models_that_it_acted_on(design):
+    pair = said(design, "independent", 1, 0.4, "class_hierarchy")[0]
+    assert pair.model == "drawn|cCRE over TE"
+    assert (pair.verdict, pair.trivial.effect) == ("survives", pytest.approx(0.4, abs=0.15))
+    apart, shared = (said(design, world, 1, 0.4, "list_overlap")[0] for world in ("nothing", "shared_errors"))
+    assert shared.model == "language|output"
+    assert abs(apart.raw.effect) < 0.1 < shared.raw.effect
 
 
 def test_replacing_a_world_in_a_design_changes_no_places(design):

@@ -157,6 +157,7 @@ class Claim:
     describe : details that a run writes. summary : further keys of the JSON, over all subjects.
     in_readout_units : whether the effect is a difference of means, which can be too small in the readout's own units.
     signal : the tested variable on each element, shape (n,), which calibration acts on; None: it leaves the claim out.
+    calibrated : the subject that calibration asks; None: the first.
     simulated : the verdicts, by model, that it may reach on the simulated genome where something is planted.
     """
 
@@ -178,7 +179,14 @@ class Claim:
     summary: Callable[[Findings], dict[str, Any]] = lambda findings: {}
     in_readout_units: bool = True
     signal: Callable[[ModelScores, Settings], Floats] | None = None
+    calibrated: Callable[[Sequence[Prepared], Settings], Subject] | None = None
     simulated: Mapping[str, tuple[Verdict, ...]] = field(default_factory=dict)
+
+    def asked_of(self, models: Sequence[Prepared], settings: Settings) -> Subject:
+        """The subject that calibration asks: the one on which `signal` acts."""
+        if self.calibrated is not None:
+            return self.calibrated(models, settings)
+        return next(make for _, make in self.subjects(models, settings, None))()
 
     @property
     def family(self) -> str:

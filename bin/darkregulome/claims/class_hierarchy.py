@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from darkregulome.claims.claim import Claim, Findings, Make, Subject
+from darkregulome.claims.discrimination import signal_of
 from darkregulome.claims.sentences import say_contrast
 from darkregulome.diagnosis.adjust import Ladder, Pair, make_ladder
 from darkregulome.diagnosis.decision import FLOOR, LEAST_LEFT_OVER
@@ -17,7 +18,7 @@ from darkregulome.io.records import ClaimEntry, Verdict
 from darkregulome.stats.agreement import kendall_of_rows
 from darkregulome.stats.loci import Floats
 from darkregulome.stats.randomness import generator
-from darkregulome.stats.setting import MINIMUM_GROUP
+from darkregulome.stats.setting import MINIMUM_GROUP, NotTestable
 
 TAU_DRAWS = 2000
 """Draws of the effects, normal about their estimates, that the interval of Kendall's tau is made of."""
@@ -30,6 +31,17 @@ def _subjects(models: Sequence[Prepared], settings: Settings, data: Any) -> Iter
         large = sorted(map(str, words[counts >= MINIMUM_GROUP]), key=lambda word: (-means[word], word))
         for high, low in combinations(large, 2):
             yield f"{one.name}|{high} over {low}", partial(_pair, one, (high, low))
+
+
+PLANTED_PAIR = ("cCRE", "TE")
+"""The two classes that calibration asks about: it acts on the first."""
+
+
+def _planted_pair(models: Sequence[Prepared], settings: Settings) -> Subject:
+    missing = set(PLANTED_PAIR) - set(models[0].scores.classes.tolist())
+    if missing:
+        raise NotTestable(f"there is no element of class {' or '.join(sorted(missing))}")
+    return _pair(models[0], PLANTED_PAIR)
 
 
 def _pair(one: Prepared, words: tuple[str, str]) -> Subject:
@@ -137,4 +149,6 @@ CLAIM = Claim(
     say=_say,
     describe=_describe,
     summary=_order,
+    signal=signal_of(PLANTED_PAIR[0]),
+    calibrated=_planted_pair,
 )

@@ -6,11 +6,14 @@ from typing import Any
 
 from darkregulome.claims.claim import Claim, Make, Subject
 from darkregulome.claims.sentences import say_overlap
-from darkregulome.claims.top_lists import OVERLAP_FLOOR, OVERLAP_MARGIN, test_lists
+from darkregulome.claims.top_lists import OVERLAP_FLOOR, OVERLAP_MARGIN, list_length, test_lists
 from darkregulome.diagnosis.adjust import Ladder
 from darkregulome.diagnosis.prepared import Prepared, on_shared
+from darkregulome.diagnosis.scores import ModelScores
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.io.records import ClaimEntry
+from darkregulome.stats.agreement import top_members
+from darkregulome.stats.loci import Floats
 
 
 def _subjects(models: Sequence[Prepared], settings: Settings, data: Any) -> Iterator[tuple[str, Make]]:
@@ -36,6 +39,10 @@ def _say(entry: ClaimEntry, settings: Settings) -> str:
     return say_overlap(entry, f"{first} and {second}")
 
 
+def _signal(scores: ModelScores, settings: Settings) -> Floats:
+    return top_members(scores.raw, list_length(len(scores.raw), settings)).astype(float)
+
+
 CLAIM = Claim(
     name="list_overlap",
     title="Overlap of top lists",
@@ -50,4 +57,6 @@ CLAIM = Claim(
     test=_test,
     say=_say,
     in_readout_units=False,
+    needs="two kinds of models",
+    signal=_signal,
 )

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +12,12 @@ from scipy.stats import binomtest
 
 from darkregulome.claims.claim import Claim, ClaimResult, all_claims
 from darkregulome.diagnosis.entries import entries
-from darkregulome.diagnosis.prepared import prepare
+from darkregulome.diagnosis.prepared import Prepared, prepare
 from darkregulome.diagnosis.settings import Settings
-from darkregulome.diagnosis.worlds import Design, World, draw_world
+from darkregulome.diagnosis.worlds import Design, World, draw_world, elements_in
 from darkregulome.io.records import VERDICTS, ClaimEntry, rounded
 from darkregulome.stats.learners import LEARNERS
+from darkregulome.stats.noise import correlated_noise
 from darkregulome.stats.randomness import generator
 from darkregulome.stats.setting import NotTestable
 
@@ -60,11 +61,8 @@ def one_table(asked: Asked, index: int, effect: float, settings: Settings) -> Cl
     """One table's verdict on the claim, as a family of its own; or why it could not be tested."""
     rng = generator(settings.seed, asked.world.name, asked.claim.name, asked.design.label, str(index))
     own = settings.model_copy(update={"seed": int(rng.integers(2**31))})
-    signal = asked.claim.signal
-    assert signal is not None
     try:
-        scores = draw_world(asked.design, asked.world, lambda elements: signal(elements, own), effect, rng)
-        subject = next(make for _, make in asked.claim.subjects([prepare(scores, own)], own, None))()
+        subject = asked.claim.asked_of(_models(asked, effect, own, rng), own)
         ladder = asked.claim.test(subject, own)
     except NotTestable as error:
         return str(error)
@@ -73,11 +71,30 @@ def one_table(asked: Asked, index: int, effect: float, settings: Settings) -> Cl
     return entries([result], own)[0]
 
 
+def _models(asked: Asked, effect: float, settings: Settings, rng: np.random.Generator) -> list[Prepared]:
+    """The model that the world scores; of a claim about two kinds, a language model too, on whose scores it acts."""
+    signal = asked.claim.signal
+    assert signal is not None
+    if asked.claim.needs != "two kinds of models":
+        return [
+            prepare(draw_world(asked.design, asked.world, lambda own: signal(own, settings), effect, rng), settings)
+        ]
+    elements = elements_in(asked.world, asked.design.scores)
+    noise = correlated_noise(asked.design.autocorrelation, elements.loci, rng)
+    language = replace(elements, name="language", table=elements.table.assign(ris=noise))
+    output = draw_world(asked.design, asked.world, lambda _: signal(language, settings), effect, rng)
+    return [prepare(one, settings) for one in (language, replace(output, name="output", kind="output"))]
+
+
 def _row(asked: Asked, tables: Sequence[ClaimEntry | str], effect: float) -> dict[str, Any]:
     said = [entry for entry in tables if isinstance(entry, ClaimEntry)]
     words = Counter(entry.verdict for entry in said)
-    wrong = sum(words[word] for word in VERDICTS if word not in asked.world.right)
+    right = asked.world.right_words(asked.claim.name)
+    wrong = sum(words[word] for word in VERDICTS if word not in right)
     truth = None if asked.world.size is None else asked.world.size * effect
+    if truth and asked.claim.needs == "two kinds of models":
+        # Planted in SD of the score, and measured as a share of a list.
+        truth = None
     return {
         "world": asked.world.name,
         "says": asked.world.says,
@@ -91,7 +108,7 @@ def _row(asked: Asked, tables: Sequence[ClaimEntry | str], effect: float) -> dic
         "effect": truth,
         "verdicts": {word: words[word] for word in VERDICTS},
         "reasons": dict(Counter(entry.reason for entry in said if entry.reason)),
-        "right": sorted(asked.world.right),
+        "right": sorted(right),
         "wrong": wrong,
         "wrong_interval": _interval(wrong, len(said)),
         "coverage": {} if truth is None else _coverage(said, truth),

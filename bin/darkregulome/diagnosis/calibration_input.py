@@ -56,7 +56,15 @@ def calibration_input(plan: CalibrationPlan, seed: int) -> Plan:
         if name not in scored:
             raise InputError.at("--model", f"{name!r} is not in the score table", f"choose from {', '.join(scored)}")
         designs = [Design(scored[name], *noise_like(scored[name]), f"as {name}")]
-    asked = [Asked(worlds[world], claims[claim], design) for claim in counted for world in wanted for design in designs]
+    asked = [
+        Asked(worlds[world], claims[claim], design)
+        for claim in counted
+        for world in wanted
+        if worlds[world].asks(claim)
+        for design in designs
+    ]
+    if not asked:
+        raise InputError.at("--claims", f"has none that {plan.worlds} can be asked about", "use horizon")
     loci = designs[0].scores.loci
     size = {"n": loci.n, "n_loci": loci.count}
     return Plan(asked, {"claims": counted, "worlds": wanted, "model": name, **size})

@@ -54,7 +54,7 @@ def example_elements(loci: int, per_locus: int, seed: int = 0, flank: int = 100_
     """An element table to plan with, where there is none yet.
 
     cCREs are commoner and repeats rarer near the TSS, so that classes and features follow distance; elements of a class
-    lie side by side, and GC follows its neighbours. Loci lie on as many as `CHROMOSOMES`.
+    lie side by side, GC follows its neighbours, and most repeats have copies. Loci lie on as many as `CHROMOSOMES`.
     """
     rng = generator(seed, "example")
     layout = Loci.of(np.repeat(np.arange(loci), per_locus))
@@ -88,6 +88,9 @@ def example_elements(loci: int, per_locus: int, seed: int = 0, flank: int = 100_
             "complexity": np.clip(0.95 + 0.02 * rng.standard_normal(layout.n) - 0.02 * repeat, 0, 1),
             "repeat_fraction": np.clip(repeat * 0.9 + 0.05 * rng.random(layout.n), 0, 1),
             "n_fraction": 0.0,
+            "copy_advantage": 0.05 * rng.standard_normal(layout.n) + 0.1 * repeat * rng.random(layout.n),
+            # Old repeats have no copy that is still alike, and some other elements have one.
+            "copies": 0.3 * rng.standard_normal(layout.n) + 3.0 * (rng.random(layout.n) < np.where(repeat, 0.7, 0.05)),
         }
     )
 

@@ -4,13 +4,14 @@ In every world a claim's tested variable, D (near the TSS, say), is planted or n
 with D, ``x`` what a language model has learnt and goes with D, ``e`` noise that resembles its neighbours.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pandas as pd
 from scipy.special import ndtr
 
-from darkregulome.diagnosis.scores import HALVES, ModelScores
+from darkregulome.diagnosis.scores import HALVES, ModelScores, join_scores
 from darkregulome.io.records import Verdict
 from darkregulome.stats.loci import Floats, Loci
 from darkregulome.stats.noise import correlated_noise
@@ -20,6 +21,8 @@ PLANTED_FEATURES = ("markov5", "two_sided")
 TIE = 0.6
 """SD by which a feature that goes with the tested variable differs between its values."""
 RELIABILITIES = (0.8, 0.9, 0.95)
+BUNCH, SQUEEZED = 6, 0.05
+"""Elements of a bunch, and what is left of their distances."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,14 @@ class Stage:
     Attributes
     ----------
     tested : shape (n,), the claim's variable, centred within loci. effect : planted, in SD of the score.
-    near : shape (n,), 1 within 10 kb of the TSS. distance : shape (n,). positions : shape (n,), in bases.
+    near : shape (n,), 1 within 10 kb of the TSS. transposable : shape (n,), 1 in transposable elements.
+    distance : shape (n,). positions : shape (n,), in bases.
     """
 
     tested: Floats
     effect: float
     near: Floats
+    transposable: Floats
     distance: Floats
     positions: Floats
     loci: Loci
@@ -65,17 +70,19 @@ class Stage:
         """A variable of about unit SD that goes with the tested one."""
         return self.loci.standardise(strength * self.tested + self.noise())[0]
 
-    def with_effect(self, rest: Floats, effect: float | None = None) -> Floats:
-        """A score of `rest` and an effect whose size is in SD of the whole score."""
+    def with_effect(self, rest: Floats, effect: float | None = None, tested: Floats | None = None) -> Floats:
+        """A score of `rest` and an effect (of the tested variable, or another), in SD of the whole score."""
         size = self.effect if effect is None else effect
+        acts = self.tested if tested is None else self.loci.center(tested)
         # k D is planted, with k = size SD(rest + k D): a quadratic in k.
         values = self.loci.center(rest)
         freedom = self.loci.n - self.loci.count
-        tested, both = float(self.tested @ self.tested) / freedom, float(values @ self.tested) / freedom
-        own = float(values @ values) / freedom
-        a, b, c = 1.0 - size**2 * tested, -2.0 * size**2 * both, -(size**2) * own
+        own, both, whole = (
+            float(one @ other) / freedom for one, other in ((acts, acts), (values, acts), (values,) * 2)
+        )
+        a, b, c = 1.0 - size**2 * own, -2.0 * size**2 * both, -(size**2) * whole
         factor = (-b + np.sqrt(b * b - 4.0 * a * c)) / (2.0 * a)
-        return np.asarray(rest + factor * self.tested, dtype=np.float64)
+        return np.asarray(rest + factor * acts, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -88,6 +95,8 @@ class World:
     regulation : whether the tested variable does act on the score, through whatever it acts.
     size : true effect given the trivial features, in units of the planted one; None where no number is.
     loci : most loci of the table; None: all. decidable : whether the truth can be told apart at all.
+    claims : that the world can be asked about; empty: all. right_of : right verdicts of claims that have their own.
+    bunched : whether elements lie in bunches. repeated : whether loci are given twice, and overlap.
     """
 
     name: str
@@ -98,6 +107,18 @@ class World:
     size: float | None = None
     loci: int | None = None
     decidable: bool = True
+    claims: tuple[str, ...] = ()
+    right_of: Mapping[str, frozenset[Verdict]] = field(default_factory=dict)
+    bunched: bool = False
+    repeated: bool = False
+
+    def asks(self, claim: str) -> bool:
+        """Whether the claim makes sense here."""
+        return not self.claims or claim in self.claims
+
+    def right_words(self, claim: str) -> frozenset[Verdict]:
+        """The verdicts on a claim that are true."""
+        return self.right_of.get(claim, self.right)
 
 
 def _plain(stage: Stage, score: Floats, f: Floats | None = None, x: Floats | None = None) -> Drawn:
@@ -191,6 +212,16 @@ def _heavy(stage: Stage) -> Drawn:
     return _plain(stage, np.sign(ranks - 0.5) * ((1.0 - np.abs(2 * ranks - 1)) ** -0.5 - 1.0))
 
 
+def _transposable(stage: Stage) -> Drawn:
+    """Copies by sequence tell transposable elements from others, but not all of them."""
+    copies = stage.loci.standardise(2.0 * stage.transposable + stage.noise())[0]
+    return _plain(stage, stage.with_effect(stage.noise(), 2.0 * stage.effect, stage.transposable), copies)
+
+
+def _shared(stage: Stage) -> Drawn:
+    return _plain(stage, stage.with_effect(stage.noise(), 4.0 * stage.effect))
+
+
 def _along_bases(stage: Stage) -> Drawn:
     """Noise alike over 5 kb, whatever lies in between: an autoregression in bases."""
     value, values = 0.0, np.empty(stage.loci.n)
@@ -213,43 +244,71 @@ _TURNED: frozenset[Verdict] = frozenset({"reverses", "survives", "undecided"})
 
 
 def _every_world() -> list[World]:
+    nothing = World("nothing", "nothing", _nothing, _NONE, False, 0.0)
+    independent = World("independent", "regulation, apart from predictability", _independent, _THERE, True, 1.0)
+    learnt = World("learnt_nuisance", "what a model memorised moves the score", _learnt, _LEARNT, False)
+    along_bases = replace(
+        nothing,
+        name="along_bases",
+        says="nothing, alike over 5 kb however many elements lie between",
+        draw=_along_bases,
+    )
     few = [
-        World(f"{name}_{count}_loci", f"{says}, {count} loci", draw, right, regulation, size, count, False)
-        for count in (3, 5, 8)
-        for name, says, draw, right, regulation, size in (
-            ("nothing", "nothing", _nothing, _NONE, False, 0.0),
-            ("independent", "regulation, apart from predictability", _independent, _THERE, True, 1.0),
-        )
+        replace(world, name=f"{world.name}_{loci}_loci", says=f"{world.says}, {loci} loci", loci=loci, decidable=False)
+        for loci in (3, 5, 8)
+        for world in (nothing, independent)
+    ]
+    repeated = [
+        replace(world, name=f"{world.name}_repeated", says=f"{world.says}; loci twice, and overlapping", repeated=True)
+        for world in (nothing, independent)
     ]
     noisy = [
-        World(
-            f"reliability_{reliability:g}",
-            f"learnt nuisance; predictability is measured with a reliability of {reliability:g}",
-            _measured(reliability),
-            _LEARNT,
-            False,
+        replace(
+            learnt,
+            name=f"reliability_{reliability:g}",
+            says=f"learnt nuisance; predictability is measured with a reliability of {reliability:g}",
+            draw=_measured(reliability),
         )
         for reliability in RELIABILITIES
     ]
+    transposable = World(
+        "te_effect",
+        "an effect of transposable elements, twice the planted one, and nothing else",
+        _transposable,
+        _EXPLAINED,
+        False,
+        claims=("horizon", "te_discrimination"),
+        right_of={"te_discrimination": _EITHER},
+    )
+    shared = World(
+        "shared_errors",
+        "two models share an error that no feature tells, four times the planted effect: they do share their lists",
+        _shared,
+        _THERE,
+        True,
+        claims=("list_overlap",),
+    )
     return [
-        World("nothing", "nothing", _nothing, _NONE, False, 0.0),
+        nothing,
         World("nuisance", "a trivial feature moves the score", _nuisance, _EXPLAINED, False, 0.0),
-        World("learnt_nuisance", "what a model memorised moves the score", _learnt, _LEARNT, False),
-        World("independent", "regulation, apart from predictability", _independent, _THERE, True, 1.0),
+        learnt,
+        independent,
         World("consequence", "regulation is conserved, hence predictable", _consequence, _EITHER, True),
         World("mixed", "regulation, trivial and learnt nuisance", _mixed, _THERE, True),
         World("masked", "a trivial feature hides and turns over regulation", _masked, _TURNED, True, 1.2),
         World("collider", "regulation moves a trivial feature", _collider, _EITHER, True),
+        transposable,
+        shared,
         World("noisier_near", "noise three times as large near the TSS", _noisier_near, _NONE, False, 0.0),
         World("varying", "effects of mean zero that differ between loci", _varying, _NONE, False, 0.0),
         *noisy,
         World("curved", "a bent trivial feature", _curved, _EXPLAINED, False, decidable=False),
         World("interacting", "two trivial features interact", _interacting, _EXPLAINED, False, decidable=False),
-        World("hill", "a smooth hill of 50 kb about the TSS", _hill, _THERE, True),
+        World("hill", "a smooth hill of 50 kb about the TSS", _hill, _THERE, True, claims=("horizon",)),
         World("heavy_tails", "nothing, with heavy tails", _heavy, _NONE, False, 0.0),
-        World(
-            "along_bases", "nothing, alike over 5 kb however many elements lie between", _along_bases, _NONE, False, 0.0
-        ),
+        along_bases,
+        replace(along_bases, name="bunched", says=f"{along_bases.says}, elements in bunches", bunched=True),
+        *repeated,
         *few,
     ]
 
@@ -269,6 +328,13 @@ class Design:
     label: str = ""
 
 
+def elements_in(world: World, scores: ModelScores) -> ModelScores:
+    """The elements that there are in a world: those of so many loci, or in bunches."""
+    if world.loci is not None:
+        scores = scores.take(np.flatnonzero(scores.loci.codes < world.loci))
+    return replace(scores, table=_bunched(scores)) if world.bunched else scores
+
+
 def draw_world(
     design: Design, world: World, tested: Callable[[ModelScores], Floats], effect: float, rng: np.random.Generator
 ) -> ModelScores:
@@ -278,14 +344,13 @@ def draw_world(
     ----------
     tested : the claim's variable on the elements, shape (n,). effect : planted, in SD of the score within loci.
     """
-    scores = design.scores
-    if world.loci is not None:
-        scores = scores.take(np.flatnonzero(scores.loci.codes < world.loci))
+    scores = elements_in(world, design.scores)
     table, loci = scores.table, scores.loci
     stage = Stage(
         tested=loci.center(tested(scores)),
         effect=effect,
         near=(scores.distance <= 10_000).astype(float),
+        transposable=(scores.classes == "TE").astype(float),
         distance=scores.distance,
         positions=table["start"].to_numpy(dtype=float),
         loci=loci,
@@ -297,4 +362,38 @@ def draw_world(
     columns = dict(zip(PLANTED_FEATURES, drawn.features.T, strict=True))
     halves = np.column_stack([drawn.learnt, drawn.learnt]) if drawn.halves is None else drawn.halves
     columns |= {"predictability": drawn.learnt, **dict(zip(HALVES, halves.T, strict=True))}
-    return scores.with_table(table.assign(ris=drawn.score + level, **columns))
+    drawn_scores = scores.with_table(table.assign(ris=drawn.score + level, **columns))
+    return _read_again(_repeated(drawn_scores.table), scores) if world.repeated else drawn_scores
+
+
+def _bunched(scores: ModelScores) -> pd.DataFrame:
+    """The elements drawn together in bunches, about the middle of each; distances go with them."""
+    table, loci = scores.table, scores.loci
+    bunch = loci.codes * loci.n + (np.arange(loci.n) - loci.starts[loci.codes]) // BUNCH
+    moved = {}
+    for name in ("start", "distance"):
+        own = table[name].astype(float)
+        moved[name] = (own + (SQUEEZED - 1.0) * (own - own.groupby(bunch).transform("mean"))).round().astype("int64")
+    return table.assign(**moved, end=moved["start"] + table["end"] - table["start"])
+
+
+def _repeated(table: pd.DataFrame) -> pd.DataFrame:
+    """Half of the loci given again under other names, and the second half of each again as a locus of its own."""
+    place = table.groupby("cluster").cumcount() / table.groupby("cluster")["cluster"].transform("size")
+    code = pd.factorize(table["cluster"])[0]
+    parts = [("", slice(None)), (" again", code % 2 == 0), (" second half", place >= 0.5)]
+    return pd.concat(
+        [
+            table[rows].assign(locus=table["locus"][rows] + name, element=table["element"][rows] + name)
+            for name, rows in parts
+        ],
+        ignore_index=True,
+    )
+
+
+def _read_again(table: pd.DataFrame, scores: ModelScores) -> ModelScores:
+    """Scores by the way that a user's tables go."""
+    columns = ["ris", "predictability", *HALVES]
+    elements = table.drop(columns=[*columns, "cluster"])
+    ris = table[["element", *columns]].assign(model=scores.name, kind=scores.kind)
+    return join_scores(elements, ris)[0]
