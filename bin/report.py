@@ -8,6 +8,7 @@ import typer
 
 from darkregulome import cli
 from darkregulome.errors import InputError
+from darkregulome.report.settings import RegulomeFiles
 
 REGULOME = (
     "report.py regulome --diagnosis diagnosis.json --decomposition decomposition.json "
@@ -27,31 +28,13 @@ def common(version: cli.Version = False) -> None:
 
 
 @cli.command(app, epilog=cli.epilog_of(REGULOME))
-def regulome(
-    diagnosis: Annotated[Path, typer.Option(help="diagnosis.json of diagnose.py.")],
-    outdir: Outdir,
-    decomposition: Annotated[Path | None, typer.Option(help="decomposition.json of decompose.py.")] = None,
-    cross_checks: Annotated[Files, typer.Option(help="cross_check_*.json; repeat or use commas.")] = None,
-    truth: Annotated[Path | None, typer.Option(help="truth.json of a simulated genome.")] = None,
-    failed: Annotated[Files, typer.Option(help="Tables of what has no score; repeat or use commas.")] = None,
-    model_cards: Annotated[Files, typer.Option(help="model_card.json files; repeat or use commas.")] = None,
-    figures: Annotated[Files, typer.Option(help="Folders of PNG figures; repeat or use commas.")] = None,
-) -> None:
+def regulome(files: RegulomeFiles, outdir: Outdir) -> None:
     """Verdicts first, then planted against found, figures, agreement of models, cross-checks and what failed."""
     from darkregulome.report.content import write_sections
     from darkregulome.report.findings import read_findings
     from darkregulome.report.regulome import report_sections
 
-    findings = read_findings(
-        diagnosis,
-        decomposition=decomposition,
-        cross_checks=cli.paths(cross_checks),
-        truth=truth,
-        failed=cli.paths(failed),
-        model_cards=cli.paths(model_cards),
-        figures=cli.paths(figures),
-    )
-    write_sections(report_sections(findings), outdir)
+    write_sections(report_sections(read_findings(files)), outdir)
 
 
 @cli.command(

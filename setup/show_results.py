@@ -11,7 +11,8 @@ import json
 import sys
 from pathlib import Path
 
-COLUMNS = ("claim", "model", "raw_effect", "raw_q", "residual_effect", "residual_q", "verdict")
+NUMBERS = tuple(f"{rung}_{number}" for rung in ("raw", "trivial", "full") for number in ("effect", "q"))
+COLUMNS = ("claim", "model", *NUMBERS, "verdict", "reason")
 
 
 def main(outdir: Path) -> None:
@@ -40,20 +41,22 @@ def disagreements(outdir: Path, truth: Path) -> list[str]:
     checks = sorted((outdir / "cross_checks").glob("**/cross_check_*.json"))
     records = [outdir / "diagnosis" / "diagnosis.json", *checks]
     claims = [claim for record in records for claim in json.loads(record.read_text())["claims"]]
-    found = {(claim["claim"], claim["model"]): claim["verdict"] for claim in claims}
+    verdicts = {(claim["claim"], claim["model"]): claim["verdict"] for claim in claims}
     if not planted["planted"]:
-        survivors = [f"{claim} of {model}" for (claim, model), verdict in found.items() if verdict == "survives"]
+        survivors = [f"{claim} of {model}" for (claim, model), verdict in verdicts.items() if verdict == "survives"]
         return [f"nothing was planted, and yet {name} survives" for name in survivors]
-    wrong = [
-        f"{one['claim']} of {one['model']} should be {one['verdict']!r}, found {found.get(key)!r}"
-        for one in planted["expected"]
-        if found.get(key := (one["claim"], one["model"])) != one["verdict"]
-    ]
+    wrong = []
+    for one in planted["expected"]:
+        expected = [one["verdict"]] if isinstance(one["verdict"], str) else one["verdict"]
+        verdict = verdicts.get((one["claim"], one["model"]))
+        if verdict not in expected:
+            words = " or ".join(map(repr, expected))
+            wrong.append(f"{one['claim']} of {one['model']} should be {words}, and is {verdict!r}")
     # The pair of proteins that the network links and that is nothing must die.
     nothing = {"~".join(pair) for pair in itertools.permutations(planted["facts"].get("protein_pair_of_nothing", []))}
     return wrong + [
         f"{claim} of {model} survives, and the pair is nothing"
-        for (claim, model), verdict in found.items()
+        for (claim, model), verdict in verdicts.items()
         if claim == "protein_pair" and model.split("|")[-1] in nothing and verdict == "survives"
     ]
 

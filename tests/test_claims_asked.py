@@ -10,6 +10,7 @@ from darkregulome.claims.claim import all_claims, claim_names, cross_checks, fin
 from darkregulome.claims.document import claims_markdown
 from darkregulome.claims.gene_levels import gene_table, locus_by_gene, locus_means, score_columns
 from darkregulome.claims.horizon import distance_grid
+from darkregulome.claims.marked import fold_enrichment
 from darkregulome.claims.network import assortativity, network_draws
 from darkregulome.claims.string_network import Network, read_names, read_network, read_pairs
 from darkregulome.diagnosis.prepared import Prepared, prepare_models
@@ -427,3 +428,10 @@ def test_a_pair_is_held_against_one_other_pair_at_least():
     # Two others: p of a third is the least.
     high = np.array([9.0, 9, 0])
     assert protein_pair.gene_pair((0, 1), high, rng.standard_normal((9, 3))).p == pytest.approx(1 / 3)
+
+
+def test_marked_elements_of_one_length_have_controls_all_the_same():
+    elements = make_elements(3, loci=6, per_locus=40).assign(length=300)
+    one, *_ = prepare_models(elements, make_ris(elements, 3, Truth(), models=("lm",)), SETTINGS)[0]
+    found = fold_enrichment(one, np.arange(240) % 7 == 0, SETTINGS)
+    assert found["raw"]["matched"]["fold"] > 0

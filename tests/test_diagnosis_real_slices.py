@@ -1,4 +1,4 @@
-"""eQTL and conservation checks on slices of real data, and what linkage disequilibrium does to an eQTL check."""
+"""eQTL and conservation checks on slices of real data."""
 
 import csv
 import gzip
@@ -9,17 +9,11 @@ import pandas as pd
 import pytest
 
 from cross_checks import check_conservation, check_eqtl
-from darkregulome.claims.eqtl import BLOCK_WIDTH, block_of_elements, elements_with_eqtl, read_blocks
+from darkregulome.claims.eqtl import elements_with_eqtl
 from darkregulome.diagnosis.settings import Settings
-from darkregulome.errors import InputError
 from darkregulome.genome.bigwig import bigwig_means
 from darkregulome.genome.eqtls import eqtl_format, read_eqtls
 from darkregulome.io.tables import read_table
-from darkregulome.stats.bootstrap import resample_loci
-from darkregulome.stats.loci import Loci
-from darkregulome.stats.matching import match_controls, matched_contrast
-from darkregulome.stats.nulls import RotationNull
-from darkregulome.stats.setting import Setting
 from places import SHARED
 from simulated_tables import Truth, make_elements, make_ris
 
@@ -112,45 +106,3 @@ def test_a_real_phastcons_slice_gives_the_means_that_its_text_gives():
     record = check_conservation(elements, make_ris(elements, 1, Truth()), means, SETTINGS, notes).record
     assert {claim["model"] for claim in record["claims"]} == {"lm", "output"}
     assert record["n_without_value"] == int((~known).sum())
-
-
-# -- linkage disequilibrium ------------------------------------------------------------------------------------------
-
-
-def test_an_element_belongs_to_the_block_that_holds_its_middle(tmp_path):
-    elements = pd.DataFrame(
-        {"element": list("abcd"), "chrom": "chr1", "start": [0, 90, 200, 10_000], "end": [50, 110, 250, 10_050]}
-    )
-    fixed = block_of_elements(elements, None)
-    assert fixed.nunique() == 1
-    assert BLOCK_WIDTH > 10_050
-    (tmp_path / "b.bed").write_text("chr\tstart\tstop\n1\t0\t100\n1\t100\t260\n")
-    given = block_of_elements(elements, read_blocks(tmp_path / "b.bed"))
-    assert given["a"] != given["b"]
-    assert given["b"] == given["c"]
-    assert given["d"] not in {given["a"], given["b"]}
-    (tmp_path / "b.bed").write_text("1\t0\t100\n1\tx\t260\n")
-    with pytest.raises(InputError, match=r"b\.bed:2: has .x. and .260. as its interval"):
-        read_blocks(tmp_path / "b.bed")
-
-
-def test_scores_that_a_block_shares_are_no_finding():
-    """Elements drawn one by one find them far too often; the signs of whole blocks do not."""
-    rejected = {"p_matched_draws": 0, "p_blocks": 0}
-    sizes, per_block = 12, 5
-    loci = Loci.of(np.repeat(np.arange(sizes), 60))
-    for seed in range(80):
-        rng = np.random.default_rng(seed)
-        blocks = np.arange(loci.n) // per_block
-        scores = rng.normal(size=blocks.max() + 1)[blocks] + 0.3 * rng.normal(size=loci.n)
-        scores = loci.standardise(scores)[0]
-        chosen = np.isin(blocks, rng.choice(blocks.max() + 1, 14, replace=False))
-        matches = match_controls(chosen, np.zeros(loci.n), loci.codes, rng.normal(size=(loci.n, 2)))
-        codes = np.unique(blocks[matches.chosen], return_inverse=True)[1]
-        resamples = resample_loci(loci.count, 100, rng)
-        setting = Setting(loci, RotationNull(loci, 199, rng), resamples, 0.05)
-        found = matched_contrast(scores, matches, setting, np.random.default_rng(seed), codes)
-        for name in rejected:
-            rejected[name] += found.details[name] <= 0.05
-    assert rejected["p_matched_draws"] >= 20
-    assert rejected["p_blocks"] <= 10  # binomial(80, 0.05) exceeds 10 once in 400

@@ -1,5 +1,6 @@
 """The report: what a reader must find in it, and what must never get into it."""
 
+import copy
 import json
 import re
 import subprocess
@@ -7,7 +8,6 @@ import sys
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import get_args
 
 import matplotlib
 import pytest
@@ -19,89 +19,72 @@ import matplotlib.pyplot as plt
 import yaml
 
 from darkregulome import claims
-from darkregulome.diagnosis.settings import Settings
+from darkregulome.diagnosis.calibrate import calibrate
+from darkregulome.diagnosis.calibration_input import calibration_input
+from darkregulome.diagnosis.diagnose import Diagnosis as Diagnosed
+from darkregulome.diagnosis.entries import MEANING
+from darkregulome.diagnosis.settings import CalibrationPlan, Settings
 from darkregulome.errors import InputError
-from darkregulome.plots.style import save
+from darkregulome.io.records import VERDICTS
+from darkregulome.plots.style import VERDICT_COLOURS, save
 from darkregulome.report import markup
 from darkregulome.report.content import Section
 from darkregulome.report.figures import figure_sections, find_figures
 from darkregulome.report.findings import Findings, read_findings
 from darkregulome.report.records import Diagnosis, ModelCard, Truth
 from darkregulome.report.regulome import report_sections
-from darkregulome.report.regulome.methods import FITS
 from darkregulome.report.regulome.models import card_statement
+from darkregulome.report.settings import RegulomeFiles
+from example_diagnosis import example_diagnosis
 from script_runner import run_script
 
 CONFIG = ROOT / "assets" / "multiqc_config.yml"
 HOSTILE = "<script>alert('x')</script>"
-MODELS = {"demo-caduceus": "masked", "demo-hyena": "causal", "demo-enformer": "output"}
-
-
-def claim(name: str, model: str, verdict: str | None, raw: float = 0.8, residual: float = 0.5, **more) -> dict:
-    """An entry of diagnosis.json as docs/architecture.md describes it."""
-    q = {"survives": (0.0003, 0.0004), "collapses": (0.0003, 0.62)}.get(verdict or "", (0.4, 0.5))
-    return {
-        "claim": name,
-        "model": model,
-        "unit": "near less far, SD",
-        "raw": {"statistic": raw, "p": q[0] / 3, "q": q[0], "effect": raw, "interval": [raw - 0.1, raw + 0.1]},
-        "residual": {"statistic": residual, "p": q[1] / 3, "q": q[1], "effect": residual, "interval": [0.31, 0.69]},
-        "effect": residual,
-        "interval": [0.31, 0.69],
-        "null": "rotation",
-        "n": 1800,
-        "n_loci": 10,
-        "power": 0.97,
-        "floor": 0.1,
-        "verdict": verdict,
-        "sentence": f"{name} of {model} {verdict}.",
-        "details": {},
-    } | more
+EMPTY = '{"version": 2, "claims": []}'
 
 
 def diagnosis_record() -> dict:
-    """A whole diagnosis.json: two language models and an output model."""
-    shares = {"predictability": 0.9, "annotation": 0.02, "shared": 0.05, "unexplained": 0.03}
-    return {
-        "parameters": {"horizon": 10000, "permutations": 10000, "null": "rotation", "alpha": 0.05, "seed": 7},
-        "models": {
-            name: {"kind": kind, "n": 1800, "r2": 0.97, "shares": shares, "coefficients": {"gc": 0.2}}
-            for name, kind in MODELS.items()
-        },
-        "claims": [
-            claim("horizon", "demo-caduceus", "survives"),
-            claim("horizon", "demo-hyena", "survives", residual=-0.456),
-            claim("horizon", "demo-enformer", "underpowered"),
-            claim("class_hierarchy", "demo-caduceus", "collapses"),
-            claim("ccre_discrimination", "demo-enformer", "survives"),
-            claim("list_overlap", "demo-caduceus|demo-hyena", None),
-            claim("list_overlap", "demo-caduceus|demo-enformer", "absent"),
-        ],
-    }
+    """A whole diagnosis.json: a language model and an output model."""
+    return copy.deepcopy(example_diagnosis().record)
+
+
+def claim(name: str, model: str, verdict: str | None, **more) -> dict:
+    """An entry of diagnosis.json: what the diagnosis wrote of a horizon, under other names."""
+    return diagnosis_record()["claims"][0] | {"claim": name, "model": model, "verdict": verdict} | more
+
+
+def version_2(**record) -> Diagnosis:
+    """A diagnosis of this version, of the keys that matter."""
+    return Diagnosis.model_validate({"version": 2, "claims": [], **record})
 
 
 def truth_record(planted: bool = True) -> dict:
     expected = [
-        {"claim": "horizon", "model": "demo-caduceus", "verdict": "survives"},
-        {"claim": "class_hierarchy", "model": "demo-caduceus", "verdict": "survives"},
-        {"claim": "eqtl", "model": "demo-enformer", "verdict": "survives"},
+        {"claim": "horizon", "model": "lm", "verdict": ["hinges", "survives"]},
+        {"claim": "te_discrimination", "model": "lm", "verdict": "survives"},
+        {"claim": "eqtl", "model": "output", "verdict": "survives"},
     ]
     return {"planted": planted, "seed": 1, "expected": expected if planted else [], "facts": {"horizon": 10000}}
 
 
 def decomposition_record() -> dict:
-    """A decomposition.json: rank agreement and overlap of each pair, raw and residual, and the layers."""
+    """A decomposition.json: rank agreement and overlap of each pair, rung by rung, and the layers."""
 
-    def pair(first: str, second: str, scores: str, rho: float) -> dict:
-        overlap = {"k": 180, "overlap": 60, "expected_by_chance": 18.0, "overlap_beyond_chance": 0.26}
-        agreement = {"first": first, "second": second, "scores": scores, "n": 1800, "spearman": rho}
-        return agreement | overlap | {"overlap_interval": [0.2, 0.3], "overlap_p": 0.001, "overlap_q": 0.002}
+    def pair(first: str, second: str, rung: str, rho: float) -> dict:
+        overlap = {"k": 180, "overlap": 60, "expected_by_chance": 18.0, "p_more": 0.001, "p_fewer": 1.0}
+        return {
+            "first": first,
+            "second": second,
+            "scores": rung,
+            "n": 1800,
+            "spearman": rho,
+            "overlap_q": 0.002,
+        } | overlap
 
-    rhos = {("demo-caduceus", "demo-hyena"): 0.8, ("demo-caduceus", "demo-enformer"): 0.2}
-    rhos |= {("demo-hyena", "demo-enformer"): 0.1}
-    pairs = [pair(*models, scores, rho) for models, rho in rhos.items() for scores in ("raw", "residual")]
+    rhos = {("lm", "lm2"): 0.8, ("lm", "output"): 0.2, ("lm2", "output"): 0.1}
+    pairs = [pair(*models, rung, rho) for models, rho in rhos.items() for rung in ("raw", "trivial", "full")]
     layers = {"shared": {"n": 12, "classes": {"cCRE": 12}, "median_distance": 4200.0, "n_sure": 9}, "none": {"n": 0}}
-    return {"pairs": pairs, "layers": layers, "notes": ["A note."]}
+    return {"version": 2, "claims": [], "pairs": pairs, "layers": layers, "notes": ["A note."]}
 
 
 @pytest.fixture
@@ -120,12 +103,13 @@ def report_html(tmp_path_factory) -> str:
 
 
 def write_run(tmp_path: Path) -> Path:
+    eqtl = {"version": 2, "check": "eqtl", "claims": [claim("eqtl", "output", "survives")]}
     files = {
         "diagnosis.json": diagnosis_record(),
         "decomposition.json": decomposition_record(),
-        "cross_check_eqtl.json": {"check": "eqtl", "claims": [claim("eqtl", "demo-enformer", "survives")]},
+        "cross_check_eqtl.json": eqtl,
         "truth.json": truth_record(),
-        "models/demo-caduceus/model_card.json": {
+        "models/lm/model_card.json": {
             "command": "train_lm.py --architecture caduceus",
             "heldout_loss": 1.2345,
             "markov_loss": {str(order): 1.38 - order / 100 for order in range(1, 6)},
@@ -150,6 +134,10 @@ def draw(path: Path, title: str = "", caption: str = "") -> None:
     save(figure, path.parent, path.stem, title, caption)
 
 
+def findings_of(diagnosis: Path, **files) -> Findings:
+    return read_findings(RegulomeFiles(diagnosis=diagnosis, **files))
+
+
 def sections_by_id(findings: Findings) -> dict[str, Section]:
     return {section.id: section for section in report_sections(findings)}
 
@@ -159,7 +147,7 @@ def arguments(folder: Path) -> list[str]:
         *("--diagnosis", f"{folder}/diagnosis.json", "--decomposition", f"{folder}/decomposition.json"),
         *("--cross-checks", f"{folder}/cross_check_eqtl.json", "--truth", f"{folder}/truth.json"),
         *("--failed", f"{folder}/failed_loci.tsv", "--figures", f"{folder}/figures"),
-        *("--model-cards", f"{folder}/models/demo-caduceus/model_card.json", "--outdir", f"{folder}/sections"),
+        *("--model-cards", f"{folder}/models/lm/model_card.json", "--outdir", f"{folder}/sections"),
     ]
 
 
@@ -228,20 +216,109 @@ def test_the_script_writes_every_section_and_multiqc_orders_them_all(run_folder)
 
 def test_multiqc_builds_the_report_offline_with_verdicts_first(report_html):
     html = report_html
-    rows = [row for row in Rows(html).rows if row[-5:-4] and row[-5] in (*MODELS, "demo-caduceus × demo-hyena")]
-    assert [row[-5] for row in rows[:3]] == ["demo-caduceus", "demo-hyena", "demo-enformer"]
-    claimed, _, raw, residual, verdict, words = rows[0]
-    assert claimed.endswith("horizon")
-    assert raw == "0.8[0.7, 0.9]q = 0.0003"
-    assert residual == "0.5[0.31, 0.69]q = 0.0004"
-    assert verdict == "✓ survives"
-    assert words == "horizon of demo-caduceus survives.Effect: near less far, SD."
+    horizon = diagnosis_record()["claims"][0]
+    claimed, model, *rungs, verdict, words = next(row for row in Rows(html).rows if len(row) == 7 and row[1] == "lm")
+    assert (claimed, model, verdict) == ("Regulatory horizonhorizon", "lm", "✓ survives")
+    for cell, rung in zip(rungs, ("raw", "trivial", "full"), strict=True):
+        low, high = horizon[rung]["interval"]
+        numbers = f"{horizon[rung]['effect']:.3g}[{low:.3g}, {high:.3g}]q = {horizon[rung]['q']:.4f}"
+        assert cell.replace("\n", "") == numbers
+    assert words == f"{horizon['sentence']}Effect: near less far, SD of the score."
     places = [
-        html.index(f'id="darkregulome_{name}"') for name in ("verdicts", "planted", "shares", "models", "methods")
+        html.index(f'id="darkregulome_{name}"')
+        for name in ("verdicts", "planted", "gates", "shares", "models", "methods")
     ]
     assert places == sorted(places)
     assert "data:image/png;base64," in html
     assert "BROKEN1" in html
+
+
+def test_the_report_speaks_of_one_edition(report_html):
+    text = " ".join(" ".join(row) for row in Rows(report_html).rows)
+    assert not re.search(r"residual RIS|raw and residual|baseline_membership|six features", text)
+
+
+def test_every_word_is_said_with_its_meaning_and_its_number(diagnosed: Diagnosed):
+    html = sections_by_id(Findings(Diagnosis.model_validate(diagnosed.record)))["verdicts"].data
+    rows = Rows(html).rows[: len(VERDICTS)]
+    assert [row[0].split()[1] for row in rows] == list(VERDICTS)
+    for word, count, meaning in (row[0].split()[1:] + row[1:] for row in rows):
+        assert meaning.lower() == MEANING.get(word, meaning).lower()
+        orders = [order["verdict"] for order in diagnosed.record["class_order"].values()]
+        others = [one["verdict"] for one in diagnosed.record["claims"] if one["claim"] != "class_hierarchy"]
+        assert int(count) == [*others, *orders].count(word)
+    for word, colour in VERDICT_COLOURS.items():
+        assert f".dr-{word} {{ background: {colour}; }}" in markup.STYLE
+
+
+def test_the_order_of_classes_is_shown_and_its_pairs_are_folded(diagnosed: Diagnosed):
+    html = str(sections_by_id(Findings(Diagnosis.model_validate(diagnosed.record)))["verdicts"].data)
+    open_part, folded = html.split("<details>")
+    assert "cCRE over TE" not in open_part
+    assert any("lm: cCRE over TE" in row for row in Rows(folded).rows)
+    (order,) = (row for row in Rows(open_part).rows if row[0] == "lm" and len(row) == 5)
+    assert order[4] == "undecided: 1; not identifiable: 2"
+
+
+def test_what_a_verdict_rests_on_is_shown(diagnosed: Diagnosed):
+    rows = Rows(sections_by_id(Findings(Diagnosis.model_validate(diagnosed.record)))["gates"].data).rows
+    horizon = diagnosed.record["claims"][0]
+    row = next(row for row in rows if row[:2] == ["Regulatory horizon", "lm"])
+    assert float(row[8]) == pytest.approx(horizon["sensitivity"]["robustness_value"], rel=0.01)
+    assert float(row[9].split(" × ")[0]) == pytest.approx(horizon["sensitivity"]["in_units_of_it"], rel=0.01)
+    assert float(row[6]) == pytest.approx(horizon["gates"]["reliability"], rel=0.01)
+    assert row[5] == "yes"
+
+
+def test_a_rung_that_says_nothing_is_named_so():
+    not_measured = claim("horizon", "lm", "undecided", full=None, reason="predictability not measured")
+    told = claim("te_discrimination", "lm", "undecided", reason="not identifiable")
+    told["trivial"] = told["trivial"] | {"left_over": 0.01}
+    html = sections_by_id(Findings(version_2(claims=[not_measured, told])))["verdicts"].data
+    first, second = (row for row in Rows(html).rows if len(row) == 7 and row[1] == "lm")
+    assert (first[4], second[3]) == ("not measured", "not identifiable")
+    assert (first[5], second[5]) == ("? undecidedpredictability not measured", "? undecidednot identifiable")
+
+
+def test_the_report_says_which_verdicts_can_be_reached(tmp_path):
+    plan = CalibrationPlan(loci=6, per_locus=40, worlds="nothing,masked", autocorrelation="0", tables=2)
+    settings = Settings(permutations=99)
+    record = calibrate(calibration_input(plan, 0).asked, plan.tables, plan.effect, settings)
+    (tmp_path / "calibration.json").write_text(json.dumps({"parameters": {"effect": plan.effect}, **record}))
+    (tmp_path / "diagnosis.json").write_text(json.dumps(diagnosis_record()))
+    done = run_script(
+        *("report", "regulome", "--diagnosis", f"{tmp_path}/diagnosis.json"),
+        *("--calibration", f"{tmp_path}/calibration.json", "--outdir", f"{tmp_path}/sections"),
+    )
+    assert done.code == 0, done.err
+    html = sections_of(tmp_path)["darkregulome_calibration_mqc.json"]["data"]
+    assert "Drawn: 240 elements in 6 loci. This run: 480 elements in 8 loci. The planted effect is 0.25 SD." in html
+    rows = Rows(html).rows
+    worlds = {row[2]: row for row in rows if row[0] == "Regulatory horizon"}
+    assert list(worlds) == [row["world"] for row in record["worlds"]]
+    said = [f"{word}: {n}" for word, n in record["worlds"][0]["verdicts"].items() if n]
+    assert worlds[record["worlds"][0]["world"]][5] == "; ".join(said)
+    hinges = next(row for row in rows if row[0].endswith("hinges"))
+    assert hinges[1:] == ["–", "it is right in none that was drawn"]
+
+
+@pytest.mark.parametrize("file", ["diagnosis", "decomposition", "cross_check_eqtl"])
+@pytest.mark.parametrize(
+    ("version", "said"),
+    [(None, "an older version, with four verdicts"), (1, "an older version"), (3, "a newer version")],
+)
+def test_a_file_of_another_version_is_one_clear_sentence(run_folder, file, version, said):
+    path = run_folder / f"{file}.json"
+    record = json.loads(path.read_text())
+    record["version"] = version
+    # The first edition had other keys, none of which may be complained of.
+    record["claims"] = [{"claim": "horizon", "verdict": "underpowered"}]
+    path.write_text(json.dumps({key: value for key, value in record.items() if value is not None}))
+    done = run_script("report", "regulome", *arguments(run_folder))
+    assert done.code == 2
+    assert done.err.count(f"{file}.json") == 1
+    assert f"{file}.json: was written by {said}" in " ".join(done.err.split())
+    assert not (run_folder / "sections").exists()
 
 
 def test_no_asset_is_fetched_from_elsewhere(report_html):
@@ -268,7 +345,7 @@ def test_planted_claims_are_ticked_crossed_or_named_as_untested(run_folder):
 
 
 def test_an_expected_claim_that_was_not_tested_is_no_success():
-    findings = Findings(Diagnosis(claims=[]), truth=Truth.model_validate(truth_record()))
+    findings = Findings(version_2(), truth=Truth.model_validate(truth_record()))
     html = sections_by_id(findings)["planted"].data
     assert "0 of 3 as planted, 3 not tested" in html
     assert "✓ as planted" not in html
@@ -276,8 +353,8 @@ def test_an_expected_claim_that_was_not_tested_is_no_success():
 
 @pytest.mark.parametrize(("verdict", "right"), [("collapses", True), ("absent", True), ("survives", False)])
 def test_nothing_may_survive_where_nothing_was_planted(verdict, right):
-    record = {"claims": [claim("horizon", "demo-caduceus", verdict)]}
-    findings = Findings(Diagnosis.model_validate(record), truth=Truth.model_validate(truth_record(planted=False)))
+    diagnosis = version_2(claims=[claim("horizon", "lm", verdict)])
+    findings = Findings(diagnosis, truth=Truth.model_validate(truth_record(planted=False)))
     html = sections_by_id(findings)["planted"].data
     assert ("✓ as planted" in html) is right
     assert ("✗ differs" in html) is not right
@@ -285,8 +362,13 @@ def test_nothing_may_survive_where_nothing_was_planted(verdict, right):
 
 def test_hostile_text_is_shown_and_never_run(run_folder):
     record = diagnosis_record()
-    record["claims"].append(claim(HOSTILE, HOSTILE, "absent", sentence=HOSTILE, unit=HOSTILE))
-    record["models"][HOSTILE] = record["models"]["demo-hyena"] | {"kind": HOSTILE}
+    record["claims"].append(claim(HOSTILE, HOSTILE, "absent", sentence=HOSTILE, unit=HOSTILE, reason=HOSTILE))
+    record["class_order"][HOSTILE] = record["class_order"]["lm"]
+    record["models"][HOSTILE] = record["models"]["lm"] | {
+        "kind": HOSTILE,
+        "features": [HOSTILE],
+        "predictability_source": HOSTILE,
+    }
     record["parameters"][HOSTILE] = HOSTILE
     (run_folder / "diagnosis.json").write_text(json.dumps(record))
     (run_folder / "truth.json").write_text(json.dumps(truth_record() | {"facts": {HOSTILE: [HOSTILE]}}))
@@ -296,7 +378,7 @@ def test_hostile_text_is_shown_and_never_run(run_folder):
     decomposition["notes"].append(HOSTILE)
     (run_folder / "decomposition.json").write_text(json.dumps(decomposition))
     (run_folder / "failed_loci.tsv").write_text(f"locus\t{HOSTILE}\n{HOSTILE}\t<img src=x onerror=alert(1)>\n")
-    card = run_folder / "models/demo-caduceus/model_card.json"
+    card = run_folder / "models/lm/model_card.json"
     card.write_text(json.dumps({"name": HOSTILE, "command": HOSTILE, "heldout_loss": 1.0}))
     assert run_script("report", "regulome", *arguments(run_folder)).code == 0
     for name, content in sections_of(run_folder).items():
@@ -317,16 +399,16 @@ def test_a_diagnosis_alone_makes_a_report(tmp_path):
 
 
 def test_a_run_without_a_claim_still_says_so(tmp_path):
-    (tmp_path / "diagnosis.json").write_text('{"claims": []}')
-    assert sections_by_id(read_findings(tmp_path / "diagnosis.json")).keys() == {"verdicts", "methods"}
+    (tmp_path / "diagnosis.json").write_text(EMPTY)
+    assert sections_by_id(findings_of(tmp_path / "diagnosis.json")).keys() == {"verdicts", "methods"}
 
 
 def test_missing_numbers_are_dashes_and_not_nan(tmp_path):
-    empty = {"claim": "horizon", "model": "m", "raw": {"effect": None, "q": None}, "residual": {}, "verdict": "absent"}
-    (tmp_path / "diagnosis.json").write_text(json.dumps({"claims": [empty]}))
-    html = sections_by_id(read_findings(tmp_path / "diagnosis.json"))["verdicts"].data
+    empty = {"claim": "horizon", "model": "m", "raw": {"effect": None, "q": None}, "trivial": {}, "verdict": "absent"}
+    (tmp_path / "diagnosis.json").write_text(json.dumps({"version": 2, "claims": [empty]}))
+    html = sections_by_id(findings_of(tmp_path / "diagnosis.json"))["verdicts"].data
     row = next(row for row in Rows(html).rows if row[1:2] == ["m"])
-    assert row[2:4] == ["–q = –", "–q = –"]
+    assert [cell.replace("\n", "") for cell in row[2:5]] == ["–q = –", "–q = –", "not measured"]
     assert "nan" not in html.lower().replace("content", "")
 
 
@@ -336,7 +418,7 @@ def test_missing_numbers_are_dashes_and_not_nan(tmp_path):
         ('{"claims": [', "is not JSON"),
         ("[]", "holds a JSON list"),
         ('{"models": {}}', "claims"),
-        ('{"claims": [{"claim": "horizon", "model": "m", "verdict": "significant"}]}', "claims.0.verdict"),
+        (EMPTY.replace("[]", '[{"claim": "horizon", "model": "m", "verdict": "significant"}]'), "claims.0.verdict"),
     ],
 )
 def test_a_broken_diagnosis_is_bad_input(tmp_path, text, said):
@@ -355,7 +437,7 @@ def test_all_problems_are_named_at_once(tmp_path):
     (tmp_path / "truth.json").write_text("{")
     (tmp_path / "text.png").write_text("not an image")
     with pytest.raises(InputError) as caught:
-        read_findings(
+        findings_of(
             tmp_path / "absent.json",
             truth=tmp_path / "truth.json",
             cross_checks=[tmp_path / "no.json"],
@@ -366,29 +448,29 @@ def test_all_problems_are_named_at_once(tmp_path):
 
 
 def test_an_empty_failure_table_says_that_nothing_failed(tmp_path):
-    (tmp_path / "diagnosis.json").write_text('{"claims": []}')
+    (tmp_path / "diagnosis.json").write_text(EMPTY)
     (tmp_path / "none.tsv").write_text("locus\treason\n")
     (tmp_path / "empty.tsv").write_text("")
     failed = [tmp_path / "none.tsv", tmp_path / "empty.tsv"]
-    assert "Nothing failed" in sections_by_id(read_findings(tmp_path / "diagnosis.json", failed=failed))["failed"].data
+    assert "Nothing failed" in sections_by_id(findings_of(tmp_path / "diagnosis.json", failed=failed))["failed"].data
 
 
 def test_what_was_not_tested_or_not_scored_is_said_with_its_reason(tmp_path):
     record = diagnosis_record()
-    record["not_tested"] = [{"claim": "class_hierarchy", "model": "demo-hyena", "reason": "one class only"}]
-    record["models"]["demo-hyena"] |= {"without_score": {"n_masked": 12345, "failed": 0}}
+    record["not_tested"] = [{"claim": "class_hierarchy", "model": "lm", "reason": "one class only"}]
+    record["models"]["lm"] |= {"without_score": {"n_masked": 12345, "failed": 0}}
     (tmp_path / "diagnosis.json").write_text(json.dumps(record))
-    sections = sections_by_id(read_findings(tmp_path / "diagnosis.json"))
-    assert Rows(sections["verdicts"].data).rows[-1][1:] == ["demo-hyena", "one class only"]
-    assert Rows(sections["failed"].data).rows[1:] == [["demo-hyena", "n_masked", "12,345"]]
+    sections = sections_by_id(findings_of(tmp_path / "diagnosis.json"))
+    assert Rows(sections["verdicts"].data).rows[-1][1:] == ["lm", "one class only"]
+    assert Rows(sections["failed"].data).rows[1:] == [["lm", "n_masked", "12,345"]]
 
 
 def test_overlaps_and_layers_are_reported(run_folder):
-    findings = read_findings(run_folder / "diagnosis.json", decomposition=run_folder / "decomposition.json")
+    findings = findings_of(run_folder / "diagnosis.json", decomposition=run_folder / "decomposition.json")
     sections = sections_by_id(findings)
     rows = Rows(sections["list_overlap"].data).rows
-    assert len(rows) == 7
-    assert rows[1] == ["demo-caduceus × demo-hyena", "RIS", "180", "60", "18", "0.26 [0.2, 0.3]", "0.0020"]
+    assert len(rows) == 10
+    assert rows[1] == ["lm × lm2", "RIS", "180", "60", "18", "0.0010", "1.0000", "0.0020"]
     assert Rows(sections["layers"].data).rows[1][2:] == ["12", "9", "4.2 kb", "cCRE: 12"]
 
 
@@ -411,7 +493,7 @@ def test_figures_stand_under_the_title_that_is_written_in_them(tmp_path):
 
 
 def test_a_figure_that_can_be_pointed_at_is_not_shown_as_a_picture_too(run_folder):
-    findings = read_findings(run_folder / "diagnosis.json", figures=[run_folder / "figures"])
+    findings = findings_of(run_folder / "diagnosis.json", figures=[run_folder / "figures"])
     ids = sections_by_id(findings).keys()
     assert {"shares", "figures_nulls"} <= ids
     assert "figures_variance_shares" not in ids
@@ -431,27 +513,32 @@ def methods_of(**parameters) -> str:
 
 
 def test_the_methods_are_those_of_the_run():
-    usual, other = methods_of(), methods_of(residualize="splines", null="free", alpha=0.01, bootstrap=200)
-    assert "a linear regression" in usual
+    usual, other = methods_of(), methods_of(null="free", alpha=0.01, bootstrap=200)
     assert "rotated along its elements" in usual
-    assert "below 0.05" in usual
-    assert "a linear regression" not in other
-    assert "a regression on splines of the features" in other
+    assert "q below 0.05" in usual
     assert "are rotated" not in other
     assert "are shuffled among its elements" in other
-    assert "below 0.01" in other
+    assert "q below 0.01" in other
     assert "(200 samples)" in other
 
 
-def test_every_way_of_taking_features_out_is_named_in_the_methods():
-    assert set(get_args(Settings.model_fields["residualize"].annotation)) == set(FITS)
-
-
-def test_the_methods_name_verdicts_in_the_order_in_which_they_are_decided():
+def test_the_methods_define_every_word_and_name_floor_and_margin_of_each_claim():
     html = methods_of()
-    places = [html.index(f"<b>{word}</b>") for word in ("Survives", "Underpowered", "Collapses", "Absent")]
-    assert places == sorted(places)
-    assert "0.25 SD" in html  # power is stated for the reference effect, not for the floor of 0.1 SD
+    assert all(f"<b>{word.capitalize()}</b>" in html for word in VERDICTS)
+    row = next(row for row in Rows(html).rows if row[0].strip().endswith("list_overlap"))
+    assert [cell.strip() for cell in row[3:5]] == ["0.05", "0.1"]
+
+
+def test_the_models_are_shown_with_what_was_adjusted_for(diagnosed: Diagnosed):
+    rows = Rows(sections_by_id(Findings(Diagnosis.model_validate(diagnosed.record)))["models"].data).rows
+    model = diagnosed.record["models"]["output"]
+    numbers, features = (row for row in rows if row[0] == "output")
+    assert float(numbers[3].replace("−", "-")) == pytest.approx(model["r2"]["trivial"], abs=1e-3)
+    told = "; ".join(f"{auc:.2g}" for auc in model["top_tenth_from_features"].values())
+    assert numbers[5] == told
+    assert "annotated repeats" in features[1]
+    assert "copies elsewhere: no values" in features[2]
+    assert features[3:] == ["mean of lm", "corrected, from its two halves"]
 
 
 def test_a_claim_in_one_new_file_is_in_the_report(tmp_path, monkeypatch):
@@ -465,7 +552,7 @@ def test_a_claim_in_one_new_file_is_in_the_report(tmp_path, monkeypatch):
         text = text.replace(old, new)
     (tmp_path / "toy.py").write_text(text)
     monkeypatch.setattr(claims, "__path__", [*claims.__path__, str(tmp_path)])
-    sections = sections_by_id(Findings(Diagnosis.model_validate({"claims": [claim("toy", "demo-hyena", "survives")]})))
+    sections = sections_by_id(Findings(version_2(claims=[claim("toy", "lm", "survives")])))
     assert "A claim of a test" in sections["verdicts"].data
     assert "Is a toy a claim?" in sections["methods"].data
 
@@ -485,18 +572,19 @@ def test_a_card_is_held_against_its_markov_models(loss, said):
 
 
 def test_heat_map_is_symmetric_and_shares_add_up(run_folder):
-    findings = read_findings(run_folder / "diagnosis.json", decomposition=run_folder / "decomposition.json")
+    findings = findings_of(run_folder / "diagnosis.json", decomposition=run_folder / "decomposition.json")
     sections = sections_by_id(findings)
     cells = sections["rank_agreement_raw"].data
     assert cells == [list(row) for row in zip(*cells, strict=True)]
     assert [cells[index][index] for index in range(3)] == [1.0] * 3
+    assert {f"rank_agreement_{rung}" for rung in ("raw", "trivial", "full")} <= set(sections)
     for shares in sections["shares"].data.values():
         assert sum(shares.values()) == pytest.approx(100)
 
 
 def test_a_strange_decomposition_costs_only_its_own_sections(tmp_path):
     (tmp_path / "diagnosis.json").write_text(json.dumps(diagnosis_record()))
-    findings = read_findings(tmp_path / "diagnosis.json")
+    findings = findings_of(tmp_path / "diagnosis.json")
     strange = Findings(findings.diagnosis, decomposition={"pairs": [{"first": 3}, "x"], "layers": [], "notes": 1})
     assert sections_by_id(strange).keys() == sections_by_id(findings).keys()
 

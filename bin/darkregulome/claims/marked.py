@@ -68,7 +68,11 @@ def _against_nulls(one: Prepared, top: Ints, marked: Bools, settings: Settings) 
     listed[top] = 1.0
     null = one.setting.null.draw(listed, marked.astype(float))
     scores = one.scores
-    columns = [scores.trivial.values[:, scores.trivial.names.index(name)] for name in MATCHED_ON]
+    # What does not vary is no feature; a column of zeros, which nothing is matched on, stands for none at all.
+    columns = [np.zeros(len(marked))]
+    columns += [
+        values for name, values in zip(scores.trivial.names, scores.trivial.values.T, strict=True) if name in MATCHED_ON
+    ]
     if scores.knows_distance:
         columns.append(np.log1p(scores.distance))
     matched = top[matchable(scores.classes, top)]

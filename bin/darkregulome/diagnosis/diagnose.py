@@ -12,6 +12,7 @@ from darkregulome.diagnosis.settings import Settings
 from darkregulome.io.records import rounded
 from darkregulome.stats.bootstrap import MINIMUM_LOCI, percentile_interval, ratio
 from darkregulome.stats.features import expand
+from darkregulome.stats.learners import top_auc
 from darkregulome.stats.loci import Floats
 from darkregulome.stats.residual import commonality, r_squared
 
@@ -23,8 +24,8 @@ class Diagnosis:
     Attributes
     ----------
     record : ``diagnosis.json``.
-    residuals : one row per element and model: ris, what the features of each rung leave of it, class, distance, and the
-        features.
+    residuals : one row per element and model: class, distance, ris, what the features of each rung leave of it in SD
+        within loci (``<rung>_sd``) and in the units of ris (``ris_given_<rung>``), and the features.
     profiles : mean score by distance, rung by rung, for the figure of the horizon.
     nulls : of each claim and model, rung by rung, what the least sure learner's statistic is, and its draws.
     """
@@ -79,6 +80,11 @@ def _model_record(one: Prepared, settings: Settings) -> dict[str, Any]:
         "n": scores.loci.n,
         "n_loci": scores.loci.count,
         "r2": {rung: r_squared(one.raw, one.raw - one.left(rung)) for rung in one.rungs if rung != "raw"},
+        "top_tenth_from_features": {
+            rung: top_auc(scores.raw, matrix.values, scores.folds)
+            for rung, matrix in (("trivial", scores.trivial), ("full", scores.features))
+            if rung in one.rungs
+        },
         "held_out": scores.folds.unit,
         "shares": parts.shares,
         "shares_interval": parts.intervals,
@@ -97,6 +103,8 @@ def _residual_rows(one: Prepared) -> pd.DataFrame:
     frame = one.scores.table[["element", "locus", "class", "distance"]].assign(model=one.name, ris=one.scores.raw)
     for rung in one.rungs:
         frame[f"{rung}_sd"] = one.left(rung)
+        if rung != "raw":
+            frame[f"ris_given_{rung}"] = one.left(rung) * one.raw_sd
     for name, column in zip(one.scores.features.names, one.scores.features.values.T, strict=True):
         frame[f"feature_{name}"] = column
     return frame

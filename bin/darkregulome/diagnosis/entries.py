@@ -152,7 +152,7 @@ NEEDED = {
 def sentence(claim: Claim, entry: ClaimEntry, settings: Settings) -> str:
     """One plain sentence for a reader who is no statistician."""
     steps = [f"{claim.say(entry, settings)} ({_q(entry.raw.q)})"]
-    names = {"trivial": "given the trivial features", "full": "given predictability too"}
+    names = {"trivial": "given composition, copies and repeats", "full": "given predictability too"}
     steps += [f"{names[rung]} {_effect(entry.rungs[rung])}" for rung in ("trivial", "full") if rung in entry.rungs]
     says = ", ".join(steps)
     if entry.verdict == "undecided":

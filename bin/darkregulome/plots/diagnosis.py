@@ -34,15 +34,8 @@ CAPTIONS = {
     "effects": ("Effects", "The effect of every claim rung by rung, over the intervals of all learners."),
 }
 """Of each figure: the title of its section in the report, and what it shows."""
-LADDER = (
-    "Ladder of adjustments",
-    "{}: the effect raw, given composition, copies and repeats, and given predictability too, by each learner. Dark "
-    "band: too small to name (the floor); light band: what absence allows (the margin).",
-)
-NULLS = (
-    "Nulls",
-    "{}: the statistic of the least sure learner as observed (line) and as chance gives it (filled), rung by rung.",
-)
+LADDER = ("Ladder of adjustments", "{}: by each learner; dark band: floor, light band: margin.")
+NULLS = ("Nulls", "{}: the least sure learner's statistic (line), and as chance gives it (filled).")
 LEARNER_MARKERS = {"none": "o", "linear": "o", "splines": "s", "boosting": "^"}
 """Of the estimates by each learner; raw effects have none."""
 

@@ -12,7 +12,17 @@ from darkregulome.io.documents import read_json
 from darkregulome.io.records import ClaimEntry
 from darkregulome.io.tables import read_table
 from darkregulome.report.figures import Figure, find_figures
-from darkregulome.report.records import CrossCheck, Diagnosis, ModelCard, Truth, read_cards, read_record
+from darkregulome.report.records import (
+    Calibration,
+    CrossCheck,
+    Diagnosis,
+    ModelCard,
+    Truth,
+    check_version,
+    read_cards,
+    read_record,
+)
+from darkregulome.report.settings import RegulomeFiles
 
 
 @dataclass(frozen=True)
@@ -22,6 +32,7 @@ class Findings:
     diagnosis: Diagnosis
     decomposition: Mapping[str, Any] | None = None
     cross_checks: Sequence[CrossCheck] = ()
+    calibration: Calibration | None = None
     truth: Truth | None = None
     failed: Mapping[Path, pd.DataFrame] = field(default_factory=dict)
     cards: Sequence[ModelCard] = ()
@@ -58,16 +69,7 @@ def flatten(parameters: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def read_findings(
-    diagnosis: Path,
-    *,
-    decomposition: Path | None = None,
-    cross_checks: Sequence[Path] = (),
-    truth: Path | None = None,
-    failed: Sequence[Path] = (),
-    model_cards: Sequence[Path] = (),
-    figures: Sequence[Path] = (),
-) -> Findings:
+def read_findings(files: RegulomeFiles) -> Findings:
     """Read every file.
 
     Raises
@@ -85,20 +87,30 @@ def read_findings(
             return None
 
     parts: dict[str, Any] = {
-        "diagnosis": collect(read_record, diagnosis, Diagnosis, "give the diagnosis.json of diagnose.py"),
+        "diagnosis": collect(read_record, files.diagnosis, Diagnosis, "give the diagnosis.json of diagnose.py"),
         "cross_checks": [
-            collect(read_record, path, CrossCheck, "give a JSON of cross_check.py") for path in cross_checks
+            collect(read_record, path, CrossCheck, "give a JSON of cross_check.py") for path in files.cross_checks
         ],
-        "failed": {path: collect(read_failures, path) for path in failed},
-        "cards": collect(read_cards, model_cards),
-        "figures": collect(find_figures, figures),
+        "failed": {path: collect(read_failures, path) for path in files.failed},
+        "cards": collect(read_cards, files.model_cards),
+        "figures": collect(find_figures, files.figures),
     }
-    if decomposition is not None:
-        parts["decomposition"] = collect(read_json, decomposition, "give the decomposition.json of decompose.py")
-    if truth is not None:
-        parts["truth"] = collect(read_record, truth, Truth, "give the truth.json of simulate.py genome")
+    if files.decomposition is not None:
+        parts["decomposition"] = collect(read_decomposition, files.decomposition)
+    if files.calibration is not None:
+        remedy = "give the calibration.json of calibrate.py"
+        parts["calibration"] = collect(read_record, files.calibration, Calibration, remedy)
+    if files.truth is not None:
+        parts["truth"] = collect(read_record, files.truth, Truth, "give the truth.json of simulate.py genome")
     raise_all(problems)
     return Findings(**parts)
+
+
+def read_decomposition(path: Path) -> dict[str, Any]:
+    """`decomposition.json` as it is; `InputError` if it is none, or of another version."""
+    content = read_json(path, "give the decomposition.json of decompose.py")
+    check_version(content, path)
+    return content
 
 
 def read_failures(path: Path) -> pd.DataFrame:

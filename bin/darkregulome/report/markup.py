@@ -9,8 +9,21 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from darkregulome.claims.claim import claim_names, find_claim
+from darkregulome.diagnosis.decision import LEAST_LEFT_OVER
+from darkregulome.io.records import Outcome
 
 MISSING = "–"
+FEATURES = {
+    "log_length": "length",
+    "gc": "GC",
+    "cpg_oe": "CpG",
+    "markov5": "likelihood by words of six letters",
+    "two_sided": "likelihood by both neighbours",
+    "copy_advantage": "copies nearby",
+    "copies": "copies elsewhere",
+    "repeat_fraction": "annotated repeats",
+}
+"""Features in words; the others are called what they are."""
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -56,6 +69,16 @@ def claim_title(name: str) -> str:
     return find_claim(name).title if name in claim_names() else name.replace("_", " ").capitalize()
 
 
+def feature_name(name: str) -> str:
+    """A feature in words."""
+    return FEATURES.get(name, name.replace("_", " "))
+
+
+def not_identifiable(rung: Outcome) -> bool:
+    """Whether the features leave too little of what is tested for an effect to be read."""
+    return rung.left_over is not None and rung.left_over < LEAST_LEFT_OVER
+
+
 _ENVIRONMENT = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -70,6 +93,8 @@ _ENVIRONMENT.filters |= {
     "plain": plain,
     "claim_title": claim_title,
 }
+
+_ENVIRONMENT.tests["not_identifiable"] = not_identifiable
 
 
 def render(template: str, **values: Any) -> Markup:

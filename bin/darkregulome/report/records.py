@@ -1,6 +1,6 @@
-"""What the report reads, checked on the way in: diagnosis, cross-checks, planted truth, model cards."""
+"""What the report reads, checked on the way in: diagnosis, cross-checks, calibration, planted truth, model cards."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -8,28 +8,36 @@ from pydantic import Field, ValidationError
 
 from darkregulome.errors import InputError, Problem
 from darkregulome.io.documents import read_json
-from darkregulome.io.records import Bounds, ClaimEntry, NotTested, Record, Verdict
+from darkregulome.io.records import VERSION, Bounds, ClaimEntry, NotTested, Record, Verdict
 
 MOST_PROBLEMS = 5
 """Misfits of one file that are named: where one entry is of another form, all are."""
 
 
 class ModelSummary(Record):
-    """How much of one model's RIS the features of predictability explain; elements without a score, by status."""
+    """One model of a diagnosis.
+
+    `r2` is how much of RIS the features of each rung explain, and `top_tenth_from_features` how well those alone tell
+    the top tenth (AUC). `halves` says whether predictability came in two halves, which give its reliability.
+    """
 
     kind: str = ""
     n: int | None = None
-    r2: float | None = None
+    r2: dict[str, float | None] = Field(default_factory=dict)
+    top_tenth_from_features: dict[str, float | None] = Field(default_factory=dict)
     shares: dict[str, float | None] = Field(default_factory=dict)
-    coefficients: dict[str, Any] = Field(default_factory=dict)
+    features: list[str] = Field(default_factory=list)
+    dropped_features: dict[str, str] = Field(default_factory=dict)
+    predictability_source: str = ""
+    halves: bool | None = None
     without_score: dict[str, int] = Field(default_factory=dict)
     notes: list[str] = Field(default_factory=list)
-    warnings: list[str] = Field(default_factory=list)
 
 
-class _Judgement(Record):
+class Judgement(Record):
     """A file of claims that were tested."""
 
+    version: int
     parameters: dict[str, Any] = Field(default_factory=dict)
     claims: list[ClaimEntry]
     not_tested: list[NotTested] = Field(default_factory=list)
@@ -37,16 +45,50 @@ class _Judgement(Record):
     warnings: list[str] = Field(default_factory=list)
 
 
-class Diagnosis(_Judgement):
+class ClassOrder(Record):
+    """Whether the order of a model's classes holds: its verdict, those of the pairs, and Kendall's tau by rung."""
+
+    verdict: Verdict
+    pairs: dict[str, Verdict | None] = Field(default_factory=dict)
+    not_identifiable: list[str] = Field(default_factory=list)
+    kendall_tau: dict[str, list[float | None]] = Field(default_factory=dict)
+
+
+class Diagnosis(Judgement):
     """`diagnosis.json`."""
 
     models: dict[str, ModelSummary] = Field(default_factory=dict)
+    class_order: dict[str, ClassOrder] = Field(default_factory=dict)
 
 
-class CrossCheck(_Judgement):
+class CrossCheck(Judgement):
     """`cross_check_<name>.json`."""
 
     check: str
+
+
+class World(Record):
+    """What was said in one world of a calibration, and the words that are right in it."""
+
+    world: str
+    says: str = ""
+    claim: str
+    scores: str
+    n: int | None = None
+    n_loci: int | None = None
+    tables: int
+    verdicts: dict[Verdict, int]
+    right: list[Verdict]
+    reasons: dict[str, int] = Field(default_factory=dict)
+
+
+class Calibration(Record):
+    """`calibration.json`."""
+
+    version: int
+    parameters: dict[str, Any] = Field(default_factory=dict)
+    worlds: list[World]
+    warnings: list[str] = Field(default_factory=list)
 
 
 class Expectation(Record):
@@ -128,16 +170,38 @@ def read_record(path: str | Path, kind: type[AnyRecord], remedy: str) -> AnyReco
     Raises
     ------
     InputError
-        The file is absent, is not JSON, or lacks fields; the first misfits are named.
+        The file is absent, is not JSON, lacks fields, or is of another version; the first misfits are named.
     """
+    content = read_json(path, remedy)
+    if "version" in kind.model_fields:
+        check_version(content, path)
     try:
-        return kind.model_validate(read_json(path, remedy))
+        return kind.model_validate(content)
     except ValidationError as error:
         problems = [
             Problem(f"{path}: {'.'.join(str(step) for step in misfit['loc'])}", misfit["msg"].lower(), remedy)
             for misfit in error.errors()[:MOST_PROBLEMS]
         ]
         raise InputError(*problems) from error
+
+
+def check_version(content: Mapping[str, Any], path: str | Path) -> None:
+    """Refuse a file of verdicts that another version wrote.
+
+    Raises
+    ------
+    InputError : the file holds claims or worlds and has another version than `VERSION`.
+    """
+    version = content.get("version", 1)
+    if not isinstance(version, int) or not {"claims", "worlds", "conditions"} & set(content):
+        return
+    if version < VERSION:
+        remedy = "run the script that wrote it again"
+        raise InputError.at(path, "was written by an older version, with four verdicts", remedy)
+    if version > VERSION:
+        raise InputError.at(
+            path, f"was written by a newer version (its files have number {version})", "update darkregulome"
+        )
 
 
 def read_cards(paths: Sequence[str | Path]) -> list[ModelCard]:

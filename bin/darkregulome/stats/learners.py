@@ -6,9 +6,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
-from sklearn.linear_model import Ridge
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import roc_auc_score
 from threadpoolctl import ThreadpoolController
 
+from darkregulome.stats.agreement import top_members
 from darkregulome.stats.features import expand
 from darkregulome.stats.loci import Bools, Floats, Ints, Loci
 from darkregulome.stats.residual import MERGED_FOLDS, Folds
@@ -58,7 +60,24 @@ def _threads() -> ThreadpoolController:
     return ThreadpoolController()
 
 
+def top_auc(scores: NDArray, features: Floats, folds: Folds, share: float = 0.1) -> float:
+    """How well features alone tell the highest scores: held-out AUC of a logistic regression.
+
+    NaN where a training set has none of them, or nothing else, or where there is no feature.
+    """
+    top = top_members(scores, max(1, round(share * len(scores))))
+    values = np.zeros(len(scores))
+    for train, test in _splits(folds):
+        if len(np.unique(top[train])) < 2 or not features.shape[1]:
+            return float("nan")
+        with _threads().limit(limits=1):
+            fit = LogisticRegression(max_iter=1000).fit(features[train], top[train])
+        values[test] = fit.decision_function(features[test])
+    return float(roc_auc_score(top, values))
+
+
 def _splits(folds: Folds) -> Sequence[tuple[Bools, Bools]]:
+    """Of each fold, what is learnt from and what is held out; the same where there is one fold."""
     merged: Ints = folds.codes % MERGED_FOLDS
     if folds.unit == "none":
         everything = np.ones(len(merged), dtype=bool)

@@ -10,9 +10,14 @@ from markupsafe import escape
 
 from darkregulome.report.content import Section
 from darkregulome.report.findings import Findings
-from darkregulome.report.markup import PARTS, interval, model_name, number, plain, probability, table
+from darkregulome.report.markup import PARTS, model_name, number, plain, probability, table
 
-SCORES = {"raw": "RIS", "residual": "residual RIS"}
+SCORES = {
+    "raw": "RIS",
+    "trivial": "RIS given composition, copies and repeats",
+    "full": "RIS given predictability too",
+}
+"""What is compared, by rung."""
 
 LAYERS = {
     "shared": "top in what is left of the language models' scores and of the output model's",
@@ -25,7 +30,7 @@ Row = Mapping[str, Any]
 
 
 def sections(findings: Findings) -> list[Section]:
-    """Heat maps of rank agreement, raw before residual; then overlaps and layers."""
+    """Heat maps of rank agreement, rung by rung; then overlaps and layers."""
     record = findings.decomposition or {}
     pairs = [pair for pair in _list(record.get("pairs")) if _named(pair)]
     made = [*(rank_section(pairs, score) for score in SCORES), overlap_section(pairs), layer_section(record)]
@@ -77,14 +82,15 @@ def overlap_section(pairs: Sequence[Row]) -> Section | None:
     rows = [_overlap_row(pair) for pair in pairs if pair.get("overlap") is not None]
     if not rows:
         return None
-    headers = ("Models", "Scores", "In each list", "In both", "By chance", "Beyond chance [95 % interval]", "q")
+    headers = ("Models", "Scores", "In each list", "In both", "By chance", "p of more", "p of fewer", "q")
     return Section(
         "list_overlap",
         "Overlap of top lists",
-        "Elements that both models put among their highest. Two language models share what they find predictable, so "
+        "Elements that both models put among their highest, held against rotations of one of them; an overlap of none "
+        "is a finding too. Two language models share what they find predictable, so "
         "their agreement is no evidence of regulation and has no verdict; that of a language model and an output model "
         "is judged above.",
-        table(headers, rows, numeric=(2, 3, 4, 5, 6)),
+        table(headers, rows, numeric=range(2, 8)),
     )
 
 
@@ -116,15 +122,11 @@ def layer_section(record: Row) -> Section | None:
 
 
 def _overlap_row(pair: Row) -> tuple[Any, ...]:
-    chance = probability(pair["overlap_q"]) if "overlap_q" in pair else f"p {probability(pair.get('overlap_p'))}"
     return (
         model_name(f"{pair['first']}|{pair['second']}"),
         SCORES.get(str(pair.get("scores")), str(pair.get("scores"))),
-        plain(pair.get("k")),
-        plain(pair.get("overlap")),
-        number(pair.get("expected_by_chance")),
-        f"{number(pair.get('overlap_beyond_chance'))} {interval(pair.get('overlap_interval'))}",
-        chance,
+        *(plain(pair.get("k")), plain(pair.get("overlap")), number(pair.get("expected_by_chance"))),
+        *(probability(pair.get(name)) for name in ("p_more", "p_fewer", "overlap_q")),
     )
 
 

@@ -11,16 +11,8 @@ from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
 from darkregulome.report.content import Section
 from darkregulome.report.findings import Findings, by_claim, flatten
-from darkregulome.report.markup import definitions, number, render
+from darkregulome.report.markup import definitions, render
 from darkregulome.stats.nulls import find_null
-
-FITS = {
-    "linear": "a linear regression",
-    "quadratic": "a regression on the features and their squares",
-    "splines": "a regression on splines of the features",
-    "boosting": "gradient boosting",
-}
-"""How features are taken out, by the word of `Settings.residualize`."""
 
 
 def sections(findings: Findings) -> list[Section]:
@@ -31,7 +23,6 @@ def sections(findings: Findings) -> list[Section]:
     html = render(
         "methods.html",
         settings=settings,
-        fit=FITS[settings.residualize],
         null=find_null(settings.null).sentence,
         claims=_claims(findings),
         parameters=definitions({"darkregulome": __version__, **flatten(parameters | checks)}),
@@ -49,11 +40,11 @@ def _settings(parameters: Mapping[str, Any]) -> Settings:
         raise InputError.at("the diagnosis", problem, "run diagnose.py of this version again") from error
 
 
-def _claims(findings: Findings) -> list[tuple[str, str, str, str, str]]:
-    """Name, question, floor with unit, reference effect and null of each claim that the run tested."""
+def _claims(findings: Findings) -> list[tuple[str, str, str, float | None, float | None, str]]:
+    """Name, question, unit, floor, margin and null of each claim that the run tested."""
     rows = []
     for name, entries in by_claim(findings.claims).items():
-        claim = find_claim(name) if name in claim_names() else None
-        floor = f"{number(entries[0].floor)} ({entries[0].unit})"
-        rows.append((name, claim.question if claim else "", floor, claim.reference if claim else "", entries[0].null))
+        question = find_claim(name).question if name in claim_names() else ""
+        first = entries[0]
+        rows.append((name, question, first.unit, first.floor, first.margin, first.null))
     return rows

@@ -8,8 +8,10 @@ from markupsafe import Markup
 from darkregulome.io.model_cards import knows_grammar
 from darkregulome.report.content import Section
 from darkregulome.report.findings import Findings
-from darkregulome.report.markup import MISSING, PARTS, model_name, number, plain, table
+from darkregulome.report.markup import MISSING, PARTS, feature_name, heading, model_name, number, plain, table
 from darkregulome.report.records import ModelCard, ModelSummary
+
+FEATURES = ("Model", "Adjusted for", "Not used", "Predictability from", "Its error")
 
 
 def sections(findings: Findings) -> list[Section]:
@@ -21,7 +23,7 @@ def sections(findings: Findings) -> list[Section]:
     orders = sorted(
         {order for card in cards.values() for order in card.markov_loss}, key=lambda order: (len(order), order)
     )
-    headers = ["Model", "Kind", "Elements", "R²"]
+    headers = ["Model", "Kind", "Elements", "R², composition", "R², predictability too", "Top tenth told"]
     if cards:
         headers += ["Held-out loss", f"Markov, order {', '.join(orders)}", "In motifs, around them"]
     headers.append("In words")
@@ -36,6 +38,8 @@ def sections(findings: Findings) -> list[Section]:
         for summary, card in [(summaries.get(name, ModelSummary()), cards.get(name, ModelCard()))]
     ]
     html = table(headers, rows, numeric=range(2, len(headers) - 1))
+    if summaries:
+        html += heading("Features") + table(FEATURES, [_features(name, one) for name, one in summaries.items()])
     commands = [(name, Markup("<code>{}</code>").format(card.command)) for name, card in cards.items() if card.command]
     if commands:
         html += PARTS.details("Commands that trained them", table(("model", "command"), commands))
@@ -44,17 +48,29 @@ def sections(findings: Findings) -> list[Section]:
             "models",
             "Models",
             "Losses of language models in nats per base on sequence that training did not see, and those of Markov "
-            "models of the same sequence (ln 4 = 1.386 is a guess). R² is the part of the variance of RIS that the "
-            "six features explain.",
+            "models of the same sequence (ln 4 = 1.386 is a guess). R²: part of the variance of RIS that composition, "
+            "copies and repeats explain on held-out elements, and with predictability too (below zero: nothing). Top "
+            "tenth told: how well these features alone tell the highest scores (AUC; 0.5 is not at all).",
             html,
         )
     ]
 
 
-def _numbers(summary: ModelSummary, card: ModelCard) -> tuple[str, str, str]:
-    """Kind, number of elements, and R²."""
+def _numbers(summary: ModelSummary, card: ModelCard) -> tuple[str, ...]:
+    """Kind, number of elements, R² by rung, and AUC of the top tenth from features."""
     kind = summary.kind or str((card.model_extra or {}).get("kind", ""))
-    return kind, plain(summary.n), number(summary.r2)
+    told = "; ".join(number(auc, 2) for auc in summary.top_tenth_from_features.values()) or MISSING
+    return kind, plain(summary.n), *(number(summary.r2.get(rung)) for rung in ("trivial", "full")), told
+
+
+def _features(name: str, summary: ModelSummary) -> tuple[Any, ...]:
+    """Which features were used, which were not, where predictability is from, and whether its error is known."""
+    own = {"own": "this model", "none": "not measured", "": MISSING}
+    dropped = plain({feature_name(one): why for one, why in summary.dropped_features.items()}) or MISSING
+    halves = {True: "corrected, from its two halves", False: "not known: its halves were not measured"}
+    known = MISSING if summary.halves is None or summary.predictability_source == "none" else halves[summary.halves]
+    source = own.get(summary.predictability_source, summary.predictability_source)
+    return model_name(name), plain([*map(feature_name, summary.features)]), dropped, source, known
 
 
 def _losses(card: ModelCard, orders: Sequence[str]) -> tuple[str, str, str]:
@@ -82,7 +98,7 @@ def card_statement(card: ModelCard) -> str:
     knows = knows_grammar(card.motif_loss)
     if knows is not None:
         statements.append(
-            "Knows the grammar." if knows else "Does not know the grammar: read 'absent' as 'underpowered'."
+            "Knows the grammar." if knows else "Does not know the grammar: nothing of it can be called absent."
         )
     correlation = (card.model_extra or {}).get("heldout_pearson_tss")
     if isinstance(correlation, list) and correlation:

@@ -1,4 +1,4 @@
-"""How much of each model's RIS predictability and annotation explain."""
+"""How much of each model's RIS features and annotation explain."""
 
 from markupsafe import escape
 
@@ -6,7 +6,7 @@ from darkregulome.report.content import Section
 from darkregulome.report.findings import Findings
 
 SHARES = {
-    "predictability": ("predictability alone", "#2166ac"),
+    "predictability": ("features alone", "#2166ac"),
     "shared": ("shared", "#92c5de"),
     "annotation": ("annotation alone", "#1b7837"),
     "unexplained": ("unexplained", "#d9d9d9"),
@@ -26,8 +26,9 @@ def sections(findings: Findings) -> list[Section]:
         Section(
             "shares",
             "Variance shares",
-            "How much of the variance of RIS is explained by the predictability of the sequence alone, by annotation "
-            "(class and distance) alone, by both without telling them apart, and by neither.",
+            "How much of the variance of RIS is explained by features of the sequence alone (composition, copies, "
+            "repeats and predictability), by annotation (class and distance) alone, by both without telling them "
+            "apart, and by neither.",
             data,
             "bargraph",
             pconfig={
