@@ -302,8 +302,10 @@ def test_every_claim_says_its_effect():
     assert said["protein_pair"](entry({"pair": ["A", "B"]}), SETTINGS).startswith("Elements of A and B score 0.25")
     assert said["te_family"](entry({"family": "Alu"}), SETTINGS).startswith("Elements of Alu score 0.25 SD higher")
     lists = {"raw": {"k": 100, "marked": 12, "matched": {"fold": 3.3, "p": 0.004}}}
-    for name in ("eqtl", "intervals"):
-        assert "12 of the top 100 do, 3.3 times as many" in said[name](entry({"enrichment": lists}), SETTINGS)
+    for name, mark in (("eqtl", "hold an eQTL"), ("intervals", "overlap the intervals")):
+        assert f"12 of the top 100 elements {mark}, 3.3 times as many" in said[name](
+            entry({"enrichment": lists}), SETTINGS
+        )
         lists["raw"]["matched"]["fold"] = None
         assert "top" not in said[name](entry({"enrichment": lists}), SETTINGS)
         lists["raw"]["matched"]["fold"] = 3.3

@@ -144,6 +144,39 @@ def test_fold_enrichment_is_that_of_a_count_by_hand():
         assert raw[null]["p"] <= 2 / 300
 
 
+@pytest.mark.parametrize("unknown", [[], ["gc"], ["gc", "distance"], ["gc", "distance", "length"]])
+def test_lists_are_matched_on_what_is_known_and_a_list_without_marks_has_no_fold(elements, unknown):
+    same = {"gc": np.nan, "distance": np.nan, "length": 200}
+    table = elements.assign(**{name: same[name] for name in unknown})
+    marked = np.random.default_rng(2).random(len(table)) < 0.1
+    score = pd.DataFrame(
+        {"element": table["element"], "model": "m", "kind": "output", "ris": np.arange(len(table)) % 97}
+    )
+    settings = Settings(permutations=199, list_length=40, bootstrap=0)
+    one = prepare_models(table, score, settings)[0][0]
+    raw = fold_enrichment(one, marked, settings)["raw"]
+    assert raw["matched"]["n"] == 40
+    assert raw["matched"]["expected"] == pytest.approx(40 * marked.mean(), abs=3)
+    nothing = fold_enrichment(one, np.zeros(len(table), dtype=bool), settings)["raw"]
+    assert nothing["marked"] == 0
+    for null in ("rotated", "matched"):
+        assert (nothing[null]["expected"], nothing[null]["fold"], nothing[null]["p"]) == (0.0, None, 1.0)
+
+
+def test_lists_that_follow_nothing_are_not_enriched(elements):
+    """Of 40 lists 2 are expected at 5 %; more than 6 have a chance of 0.01."""
+    rng = np.random.default_rng(11)
+    settings = Settings(permutations=99, list_length=60, bootstrap=0)
+    score = pd.DataFrame({"element": elements["element"], "model": "m", "kind": "output"})
+    lists = []
+    for _ in range(40):
+        one = prepare_models(elements, score.assign(ris=rng.normal(size=len(elements))), settings)[0][0]
+        lists.append(fold_enrichment(one, rng.random(len(elements)) < 0.2, settings)["raw"])
+    for null in ("rotated", "matched"):
+        assert sum(raw[null]["p"] <= 0.05 for raw in lists) <= 6
+        assert np.mean([raw[null]["fold"] for raw in lists]) == pytest.approx(1.0, abs=0.1)
+
+
 def test_intervals_cover_elements_by_their_share_whatever_the_contigs_are_called():
     elements = pd.DataFrame({"chrom": "chr1", "start": [0, 100, 200, 300], "end": [10, 110, 210, 310]})
     intervals = pd.DataFrame({"chrom": "1", "start": [5, 100, 104, 310], "end": [10, 106, 110, 400]})

@@ -128,7 +128,7 @@ def _figure(record: Mapping[str, Any], profiles: pd.DataFrame) -> Any:
 
 def _say(entry: ClaimEntry, settings: Settings) -> str:
     contrast = say_contrast(entry, "Elements that hold an eQTL score", "others of their class and distance")
-    return contrast + say_enrichment(entry.details)
+    return contrast + say_enrichment(entry.details, "hold an eQTL")
 
 
 CLAIM = Claim(

@@ -104,7 +104,7 @@ def _figure(record: Mapping[str, Any], profiles: pd.DataFrame) -> Any:
 
 def _say(entry: ClaimEntry, settings: Settings) -> str:
     contrast = say_contrast(entry, "Elements that overlap the intervals score", "others of their class and distance")
-    return contrast + say_enrichment(entry.details)
+    return contrast + say_enrichment(entry.details, "overlap the intervals")
 
 
 CLAIM = Claim(

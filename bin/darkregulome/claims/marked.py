@@ -16,7 +16,9 @@ from darkregulome.stats.randomness import generator
 from darkregulome.stats.setting import MINIMUM_GROUP, MOST_SET_DRAWS, NotTestable, Setting
 
 MATCHED_ON = ("log_length", "gc")
-"""Features, with log distance, that controls of a top list resemble its elements in."""
+"""Features, with log distance, that controls of a top list resemble its elements in, where they are known."""
+POOL_SIZE = 20
+"""Nearest elements from which each control is drawn."""
 
 
 def test_marked(one: Prepared, marked: Bools, name: str, setting: Setting) -> Ladder:
@@ -49,7 +51,8 @@ def fold_enrichment(one: Prepared, marked: Bools, settings: Settings) -> dict[st
 
     The list is that of the scores (raw), or of what the features of a rung leave of them over its fitted size. Rotated
     lists know that neighbours are marked alike; controls, one per element of the list, are of its class and like it in
-    length, GC and distance. Each has the expected count, the fold, and a one-sided p.
+    length, GC and distance, as far as these are known; `n` elements of the list have one. Each has the expected count,
+    the fold (None where nothing is expected), and a one-sided p.
 
     Parameters
     ----------
@@ -68,20 +71,22 @@ def _against_nulls(one: Prepared, top: Ints, marked: Bools, settings: Settings) 
     listed[top] = 1.0
     null = one.setting.null.draw(listed, marked.astype(float))
     scores = one.scores
-    # What does not vary is no feature; a column of zeros, which nothing is matched on, stands for none at all.
-    columns = [np.zeros(len(marked))]
-    columns += [
-        values for name, values in zip(scores.trivial.names, scores.trivial.values.T, strict=True) if name in MATCHED_ON
-    ]
+    trivial = dict(zip(scores.trivial.names, scores.trivial.values.T, strict=True))
+    columns = [trivial[name] for name in MATCHED_ON if name in trivial]
     if scores.knows_distance:
         columns.append(np.log1p(scores.distance))
+    # Where nothing is known to match on, every element of the class is as near as any other.
+    features, pool = (np.column_stack(columns), POOL_SIZE) if columns else (np.zeros((len(marked), 1)), len(marked))
     matched = top[matchable(scores.classes, top)]
     rng = generator(settings.seed, "controls", one.name)
     n_draws = min(settings.permutations, MOST_SET_DRAWS)
-    controls = matched_draws(np.column_stack(columns), scores.classes, matched, n_draws, rng)
+    controls = matched_draws(features, scores.classes, matched, n_draws, rng, pool)
     return {
         "rotated": _fold(float(null.observed[0]), null.draws[:, 0]),
-        "matched": _fold(float(marked[matched].sum()), marked[controls].sum(axis=1).astype(float)),
+        "matched": {
+            "n": len(matched),
+            **_fold(float(marked[matched].sum()), marked[controls].sum(axis=1).astype(float)),
+        },
     }
 
 
@@ -94,10 +99,11 @@ def _fold(observed: float, draws: Floats) -> dict[str, float | None]:
     }
 
 
-def say_enrichment(details: dict[str, Any]) -> str:
-    """A clause on the fold enrichment of the raw list."""
+def say_enrichment(details: dict[str, Any], mark: str) -> str:
+    """A clause on the fold enrichment of the raw list, of elements that `mark` ("hold an eQTL")."""
     raw = details["enrichment"]["raw"]
     fold, p = raw["matched"]["fold"], raw["matched"]["p"]
     if fold is None:
         return ""
-    return f"; {raw['marked']} of the top {raw['k']} do, {fold:.1f} times as many as of matched ones (p = {p:.2g})"
+    count = f"{raw['marked']} of the top {raw['k']} elements {mark}"
+    return f"; {count}, {fold:.1f} times as many as of matched controls (p = {p:.2g})"
