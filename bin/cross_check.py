@@ -45,7 +45,7 @@ def subcommand(claim: Claim, needs: OutsideData) -> None:
         settings = read_settings(settings, tables.model_cards)
         elements, ris = read_rows(tables.elements, ELEMENTS), read_rows(tables.ris, RIS)
         data = needs.read(elements, files)
-        with threadpool_limits(run.threads):
+        with threadpool_limits(1):
             checked = cross_check(claim, data, ris, settings)
         inputs = {"elements": tables.elements, "ris": tables.ris, **files.model_dump()}
         write_cross_check(checked, claim, outdir, inputs)

@@ -1,5 +1,6 @@
 """Verdicts by enumeration, so that no combination falls through."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -93,12 +94,21 @@ def test_turning_every_sign_changes_no_verdict():
     ("gates", "case", "reason"),
     [
         (Gates(draws=False), ("above", "above", "above"), "few draws"),
-        (Gates(told=(0.71, 0.5)), ("above", "nothing", "nothing"), "adjustment failed"),
-        (Gates(told=(0.5, 0.71)), ("above", "above", "above"), "adjustment failed"),
+        (Gates(residual_auc=(0.71, 0.5)), ("above", "nothing", "nothing"), "adjustment failed"),
+        (Gates(residual_auc=(0.5, 0.71)), ("above", "above", "above"), "adjustment failed"),
         (Gates(stable=False), ("above", "above", "above"), "one locus or a few elements carry it"),
         (Gates(stable_absence=False), ("nothing", "nothing", "nothing"), "one locus or a few elements carry it"),
         (Gates(reliability=0.49), ("above", "above", "nothing"), "predictability too noisy"),
         (Gates(reliability=0.79), ("above", "above", "above"), "predictability too noisy"),
+        (Gates(stable_full=False), ("above", "above", "above"), "one locus or a few elements carry it"),
+        (Gates(stable_loss=False), ("above", "above", "nothing"), "one locus or a few elements carry it"),
+        (
+            Gates(reliability=None, reliability_needed=0.5),
+            ("above", "above", "above"),
+            "reliability of predictability not known",
+        ),
+        # Without a word on it, an effect is not taken to stand.
+        (Gates(reliability=None), ("above", "above", "above"), "reliability of predictability not known"),
     ],
 )
 def test_a_gate_that_is_shut_is_the_reason(gates, case, reason):
@@ -109,10 +119,14 @@ def test_a_gate_that_is_shut_is_the_reason(gates, case, reason):
     ("gates", "case", "expected"),
     [
         # What a gate guards does not rest on it: predictability has no part in a collapse.
-        (Gates(reliability=0.3, told=(0.5, 0.9)), ("above", "nothing", "nothing"), "collapses"),
-        (Gates(reliability=0.8, told=(0.7, 0.7)), ("above", "above", "above"), "survives"),
+        (Gates(reliability=0.3, residual_auc=(0.5, 0.9)), ("above", "nothing", "nothing"), "collapses"),
+        (Gates(reliability=0.8, residual_auc=(0.7, 0.7)), ("above", "above", "above"), "survives"),
         (Gates(reliability=0.5), ("above", "above", "nothing"), "hinges"),
-        (Gates(reliability=None), ("above", "above", "above"), "survives"),
+        (Gates(reliability=None, reliability_needed=0.49), ("above", "above", "above"), "survives"),
+        (Gates(reliability=None), ("above", "above", "nothing"), "hinges"),
+        (Gates(reliability_needed=0.9), ("above", "above", "above"), "survives"),
+        (Gates(stable_loss=False), ("above", "above", "above"), "survives"),
+        (Gates(stable_full=False), ("above", "above", "nothing"), "hinges"),
         (Gates(stable=False), ("above", "nothing", "nothing"), "collapses"),
     ],
 )
@@ -158,6 +172,22 @@ def test_a_survivor_below_the_readouts_own_floor_is_too_small_to_be_measured():
     ]
     assert [one.verdict for one in seen] == ["survives", "survives", "undecided"]
     assert seen[2].reason == "too small to be measured"
+
+
+@pytest.mark.parametrize("rungs", product(("above", "nothing"), ("above", "below", "nothing"), ("above", "nothing")))
+@pytest.mark.parametrize("where", [0, 1])
+def test_nothing_is_said_of_what_lies_in_one_locus(rungs, where):
+    own = [STATES[name] for name in rungs]
+    for loci, reason in ((1.9, "one locus"), (2.0, None)):
+        own[where] = replace(own[where], informative_loci=loci)
+        decision = decide(Evidence(*own, FLOOR, MARGIN, Gates(residual_auc=(0.5, 0.5))), ALPHA)
+        assert (decision.reason == "one locus") is (reason is not None)
+
+
+def test_one_locus_is_the_reason_and_not_the_adjustment_that_fails_with_it():
+    own = replace(STATES["above"], informative_loci=1.0)
+    gates = Gates(residual_auc=(0.9, 0.9))
+    assert decide(Evidence(own, own, own, FLOOR, MARGIN, gates), ALPHA) == Decision("undecided", "one locus")
 
 
 @pytest.mark.parametrize(("q", "effect", "seen"), [(0.049, 0.1, True), (0.05, 0.5, False), (0.01, 0.099, False)])

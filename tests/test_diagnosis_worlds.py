@@ -12,7 +12,7 @@ from darkregulome.claims.discrimination import superiority
 from darkregulome.diagnosis.adjust import Pair, make_ladder, ranks_of
 from darkregulome.diagnosis.calibrate import Asked, calibrate, one_table, plantable
 from darkregulome.diagnosis.calibration_input import on_elements
-from darkregulome.diagnosis.decision import MOST_TOLD
+from darkregulome.diagnosis.decision import MOST_RESIDUAL_AUC
 from darkregulome.diagnosis.diagnose import diagnose
 from darkregulome.diagnosis.entries import MEANING, entries
 from darkregulome.diagnosis.example import example_elements
@@ -114,7 +114,7 @@ def test_a_feature_that_still_moves_the_residual_shuts_the_gate_and_one_that_wid
         one = prepare(scores.with_table(scores.table.assign(ris=ris, markov5=x)), FEW)
         told[name] = make_ladder(one, Pair(one.raw, near, "near"), one.setting).gates.told[0]
     assert told["widened"] <= 0.55
-    assert told["moved"] > MOST_TOLD
+    assert told["moved"] > MOST_RESIDUAL_AUC
 
 
 def test_a_survivor_keeps_its_size_where_features_know_of_what_is_tested(design):
@@ -157,7 +157,7 @@ def test_a_smooth_hill_is_gradual_and_a_step_is_sharp(design):
     for world, effect in (("hill", 0.5), ("independent", 0.9)):
         scores = draw_world(design, all_worlds()[world], near_the_tss, effect, np.random.default_rng(5))
         subject = next(make for _, make in own.subjects([prepare(scores, FEW)], FEW, None))()
-        shapes[world] = own.describe(subject, own.test(subject, FEW), FEW)["sharpness"]["shape"]
+        shapes[world] = own.describe(subject, own.test(subject, FEW), FEW)["sharpness"]["trivial"]["shape"]
     assert shapes == {"hill": "gradual", "independent": "sharp"}
 
 

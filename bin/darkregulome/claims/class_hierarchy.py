@@ -15,13 +15,9 @@ from darkregulome.diagnosis.decision import FLOOR, LEAST_LEFT_OVER
 from darkregulome.diagnosis.prepared import Prepared
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.io.records import ClaimEntry, Verdict
-from darkregulome.stats.agreement import kendall_of_rows
+from darkregulome.stats.agreement import kendall
 from darkregulome.stats.loci import Floats
-from darkregulome.stats.randomness import generator
 from darkregulome.stats.setting import MINIMUM_GROUP, NotTestable
-
-TAU_DRAWS = 2000
-"""Draws of the effects, normal about their estimates, that the interval of Kendall's tau is made of."""
 
 
 def _subjects(models: Sequence[Prepared], settings: Settings, data: Any) -> Iterator[tuple[str, Make]]:
@@ -63,10 +59,10 @@ def _order(findings: Findings) -> dict[str, Any]:
     by_model: dict[str, list[ClaimEntry]] = {}
     for entry in findings.entries:
         by_model.setdefault(entry.model.split("|")[0], []).append(entry)
-    return {"class_order": {name: _order_of(own, name) for name, own in by_model.items()}}
+    return {"class_order": {name: _order_of(own) for name, own in by_model.items()}}
 
 
-def _order_of(entries: Sequence[ClaimEntry], name: str) -> dict[str, Any]:
+def _order_of(entries: Sequence[ClaimEntry]) -> dict[str, Any]:
     """Kendall's tau of raw and adjusted class means, and the word that follows from those of the pairs.
 
     The order survives where every identifiable pair that differs raw survives; it collapses, or is absent, where every
@@ -75,14 +71,21 @@ def _order_of(entries: Sequence[ClaimEntry], name: str) -> dict[str, Any]:
     identifiable = [
         entry for entry in entries if entry.trivial is not None and (entry.trivial.left_over or 0.0) >= LEAST_LEFT_OVER
     ]
-    words = [entry.verdict for entry in identifiable if entry.verdict is not None]
+    words = [_kept_word(entry) for entry in identifiable if entry.verdict is not None]
     rungs = ("trivial", "full") if all(entry.full for entry in identifiable) else ("trivial",)
     return {
         "verdict": _word([word for word in words if word != "absent"] or words),
         "pairs": {entry.model.split("|", 1)[1]: entry.verdict for entry in entries},
         "not_identifiable": [entry.model.split("|", 1)[1] for entry in entries if entry not in identifiable],
-        "kendall_tau": {rung: _tau(identifiable, rung, name) for rung in rungs} if len(identifiable) > 1 else {},
+        "kendall_tau": {rung: _tau(identifiable, rung) for rung in rungs} if len(identifiable) > 1 else {},
     }
+
+
+def _kept_word(entry: ClaimEntry) -> Verdict:
+    """What a pair says of the order: undecided where its difference has the other sign than raw, where it was not sure
+    to be there (else it *reverses*): such an order is not kept."""
+    turned = entry.trivial is not None and (entry.trivial.effect or 0.0) * (entry.raw.effect or 0.0) < 0
+    return "undecided" if turned and entry.verdict in ("survives", "hinges") else entry.verdict or "undecided"
 
 
 def _word(words: Sequence[Verdict]) -> Verdict:
@@ -96,23 +99,17 @@ def _word(words: Sequence[Verdict]) -> Verdict:
     return "reverses" if "reverses" in kinds and "survives" not in kinds else "undecided"
 
 
-def _tau(entries: Sequence[ClaimEntry], rung: str, name: str) -> list[float]:
-    """Tau of the raw order and that of a rung, with the interval that the pairs' own intervals give it."""
+def _tau(entries: Sequence[ClaimEntry], rung: str) -> float:
+    """Kendall's tau of the raw order of classes and that of a rung; its error is that of the pairs, and not worked out.
+
+    Pairs share classes and loci, so that their intervals do not give one of tau.
+    """
     classes = sorted({word for entry in entries for word in entry.model.split("|", 1)[1].split(" over ")})
-    rng = generator(0, "tau", rung, name)
-    draws = {}
-    for side in ("raw", rung):
-        centre, spread = [], []
-        for entry in entries:
-            outcome = entry.rungs[side]
-            low, high = outcome.interval or (0.0, 0.0)
-            centre.append(outcome.effect or 0.0)
-            spread.append(((high or 0.0) - (low or 0.0)) / 3.92)
-        drawn = np.array(centre) + np.array(spread) * rng.standard_normal((TAU_DRAWS, len(entries)))
-        draws[side] = np.vstack([centre, drawn]) @ _means_from_pairs(entries, classes)
-    taus = kendall_of_rows(draws["raw"], draws[rung])
-    low, high = np.nanpercentile(taus[1:], [2.5, 97.5])
-    return [float(taus[0]), float(low), float(high)]
+    to_means = _means_from_pairs(entries, classes)
+    raw, adjusted = (
+        np.array([entry.rungs[side].effect or 0.0 for entry in entries]) @ to_means for side in ("raw", rung)
+    )
+    return kendall(raw, adjusted)
 
 
 def _means_from_pairs(entries: Sequence[ClaimEntry], classes: Sequence[str]) -> Floats:

@@ -16,9 +16,11 @@ from darkregulome.diagnosis.settings import Settings
 from darkregulome.io.records import ClaimEntry
 from darkregulome.stats.features import expand
 from darkregulome.stats.loci import Floats, Loci
-from darkregulome.stats.partial import STUDENTISED_LOCI
 from darkregulome.stats.residual import Folds
 from darkregulome.stats.setting import MINIMUM_GROUP, NotTestable
+
+LEAST_LOCI = 5
+"""With fewer loci the shape of a decline is not asked."""
 
 
 def distance_grid(distance: NDArray, points: int = 60) -> Floats:
@@ -42,7 +44,7 @@ def sharpness(scores: Floats, distance: NDArray, loci: Loci, folds: Folds) -> di
     scores : shape (n,), centred within loci. distance : shape (n,), in bases.
     """
     grid = distance_grid(distance)
-    if not len(grid) or loci.count < STUDENTISED_LOCI or folds.unit == "none":
+    if not len(grid) or loci.count < LEAST_LOCI or folds.unit == "none":
         return {"shape": "cannot tell"}
     steps = loci.center(np.abs(distance)[:, None] <= grid[None, :])
     logs = np.log1p(np.abs(distance))
@@ -57,11 +59,11 @@ def sharpness(scores: Floats, distance: NDArray, loci: Loci, folds: Folds) -> di
         errors[test, 0] = (scores[test] - steps[test, best] * slopes[best]) ** 2
         errors[test, 1] = (scores[test] - smoothed) ** 2
     gain = loci.sums(errors[:, 0] - errors[:, 1])
-    found = ttest_1samp(gain, 0.0)
-    shape = "cannot tell" if not found.pvalue < 0.05 else "gradual" if found.statistic > 0 else "sharp"
+    between_loci = ttest_1samp(gain, 0.0)
+    shape = "cannot tell" if not between_loci.pvalue < 0.05 else "gradual" if between_loci.statistic > 0 else "sharp"
     return {
         "shape": shape,
-        "p": float(found.pvalue),
+        "p": float(between_loci.pvalue),
         "error_of_step": float(errors[:, 0].mean()),
         "error_of_decline": float(errors[:, 1].mean()),
     }
@@ -82,14 +84,18 @@ def _describe(subject: Subject, ladder: Ladder, settings: Settings) -> Mapping[s
         "horizon": settings.horizon,
         "n_near": int(near.sum()),
         "n_far": int((~near).sum()),
-        "sharpness": sharpness(subject.one.raw, scores.distance, scores.loci, scores.folds),
+        "sharpness": {
+            rung: sharpness(subject.one.left(rung), scores.distance, scores.loci, scores.folds)
+            for rung in ("raw", "trivial")
+        },
     }
 
 
 def _say(entry: ClaimEntry, settings: Settings) -> str:
-    says = say_contrast(entry, f"Scores within {settings.horizon / 1000:g} kb of the TSS are", "farther out")
-    shape = entry.details.get("sharpness", {}).get("shape")
-    return says + {"gradual": ", falling off gradually", "sharp": ", with a sharp edge"}.get(str(shape), "")
+    sentence = say_contrast(entry, f"Scores within {settings.horizon / 1000:g} kb of the TSS are", "farther out")
+    # Of what the trivial features leave: a feature that falls off about the TSS would lend the scores its shape.
+    shape = entry.details.get("sharpness", {}).get("trivial", {}).get("shape")
+    return sentence + {"gradual": ", falling off gradually", "sharp": ", with a sharp edge"}.get(str(shape), "")
 
 
 def _signal(scores: ModelScores, settings: Settings) -> Floats:

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
+from scipy.stats import rankdata
 
 from darkregulome.diagnosis.decision import FLOOR, MARGIN, Gates
 from darkregulome.stats.learners import LEARNERS, residuals
-from darkregulome.stats.loci import Floats, Loci
+from darkregulome.stats.loci import Bools, Floats, Ints, Loci
 from darkregulome.stats.partial import Estimate, partial_effect, reliability, robustness_value
 from darkregulome.stats.residual import normal_scores_by_locus
 from darkregulome.stats.setting import NotTestable, Setting
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 TRIVIAL, FULL = "trivial", "full"
 TOP = 0.1
 """Share of elements at either end of the residual, which the features must not tell apart."""
+_CHANCE_STRATA = 10
+"""Strata of the chance to be a member within which members are told from others (deciles, as Hosmer and Lemeshow's)."""
 _WINSORISED = 0.005
 """Share of scores at either end that the winsorised twin pulls in."""
 
@@ -44,6 +46,11 @@ class Pair:
     others: Mapping[str, Floats] = field(default_factory=dict)
     group: str = ""
     covariates: Floats | None = None
+
+    @property
+    def is_list(self) -> bool:
+        """Whether the outcome is membership, 0 or 1: then both sides are fitted as chances, and none is an outlier."""
+        return _is_binary(self.outcome)
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,10 @@ def ranks_of(one: "Prepared") -> Floats:
     return one.scores.loci.standardise(normal_scores_by_locus(one.scores.raw, one.scores.loci))[0]
 
 
+def _is_binary(values: Floats) -> bool:
+    return bool(np.isin(values, (0.0, 1.0)).all())
+
+
 def make_ladder(one: "Prepared", pair: Pair, setting: Setting, floor: float = FLOOR, margin: float = MARGIN) -> Ladder:
     """The ladder of one pair on one model's elements.
 
@@ -82,46 +93,39 @@ def make_ladder(one: "Prepared", pair: Pair, setting: Setting, floor: float = FL
     NotTestable
         The tested variable does not vary within loci.
     """
-    loci = setting.loci
-    plain = _Sides(one, pair, None, "linear")
+    plain = _Residuals(one, pair, None, "linear")
     raw = partial_effect(plain.outcome, plain.tested, setting)
     by_rung: dict[str, tuple[Estimate, ...]] = {}
-    sides: dict[str, dict[str, _Sides]] = {}
+    sides: dict[str, dict[str, _Residuals]] = {}
     reliable = measured_reliability(one, pair)
     for rung in (TRIVIAL, FULL) if one.scores.has_predictability else (TRIVIAL,):
-        sides[rung] = {learner: _Sides(one, pair, rung, learner, reliable) for learner in LEARNERS}
+        sides[rung] = {learner: _Residuals(one, pair, rung, learner, reliable) for learner in LEARNERS}
         by_rung[rung] = tuple(_estimate(own, plain.tested, setting, learner) for learner, own in sides[rung].items())
-    told = tuple(_told(one, pair, sides[rung], rung, reliable) if rung in sides else 0.5 for rung in (TRIVIAL, FULL))
-    winsorised = _winsorised(pair.outcome, loci)
-    twin = _Sides(
-        one, replace(pair, outcome=winsorised, outcome_name=pair.outcome_name + " winsorised"), TRIVIAL, "linear"
+    needed = _reliability_needed(one, pair, floor) if FULL in sides else 1.0
+    twins = _winsorised_twins(one, pair, reliable)
+    aucs = [_residual_auc(one, pair, sides[rung], rung, reliable) if rung in sides else 0.5 for rung in (TRIVIAL, FULL)]
+    gates = replace(
+        _stability(raw, by_rung, twins, floor, margin),
+        residual_auc=(aucs[0], aucs[1]),
+        reliability=reliable,
+        reliability_needed=needed,
     )
-    twin_effect = _slope(twin.outcome, twin.tested)
-    raw_twin = _slope(loci.center(winsorised), plain.tested)
-    sign = np.sign(by_rung[TRIVIAL][0].effect)
-    stable = twin_effect * sign >= floor and all(
-        min(sign * np.array(estimate.without_locus)) >= floor
-        for estimate in by_rung[TRIVIAL]
-        if np.isfinite(estimate.without_locus).all()
-    )
-    gates = Gates((told[0], told[1]), reliable, True, bool(stable), abs(raw_twin) < margin)
-    return Ladder(
-        raw,
-        by_rung[TRIVIAL],
-        by_rung.get(FULL),
-        gates,
-        _sensitivity(one, pair, by_rung, sides),
-        {"winsorised": {"raw": raw_twin, "trivial": twin_effect}},
-    )
+    sensitivity = _sensitivity(one, pair, by_rung, sides)
+    if FULL in sides:
+        sensitivity["reliability_where_it_vanishes"] = needed if needed > 0 else None
+    details = {"winsorised": twins} if twins else {}
+    return Ladder(raw, by_rung[TRIVIAL], by_rung.get(FULL), gates, sensitivity, details)
 
 
-def _slope(outcome: Floats, tested: Floats) -> float:
-    size = float(tested @ tested)
-    return float(tested @ outcome) / size if size > 0 else 0.0
+class _Residuals:
+    """Both sides of a pair with the features of a rung taken out by one learner.
 
-
-class _Sides:
-    """Both sides of a pair with the features of a rung taken out by one learner."""
+    Attributes
+    ----------
+    left : shape (n,), what the features leave of the outcome.
+    outcome, tested : shape (n,), what is left of the two once other tested variables are taken out too.
+    everything : shape (n, 1 + others), what the features leave of all tested variables.
+    """
 
     def __init__(self, one: "Prepared", pair: Pair, rung: str | None, learner: str, reliable: float | None = None):
         key = _features_key(pair, rung, reliable)
@@ -129,20 +133,29 @@ class _Sides:
         def left(name: str, values: Floats) -> Floats:
             def work() -> Floats:
                 features = _features(one, pair, rung, reliable)
-                return residuals(values, features, one.setting.loci, one.scores.folds, learner)
+                loci, folds = one.setting.loci, one.scores.folds
+                return residuals(values, features, loci, folds, learner, chances=pair.is_list and _is_binary(values))
 
             return one.remember((name, key, learner), work)
 
-        self.outcome = left(pair.outcome_name, pair.outcome)[:, 0]
+        self.left = self.outcome = left(pair.outcome_name, pair.outcome)[:, 0]
         self.tested = left(pair.name, pair.tested)[:, 0]
         self.everything = self.tested[:, None]
         if pair.others:
             held = np.hstack([left(name, values) for name, values in pair.others.items()])
             self.everything = np.hstack([self.everything, held])
-            self.tested = _less(self.tested[:, None], held)[:, 0]
+            # Out of the outcome too: the effect is the same, but what others do would count as error.
+            both = regressed_out(np.column_stack([self.outcome, self.tested]), held)
+            self.outcome, self.tested = both[:, 0].copy(), both[:, 1].copy()
+
+    @property
+    def slope(self) -> float:
+        """The effect, where all that is wanted is its size."""
+        size = float(self.tested @ self.tested)
+        return float(self.tested @ self.outcome) / size if size > 0 else 0.0
 
 
-def _estimate(sides: _Sides, unadjusted: Floats, setting: Setting, learner: str) -> Estimate:
+def _estimate(sides: _Residuals, unadjusted: Floats, setting: Setting, learner: str) -> Estimate:
     """Where the features leave nothing there is nothing to estimate, and the gate says so."""
     whole = float(unadjusted @ unadjusted)
     share = min(1.0, float(sides.tested @ sides.tested) / whole)
@@ -189,7 +202,7 @@ def _halves_left(one: "Prepared", pair: Pair | None) -> Floats:
         ("halves", "trivial", "splines"),
         lambda: residuals(halves, one.scores.trivial.values, loci, folds, "splines"),
     )
-    return left if pair is None else _less(left, _Sides(one, pair, TRIVIAL, "splines").everything)
+    return left if pair is None else regressed_out(left, _Residuals(one, pair, TRIVIAL, "splines").everything)
 
 
 def measured_reliability(one: "Prepared", pair: Pair | None = None) -> float | None:
@@ -205,32 +218,64 @@ def full_features(one: "Prepared", reliable: float | None) -> Floats:
     return np.column_stack([one.scores.trivial.values, _calibrated_predictability(one, None, reliable)])
 
 
-def _less(values: Floats, others: Floats) -> Floats:
-    """What is left of columns once others are regressed out of them: of shape (n, k) and (n, q)."""
+def regressed_out(values: Floats, others: Floats) -> Floats:
+    """What is left of columns, shape (n, k), once others, shape (n, q), are regressed out of them."""
     return np.asarray(values - others @ np.linalg.lstsq(others, values, rcond=None)[0], dtype=np.float64)
 
 
-def _told(one: "Prepared", pair: Pair, by_learner: Mapping[str, _Sides], rung: str, reliable: float | None) -> float:
-    """AUC, less its sampling error, with which boosting tells the top from the bottom tenth of what the best learner
-    leaves. Against the bottom, not against the rest: features that only widen scores, as short length does, fill both
-    ends alike and bend nothing; features that still move the mean fill one of them."""
+# -- what a verdict rests on ------------------------------------------------------------------------------------------
+
+
+def _residual_auc(
+    one: "Prepared", pair: Pair, by_learner: Mapping[str, _Residuals], rung: str, reliable: float | None
+) -> float:
+    """AUC, less its sampling error, with which boosting tells, out of fold, what the best learner left to be told.
+
+    Of scores: the top from the bottom tenth of the residual. Against the bottom, not against the rest: features that
+    only widen scores, as short length does, fill both ends alike and bend nothing; features that still move the mean
+    fill one of them. Of a list: members from others whose chance to be a member is alike (deciles of the best learner's
+    chance), where a residual's two ends are members and others whatever the features say.
+    """
+    best = min((own.left for own in by_learner.values()), key=lambda left: float(left @ left))
+    if pair.is_list:
+        chance = pair.outcome - best
+        edges = np.quantile(chance, np.linspace(0, 1, _CHANCE_STRATA + 1)[1:-1])
+        strata, group, target = np.searchsorted(edges, chance, side="right"), 2.0 * pair.outcome - 1.0, best
+    else:
+        low, high = np.quantile(best, [TOP, 1 - TOP])
+        group = np.where(best >= high, 1.0, 0.0) - np.where(best <= low, 1.0, 0.0)
+        strata, target = np.zeros(len(best), dtype=np.int64), group
 
     def work() -> float:
-        best = min(by_learner.values(), key=lambda sides: float(sides.outcome @ sides.outcome)).outcome
-        low, high = np.quantile(best, [TOP, 1 - TOP])
-        end = np.where(best >= high, 1.0, 0.0) - np.where(best <= low, 1.0, 0.0)
-        positive, negative = int((end > 0).sum()), int((end < 0).sum())
-        if not (positive and negative and low < high):
-            return 0.5
-        features = _features(one, pair, rung, None)
-        guess = (
-            one.setting.loci.center(end)
-            - residuals(end, features, one.setting.loci, one.scores.folds, "boosting")[:, 0]
-        )
-        error = np.sqrt((positive + negative + 1) / (12 * positive * negative))
-        return max(0.5, float(roc_auc_score(end[end != 0] > 0, guess[end != 0])) - 1.645 * error)
+        features, loci = _features(one, pair, rung, None), one.setting.loci
+        guess = loci.center(target) - residuals(target, features, loci, one.scores.folds, "boosting")[:, 0]
+        return _stratified_auc(guess[group != 0], group[group != 0] > 0, strata[group != 0])
 
-    return one.remember((pair.outcome_name, _features_key(pair, rung, reliable), "told"), work)
+    return float(one.remember((pair.outcome_name, _features_key(pair, rung, reliable), "auc"), work))
+
+
+def _stratified_auc(guess: Floats, positive: Bools, strata: Ints) -> float:
+    """Share of pairs in order within strata (van Elteren 1960) less 1.645 of its errors without any order; >= 0.5."""
+    won = pairs = variance = 0.0
+    for stratum in np.unique(strata):
+        own = positive[strata == stratum]
+        first, second = int(own.sum()), int((~own).sum())
+        ranks = rankdata(guess[strata == stratum])
+        won += float(ranks[own].sum()) - first * (first + 1) / 2
+        pairs += first * second
+        variance += first * second * (first + second + 1) / 12
+    return max(0.5, (won - 1.645 * float(np.sqrt(variance))) / pairs) if pairs else 0.5
+
+
+def _winsorised_twins(one: "Prepared", pair: Pair, reliable: float | None) -> dict[str, float]:
+    """The linear effect on each rung when both ends of the scores are pulled in; none of a list, which has no ends."""
+    if pair.is_list:
+        return {}
+    twin = replace(
+        pair, outcome=_winsorised(pair.outcome, one.setting.loci), outcome_name=f"{pair.outcome_name} winsorised"
+    )
+    rungs = ("raw", TRIVIAL, FULL) if one.scores.has_predictability else ("raw", TRIVIAL)
+    return {rung: _Residuals(one, twin, None if rung == "raw" else rung, "linear", reliable).slope for rung in rungs}
 
 
 def _winsorised(outcome: Floats, loci: Loci) -> Floats:
@@ -241,23 +286,43 @@ def _winsorised(outcome: Floats, loci: Loci) -> Floats:
     return loci.standardise(np.clip(within, low, high))[0]
 
 
+def _stability(
+    raw: Estimate, rungs: Mapping[str, tuple[Estimate, ...]], twins: Mapping[str, float], floor: float, margin: float
+) -> Gates:
+    """Whether an effect stands, or is small, without any one locus and with scores winsorised: `Gates.stable...`."""
+    sign = float(np.sign(rungs[TRIVIAL][0].effect))
+
+    def towards(rung: str) -> Floats:
+        """Every effect of the rung with something left out, in the direction of the effect given the trivial ones."""
+        without = [bound for own in rungs.get(rung, ()) for bound in own.without_locus]
+        return sign * np.array([*without, *([twins[rung]] if rung in twins else [])])
+
+    smallest = min(abs(own.effect) for own in rungs[TRIVIAL])
+    # Comparisons with NaN, of an effect that is not known without a locus, are false.
+    return Gates(
+        stable=bool((towards(TRIVIAL) >= floor).all()),
+        stable_full=bool((towards(FULL) >= floor).all()),
+        stable_loss=bool((towards(FULL) < smallest).all()),
+        stable_absence=abs(twins.get("raw", raw.effect)) < margin,
+    )
+
+
 def _sensitivity(
-    one: "Prepared", pair: Pair, rungs: Mapping[str, tuple[Estimate, ...]], sides: Mapping[str, Mapping[str, _Sides]]
+    one: "Prepared",
+    pair: Pair,
+    rungs: Mapping[str, tuple[Estimate, ...]],
+    sides: Mapping[str, Mapping[str, _Residuals]],
 ) -> dict[str, Any]:
-    """How strong an unmeasured cause would have to be, next to the strongest measured feature; and the reliability of
-    predictability at which the effect given the full features would vanish."""
+    """How strong an unmeasured cause would have to be, also next to the strongest measured feature."""
     rung = FULL if FULL in rungs else TRIVIAL
     own, estimate = sides[rung]["linear"], rungs[rung][0]
     value = robustness_value(estimate.effect, own.outcome, own.tested)
     strongest, name = _strongest_feature(one, pair)
-    record: dict[str, Any] = {
+    return {
         "robustness_value": value,
         "strongest_feature": name,
         "in_units_of_it": value / strongest if strongest > 0 else None,
     }
-    if one.scores.has_predictability:
-        record["reliability_where_it_vanishes"] = _vanishing_reliability(one, pair)
-    return record
 
 
 def _strongest_feature(one: "Prepared", pair: Pair) -> tuple[float, str]:
@@ -267,9 +332,7 @@ def _strongest_feature(one: "Prepared", pair: Pair) -> tuple[float, str]:
     targets = loci.center(np.column_stack([pair.outcome, pair.tested]))
     best, name = 0.0, ""
     for at, feature in enumerate(one.scores.features.names):
-        others = np.delete(columns, at, axis=1)
-        both = np.column_stack([columns[:, [at]], targets])
-        both = both - others @ np.linalg.lstsq(others, both, rcond=None)[0]
+        both = regressed_out(np.column_stack([columns[:, [at]], targets]), np.delete(columns, at, axis=1))
         products = both.T @ both
         squared = products[0, 1:] ** 2 / np.maximum(products[0, 0] * np.diag(products)[1:], 1e-300)
         if squared.min() > best:
@@ -277,15 +340,26 @@ def _strongest_feature(one: "Prepared", pair: Pair) -> tuple[float, str]:
     return best, name
 
 
-def _vanishing_reliability(one: "Prepared", pair: Pair) -> float | None:
-    """The reliability at which regression calibration brings the linear effect to zero; None where none does."""
+def _reliability_needed(one: "Prepared", pair: Pair, floor: float) -> float:
+    """The reliability of predictability, beyond the trivial features and what is tested as `measured_reliability` is,
+    at which the effect given the full features falls to the floor; 0 where none does, 1 where it is below it anyway.
+
+    With T, Y and P what the trivial features leave (by splines) of tested variable, outcome and predictability, and P'
+    what T leaves of P, regression calibration at reliability r gives the effect T.Y / T.T - T.P / T.T P'.Y / (r P'.P').
+    """
     loci, folds = one.setting.loci, one.scores.folds
-    trivial = _Sides(one, pair, TRIVIAL, "linear")
-    left = one.remember(
-        ("predictability", "trivial", "linear"),
-        lambda: residuals(one.scores.predictability, one.scores.trivial.values, loci, folds, "linear"),
-    )[:, 0]
-    with_both = float(left @ trivial.tested) * float(left @ trivial.outcome)
-    without = float(trivial.outcome @ trivial.tested) * float(left @ left)
-    needed = with_both / without if without else 0.0
-    return needed if 0.0 < needed < 1.0 else None
+    trivial = _Residuals(one, pair, TRIVIAL, "splines")
+    left: Floats = one.remember(
+        ("predictability", "trivial", "splines"),
+        lambda: residuals(one.scores.predictability, one.scores.trivial.values, loci, folds, "splines"),
+    )
+    own = regressed_out(left, trivial.everything)[:, 0]
+    size, spread = float(trivial.tested @ trivial.tested), float(own @ own)
+    if size <= 0 or spread <= 0:
+        return 1.0 if abs(trivial.slope) < floor else 0.0
+    sign = float(np.sign(trivial.slope))
+    taken = sign * float(trivial.tested @ left[:, 0]) / size * float(own @ trivial.outcome) / spread
+    spare = abs(trivial.slope) - floor
+    if spare <= 0:
+        return 1.0
+    return min(1.0, max(0.0, taken / spare))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from darkregulome.io.records import Verdict
+from darkregulome.stats.partial import FEWEST_INFORMATIVE
 
 FLOOR = 0.1
 """SD of the score within loci: the smallest effect worth naming."""
@@ -13,11 +14,13 @@ MARGIN = 0.25
 """SD of the score within loci: what *absent* excludes; calibration plants it."""
 LEAST_LEFT_OVER = 0.1
 """Of the tested variable: where features leave less, it cannot be told from them."""
-MOST_TOLD = 0.7
+MOST_RESIDUAL_AUC = 0.7
 """AUC with which features may tell the top from the bottom tenth of the residual; above it the adjustment has failed.
 Of normal residuals it is the correlation (0.2) that tells the top tenth from all others with an AUC of 0.6."""
 LEAST_RELIABLE, NEEDED_RELIABLE = 0.5, 0.8
-"""Of predictability: below the first nothing rests on it, below the second nothing survives by it."""
+"""Of predictability: below the first nothing rests on it, below the second nothing survives by it. Where it is not
+known, an effect survives only if it would also stand at the first."""
+FEW_LOCI = "one locus or a few elements carry it"
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Rung:
     ----------
     effects, lows, highs, p_values : one per learner. q : adjusted p of the learner that is least sure.
     left_over : share of the tested variable that the features leave by the best learner, so the smallest.
+    informative_loci : effective number of loci that the effect rests on, by the learner that has fewest.
     """
 
     effects: Sequence[float]
@@ -36,6 +40,7 @@ class Rung:
     p_values: Sequence[float]
     q: float = float("nan")
     left_over: float = 1.0
+    informative_loci: float = float("inf")
 
     @property
     def envelope(self) -> tuple[float, float]:
@@ -77,17 +82,24 @@ class Gates:
 
     Attributes
     ----------
-    told : AUC with which the features tell the top from the bottom tenth of the residual, on either rung.
+    residual_auc : with which the features tell the top from the bottom tenth of what the trivial, and the full ones
+        leave of the score (of a list: members from others of the same chance).
     reliability : of predictability; None where its halves are not known.
+    reliability_needed : at which the effect given the full features falls to the floor; 0: at none.
     draws : whether the null has enough draws for the family.
-    stable : whether the effect given the trivial features keeps sign and floor without any locus, and winsorised.
+    stable, stable_full : whether the effect given the trivial, and given the full features keeps sign and floor without
+        any one locus, and with scores winsorised.
+    stable_loss : whether the effect given the full features then stays below the smallest given the trivial ones.
     stable_absence : whether the raw effect stays inside the margin when scores are winsorised.
     """
 
-    told: tuple[float, float] = (0.5, 0.5)
+    residual_auc: tuple[float, float] = (0.5, 0.5)
     reliability: float | None = 1.0
+    reliability_needed: float = 1.0
     draws: bool = True
     stable: bool = True
+    stable_full: bool = True
+    stable_loss: bool = True
     stable_absence: bool = True
 
 
@@ -126,16 +138,13 @@ def decide(evidence: Evidence, alpha: float) -> Decision:
     *absent*. What none of them describes is *undecided*, with the reason that would have to go.
     """
     raw, trivial, gates = evidence.raw, evidence.trivial, evidence.gates
-    if not gates.draws:
-        return Decision("undecided", "few draws")
-    if trivial.left_over < LEAST_LEFT_OVER:
-        return Decision("undecided", "not identifiable")
-    if gates.told[0] > MOST_TOLD:
-        return Decision("undecided", "adjustment failed")
+    reason = _shut(evidence)
+    if reason:
+        return Decision("undecided", reason)
     raw_seen, trivial_seen = raw.beyond(alpha, evidence.floor), trivial.beyond(alpha, evidence.floor)
     if trivial_seen:
         if not gates.stable:
-            return Decision("undecided", "one locus or a few elements carry it")
+            return Decision("undecided", FEW_LOCI)
         if raw_seen and raw.sign != trivial.sign:
             return Decision("reverses")
         return _given_full(evidence, alpha)
@@ -144,10 +153,20 @@ def decide(evidence: Evidence, alpha: float) -> Decision:
         return Decision("collapses")
     full_seen = evidence.full is not None and evidence.full.beyond(alpha, evidence.floor)
     if not raw_seen and not full_seen and _inside_margin(evidence):
-        if not gates.stable_absence:
-            return Decision("undecided", "one locus or a few elements carry it")
-        return Decision("absent")
+        return Decision("absent") if gates.stable_absence else Decision("undecided", FEW_LOCI)
     return Decision("undecided", "learners disagree" if trivial.disagree(alpha, evidence.floor) else "underpowered")
+
+
+def _shut(evidence: Evidence) -> str:
+    """The gate that no word passes, as a reason; empty where all are open."""
+    trivial, gates = evidence.trivial, evidence.gates
+    if not gates.draws:
+        return "few draws"
+    if min(evidence.raw.informative_loci, trivial.informative_loci) < FEWEST_INFORMATIVE - 1e-9:
+        return "one locus"
+    if trivial.left_over < LEAST_LEFT_OVER:
+        return "not identifiable"
+    return "adjustment failed" if gates.residual_auc[0] > MOST_RESIDUAL_AUC else ""
 
 
 def _given_full(evidence: Evidence, alpha: float) -> Decision:
@@ -159,21 +178,36 @@ def _given_full(evidence: Evidence, alpha: float) -> Decision:
         return Decision("undecided", "predictability too noisy")
     if full.left_over < LEAST_LEFT_OVER:
         return Decision("undecided", "not identifiable")
-    if gates.told[1] > MOST_TOLD:
+    if gates.residual_auc[1] > MOST_RESIDUAL_AUC:
         return Decision("undecided", "adjustment failed")
     seen = full.beyond(alpha, evidence.floor)
     if seen and full.sign == trivial.sign:
-        # What noise hides of predictability is left in the effect, and the correction for it rests on the noise's form.
-        if gates.reliability is not None and gates.reliability < NEEDED_RELIABLE:
-            return Decision("undecided", "predictability too noisy")
-        if evidence.natural_floor is not None and abs(evidence.natural or 0.0) < evidence.natural_floor:
-            return Decision("undecided", "too small to be measured")
-        return Decision("survives")
+        reason = _short_of_survival(evidence)
+        return Decision("undecided", reason) if reason else Decision("survives")
     # It must be shown to be smaller: a wide interval shows nothing.
     largest = max(trivial.sign * bound for bound in full.envelope)
     if seen or largest < trivial.smallest:
-        return Decision("hinges")
+        return Decision("hinges") if gates.stable_loss else Decision("undecided", FEW_LOCI)
     return Decision("undecided", "learners disagree" if full.disagree(alpha, evidence.floor) else "underpowered")
+
+
+def _short_of_survival(evidence: Evidence) -> str:
+    """Why an effect that is there given the full features too does not survive; empty where it does.
+
+    What noise hides of predictability is left in the effect. The correction for it rests on the noise's form, so a
+    reliability below `NEEDED_RELIABLE` does not carry it; where none is known nothing was corrected, and the effect
+    must stand at the least reliability that anything rests on.
+    """
+    gates = evidence.gates
+    if gates.reliability is None and gates.reliability_needed >= LEAST_RELIABLE:
+        return "reliability of predictability not known"
+    if gates.reliability is not None and gates.reliability < NEEDED_RELIABLE:
+        return "predictability too noisy"
+    if not gates.stable_full:
+        return FEW_LOCI
+    if evidence.natural_floor is not None and abs(evidence.natural or 0.0) < evidence.natural_floor:
+        return "too small to be measured"
+    return ""
 
 
 def _inside_margin(evidence: Evidence) -> bool:

@@ -8,7 +8,16 @@ from typing import Any
 import numpy as np
 
 from darkregulome.claims.claim import Claim, ClaimResult
-from darkregulome.diagnosis.decision import LEAST_LEFT_OVER, NEEDED_RELIABLE, Decision, Evidence, Gates, Rung, decide
+from darkregulome.diagnosis.decision import (
+    FEW_LOCI,
+    LEAST_LEFT_OVER,
+    NEEDED_RELIABLE,
+    Decision,
+    Evidence,
+    Gates,
+    Rung,
+    decide,
+)
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.io.records import ClaimEntry, LearnerOutcome, Outcome
 from darkregulome.stats.nulls import benjamini_hochberg
@@ -20,7 +29,8 @@ RUNGS = ("raw", "trivial", "full")
 def entries(results: Sequence[ClaimResult], settings: Settings) -> list[ClaimEntry]:
     """Adjust the family, each rung apart, decide each claim, and write each entry."""
     q_values = {rung: _q_values(results, rung) for rung in RUNGS}
-    enough = settings.alpha * (settings.permutations + 1) >= len(results)
+    # The least equal-tailed p is 2 / (draws + 1).
+    enough = settings.alpha * (settings.permutations + 1) >= 2 * len(results)
     return [
         _entry(result, {rung: float(q_values[rung][i]) for rung in RUNGS}, enough, settings)
         for i, result in enumerate(results)
@@ -42,6 +52,7 @@ def rung_of(estimates: Sequence[Estimate], q: float) -> Rung:
         [one.p for one in estimates],
         q,
         min(one.left_over for one in estimates),
+        min(one.informative_loci for one in estimates),
     )
 
 
@@ -94,11 +105,15 @@ def _decision(result: ClaimResult, evidence: Evidence, settings: Settings) -> De
 
 
 def _gates(gates: Gates, evidence: Evidence) -> dict[str, Any]:
-    record = {**asdict(gates), "left_over_trivial": evidence.trivial.left_over}
-    told = record.pop("told")
-    record |= {"told_trivial": told[0]}
-    if evidence.full is not None:
-        record |= {"told_full": told[1], "left_over_full": evidence.full.left_over}
+    """The gates as they are written, one key per rung where there is one per rung."""
+    record = asdict(gates)
+    aucs = record.pop("residual_auc")
+    if gates.reliability is not None:
+        record.pop("reliability_needed")
+    for at, (name, rung) in enumerate((("trivial", evidence.trivial), ("full", evidence.full))):
+        if rung is not None:
+            record |= {f"residual_auc_{name}": aucs[at], f"left_over_{name}": rung.left_over}
+            record[f"informative_loci_{name}"] = rung.informative_loci if np.isfinite(rung.informative_loci) else None
     if gates.reliability is not None and gates.reliability < NEEDED_RELIABLE:
         record["flag"] = f"predictability has a reliability of {gates.reliability:.2f}"
     return record
@@ -140,9 +155,12 @@ NEEDED = {
     "not identifiable": "the features tell what is tested; elements that differ in one and not the other would decide",
     "adjustment failed": "the features still tell what is left of the scores; a better learner or more elements would "
     "decide",
-    "one locus or a few elements carry it": "more loci would decide",
+    FEW_LOCI: "more loci would decide",
+    "one locus": "what is tested varies in one locus, or nearly so; elements of more loci would decide",
     "predictability not measured": "a language model's predictability of each element would decide",
     "predictability too noisy": "predictability over more bases would decide",
+    "reliability of predictability not known": "predictability by halves of the bases (predictability_a, "
+    "predictability_b) would decide",
     "learners disagree": "more loci, or elements more alike in their features, would decide",
     "too small to be measured": "a change this small is below what a laboratory measures",
 }
@@ -186,8 +204,8 @@ def loci_needed(entry: ClaimEntry) -> int | None:
 
 def _effect(outcome: Outcome) -> str:
     effect, low, high = outcome.shown or (outcome.effect, *(outcome.interval or (None, None)))
-    told = (outcome.left_over or 0.0) < LEAST_LEFT_OVER
-    if told or effect is None or low is None or high is None or not np.isfinite([low, high]).all():
+    explained = (outcome.left_over or 0.0) < LEAST_LEFT_OVER
+    if explained or effect is None or low is None or high is None or not np.isfinite([low, high]).all():
         return "nothing can be estimated"
     return f"{effect:.2f} ({low:.2f} to {high:.2f}, {_q(outcome.q)})"
 

@@ -1,4 +1,4 @@
-"""Features of sequence, standardised. Distance to the TSS is never one of them: it is what is tested."""
+"""Features of sequence, standardised, and as the columns that a regression takes. Distance to the TSS is never one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,17 +56,14 @@ def standardise_features(columns: Mapping[str, NDArray | None]) -> FeatureMatrix
 
 
 def expand(values: Floats, basis: str) -> Floats:
-    """The columns that a regression uses: the features (``"linear"``), with squares (``"quadratic"``), or as splines.
+    """The columns that a regression uses: the features as they are (``"linear"``), or cubic ``"splines"`` of each.
 
-    Splines are cubic, with knots at the quartiles, and linear beyond the outer ones; a feature of few values stays as
-    it is. ``"boosting"`` has no columns of its own: those of the splines stand for it in a commonality analysis.
+    Knots are at the quartiles, and the splines linear beyond the outer ones; a feature of few values stays as it is.
     """
-    if basis == "linear":
+    if basis == "linear" or not values.shape[1]:
         return values
-    if basis == "quadratic":
-        return np.hstack([values, values**2 - 1.0])
-    if basis in ("splines", "boosting"):
-        return np.hstack([_splines(column) for column in values.T]) if values.shape[1] else values
+    if basis == "splines":
+        return np.hstack([_splines(column) for column in values.T])
     raise ValueError(f"unknown basis {basis!r}")
 
 

@@ -1,14 +1,15 @@
-"""What features say of a variable, no element seen by its own fit: three learners of scikit-learn, within loci."""
+"""What features say of a variable, no element seen by its own fit: three learners of scikit-learn, within loci.
+
+Sums differ in their last digits with the number of threads: callers set one thread (`threadpool_limits`), once.
+"""
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import roc_auc_score
-from threadpoolctl import ThreadpoolController
 
 from darkregulome.stats.agreement import top_members
 from darkregulome.stats.features import expand
@@ -23,7 +24,13 @@ _BOOSTING = {"max_iter": 40, "learning_rate": 0.15, "max_leaf_nodes": 8, "early_
 
 
 def residuals(
-    targets: NDArray, features: Floats, loci: Loci, folds: Folds, learner: str, levels: bool = False
+    targets: NDArray,
+    features: Floats,
+    loci: Loci,
+    folds: Folds,
+    learner: str,
+    levels: bool = False,
+    chances: bool = False,
 ) -> Floats:
     """What the features leave of `targets`, held out, fitted within loci: shape (n, k).
 
@@ -32,6 +39,8 @@ def residuals(
     targets : shape (n, k). features : shape (n, p), standardised; without a column the targets are centred only.
     learner : out of `LEARNERS`.
     levels : keep the differences between loci that the features leave, for claims about whole loci; else centred.
+    chances : the targets are 0 and 1, and their chances are fitted on the scale of log odds, as those of a short list
+        must be: a straight line through rare members leaves their curve.
     """
     targets = np.asarray(targets, dtype=float).reshape(loci.n, -1)
     within = loci.center(targets)
@@ -39,25 +48,27 @@ def residuals(
         return targets if levels else within
     expanded = expand(features, "linear" if learner == "linear" else "splines")
     columns = loci.center(expanded)
-    said = expanded if levels else columns
+    fitted_on, measured = (expanded if levels else columns), (targets if chances else within)
     predicted = np.zeros_like(within)
-    # One thread per fit: sums would differ in their last digits with the number of threads.
-    with _threads().limit(limits=1):
-        for train, test in _splits(folds):
-            fit = Ridge(alpha=_RIDGE, fit_intercept=False).fit(columns[train], within[train])
-            predicted[test] = fit.predict(said[test]).reshape(int(test.sum()), -1)
+    for train, test in _splits(folds):
+        for at, target in enumerate(measured.T):
+            inside, outside = _fit(columns[train], target[train], fitted_on[test], chances)
+            predicted[test, at] = outside
             if learner == "boosting":
-                left = within[train] - fit.predict(columns[train]).reshape(int(train.sum()), -1)
-                for target in range(within.shape[1]):
-                    boosted = HistGradientBoostingRegressor(**_BOOSTING).fit(features[train], left[:, target])
-                    predicted[test, target] += boosted.predict(features[test])
-    return targets - predicted if levels else loci.center(within - predicted)
+                boosted = HistGradientBoostingRegressor(**_BOOSTING).fit(features[train], target[train] - inside)
+                predicted[test, at] += boosted.predict(features[test])
+    return targets - predicted if levels else loci.center(measured - predicted)
 
 
-@lru_cache
-def _threads() -> ThreadpoolController:
-    """Of the libraries that are loaded: to look for them takes longer than a small fit."""
-    return ThreadpoolController()
+def _fit(columns: Floats, target: Floats, others: Floats, chances: bool) -> tuple[Floats, Floats]:
+    """What a ridge regression of the target (or a logistic one of its chances) says of its own rows, and of others."""
+    if not chances:
+        ridge = Ridge(alpha=_RIDGE, fit_intercept=False).fit(columns, target)
+        return ridge.predict(columns), ridge.predict(others)
+    if target.min() == target.max():
+        return np.full(len(columns), target[0]), np.full(len(others), target[0])
+    logistic = LogisticRegression(C=1.0 / _RIDGE, max_iter=1000).fit(columns, target)
+    return logistic.predict_proba(columns)[:, 1], logistic.predict_proba(others)[:, 1]
 
 
 def top_auc(scores: NDArray, features: Floats, folds: Folds, share: float = 0.1) -> float:
@@ -70,8 +81,7 @@ def top_auc(scores: NDArray, features: Floats, folds: Folds, share: float = 0.1)
     for train, test in _splits(folds):
         if len(np.unique(top[train])) < 2 or not features.shape[1]:
             return float("nan")
-        with _threads().limit(limits=1):
-            fit = LogisticRegression(max_iter=1000).fit(features[train], top[train])
+        fit = LogisticRegression(max_iter=1000).fit(features[train], top[train])
         values[test] = fit.decision_function(features[test])
     return float(roc_auc_score(top, values))
 

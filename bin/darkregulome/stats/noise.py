@@ -27,7 +27,3 @@ def correlated_noise(autocorrelation: tuple[float, ...], loci: Loci, rng: np.ran
     scale = np.sqrt(np.mean(np.fft.irfft(power**2, n=length)[0]))
     place = np.arange(loci.n) - loci.starts[loci.codes]
     return np.asarray(drawn[loci.codes, place] / scale, dtype=np.float64)
-
-
-RUNS = geometric(0.6)
-"""Autocorrelation of what lies in runs along the elements of a locus."""

@@ -11,8 +11,6 @@ from darkregulome.stats.loci import Floats, Ints, Loci
 _RIDGE = 1e-10
 """Relative ridge of the bootstrap's normal equations: a class absent from a resample must not be a singularity."""
 
-_COLLINEAR = 1e-11
-"""Eigenvalues of cross-products below this part of the largest are of collinear features."""
 MERGED_FOLDS = 5
 """Most folds of a learner, each of which costs a fit."""
 

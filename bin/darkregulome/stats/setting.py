@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-from numpy.typing import NDArray
-
 from darkregulome.stats.loci import Ints, Loci
-from darkregulome.stats.nulls import Null, NullDraws, empirical_p
+from darkregulome.stats.nulls import Null
 
 MINIMUM_GROUP = 5
 """A class, or a side of a threshold, with fewer elements is left out."""
@@ -31,8 +29,3 @@ class Setting:
     loci: Loci
     null: Null
     resamples: Ints
-
-    def draw(self, scores: NDArray, weights: NDArray) -> tuple[NullDraws, float]:
-        """The null of one statistic ``weights @ scores`` and its two-sided p-value."""
-        null = self.null.draw(scores, weights)
-        return null, empirical_p(float(null.observed[0]), null.draws[:, 0], float(null.mean[0]))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from darkregulome.diagnosis.decision import LEAST_LEFT_OVER, LEAST_RELIABLE, MOST_TOLD, NEEDED_RELIABLE
+from darkregulome.diagnosis.decision import LEAST_LEFT_OVER, LEAST_RELIABLE, MOST_RESIDUAL_AUC, NEEDED_RELIABLE
 from darkregulome.io.records import ClaimEntry
 from darkregulome.report.content import Section
 from darkregulome.report.findings import Findings
@@ -27,7 +27,7 @@ WORDS = {
     "Left to compare": f"Share of what is tested that the features do not already tell; below {LEAST_LEFT_OVER:g} the "
     "two cannot be told apart. Given composition, copies and repeats; given predictability too.",
     "Still told": "How well the features still tell high from low scores once they are adjusted for (AUC; 0.5 is not "
-    f"at all); above {MOST_TOLD:g} the adjustment has failed.",
+    f"at all); above {MOST_RESIDUAL_AUC:g} the adjustment has failed.",
     "Stable": "Whether the effect stays without any single locus, and with extreme scores pulled in.",
     "Reliability": "Of the measured predictability, from its two halves: 1 is without error. Below "
     f"{NEEDED_RELIABLE:g} nothing survives, below {LEAST_RELIABLE:g} nothing is said; a dash where the halves are not "
@@ -65,7 +65,7 @@ def _row(claim: ClaimEntry) -> tuple[Any, ...]:
         model_name(claim.model),
         PARTS.badge(claim.verdict),
         _both(gates, "left_over"),
-        _both(gates, "told"),
+        _both(gates, "residual_auc"),
         plain(gates.get("stable")),
         number(gates.get("reliability"), 2),
         number(sensitivity.get("reliability_where_it_vanishes"), 2),

@@ -7,7 +7,7 @@ are handed, and give the same draws for any number of threads.
 """
 
 from darkregulome.stats.nulls.diagonals import DiagonalNull
-from darkregulome.stats.nulls.empirical import benjamini_hochberg, empirical_p, exceedances, sequential_p
+from darkregulome.stats.nulls.empirical import benjamini_hochberg, empirical_p, equal_tailed_p
 from darkregulome.stats.nulls.genes import permuted_gene_sums, quantile_strata
 from darkregulome.stats.nulls.kind import Null, NullKind, find_null, null_names
 from darkregulome.stats.nulls.network import degree_preserving_draws
@@ -24,11 +24,10 @@ __all__ = [
     "benjamini_hochberg",
     "degree_preserving_draws",
     "empirical_p",
-    "exceedances",
+    "equal_tailed_p",
     "find_null",
     "null_names",
     "permuted_gene_sums",
     "quantile_strata",
     "rotation_table",
-    "sequential_p",
 ]

@@ -33,7 +33,7 @@ class Null(Protocol):
     def log10_distinct(self) -> float:
         """log10 of the number of distinct draws: how small a p-value there could be at all."""
 
-    def draw(self, scores: NDArray, weights: NDArray, stop: int = 0) -> "NullDraws":
+    def draw(self, scores: NDArray, weights: NDArray) -> "NullDraws":
         """The null of ``weights.T @ scores``; `weights` has shape (n,) or (n, k)."""
 
     def locus_draws(self, scores: NDArray, weights: NDArray) -> Iterator[tuple[int, Floats]]:

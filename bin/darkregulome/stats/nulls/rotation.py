@@ -17,13 +17,10 @@ from numpy.typing import NDArray
 
 from darkregulome.stats.compiled import compiled
 from darkregulome.stats.loci import Floats, Ints, Loci
-from darkregulome.stats.nulls.empirical import exceedances
 from darkregulome.stats.nulls.kind import NullKind
 
 _BLOCK = 4096
 """Draws summed at once: a block of sums then stays in the processor's cache."""
-_SEQUENTIAL_BLOCK = 256
-"""Draws between two looks at whether more are needed."""
 _BATCH = 2**22
 """Largest number of values in the tables of loci of one size that are transformed together."""
 _MOST_KEPT = 2**27
@@ -178,41 +175,18 @@ class RotationNull:
             for locus, table in zip(loci, tables, strict=True):
                 yield int(locus), np.take(table, self.turns[:, locus], axis=0)
 
-    def draw(self, scores: NDArray, weights: NDArray, stop: int = 0) -> NullDraws:
-        """The null of ``weights.T @ scores``; `weights` has shape (n,) or (n, k).
-
-        With `stop`, no more is drawn after the block in which every statistic has so many draws at least as extreme as
-        it is (two-sided about the mean): what `sequential_p` needs, and the first of the same draws.
-        """
+    def draw(self, scores: NDArray, weights: NDArray) -> NullDraws:
+        """The null of ``weights.T @ scores``; `weights` has shape (n,) or (n, k)."""
         scores, weights = np.asarray(scores, dtype=float), as_columns(weights, self.loci.n)
         columns = weights.shape[1]
         draws = np.zeros((self.permutations, columns))
         mean, variance, observed = (np.zeros(columns) for _ in range(3))
-        kept: list[tuple[Ints, Floats]] = []
         for loci, tables in self.tables(scores, weights):
             mean += tables.mean(axis=1).sum(axis=0)
             variance += tables.var(axis=1).sum(axis=0)
             observed += tables[:, 0].sum(axis=0)
-            if stop:
-                kept.append((loci, tables))
-            else:
-                _add_look_ups(tables, loci, self.turns, draws)
-        if stop:
-            draws = self._draw_until(kept, observed, mean, draws, stop)
+            _add_look_ups(tables, loci, self.turns, draws)
         return NullDraws(observed, draws, mean, np.sqrt(variance))
-
-    def _draw_until(
-        self, kept: list[tuple[Ints, Floats]], observed: Floats, mean: Floats, draws: Floats, stop: int
-    ) -> Floats:
-        counts = np.zeros(len(observed), dtype=np.int64)
-        for first in range(0, self.permutations, _SEQUENTIAL_BLOCK):
-            block = draws[first : first + _SEQUENTIAL_BLOCK]
-            for loci, tables in kept:
-                _add_look_ups(tables, loci, self.turns[first : first + len(block)], block)
-            counts += [np.count_nonzero(exceedances(observed[at], block[:, at], mean[at])) for at in range(len(counts))]
-            if (counts >= stop).all():
-                return draws[: first + len(block)]
-        return draws
 
     def rotate(self, scores: NDArray, draw: int) -> Floats:
         """The scores of one draw, laid out in full: what `draw` never needs to build, for tests and plots."""

@@ -48,8 +48,8 @@ class ShuffleNull:
             ends = self._ends[(self._ends > part.start) & (self._ends <= part.stop)] - part.start
             yield locus, _shuffled_sums(scores[order], weights[order], ends, states)
 
-    def draw(self, scores: NDArray, weights: NDArray, stop: int = 0) -> NullDraws:
-        """The null of ``weights.T @ scores``; mean and SD are those of the draws, so all are drawn whatever `stop`."""
+    def draw(self, scores: NDArray, weights: NDArray) -> NullDraws:
+        """The null of ``weights.T @ scores``; mean and SD are those of the draws."""
         scores, weights = np.asarray(scores, dtype=float), as_columns(weights, self.loci.n)
         states = self._seeds | np.uint64(1)
         draws = _shuffled_sums(scores[self._order], weights[self._order], self._ends, states)
