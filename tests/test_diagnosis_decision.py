@@ -174,7 +174,7 @@ def test_a_survivor_below_the_readouts_own_floor_is_too_small_to_be_measured():
     assert seen[2].reason == "too small to be measured"
 
 
-@pytest.mark.parametrize("rungs", product(("above", "nothing"), ("above", "below", "nothing"), ("above", "nothing")))
+@pytest.mark.parametrize("rungs", [*product(("above", "nothing"), ("above", "below", "nothing"), ("above", "nothing"))])
 @pytest.mark.parametrize("where", [0, 1])
 def test_nothing_is_said_of_what_lies_in_one_locus(rungs, where):
     own = [STATES[name] for name in rungs]

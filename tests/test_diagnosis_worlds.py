@@ -107,14 +107,14 @@ def test_a_feature_that_still_moves_the_residual_shuts_the_gate_and_one_that_wid
     scores = draw_world(design, all_worlds()["nothing"], nowhere, 0.0, rng)
     noise, x = scores.table["ris"].to_numpy(), rng.standard_normal(scores.loci.n)
     near = (scores.distance <= 10_000).astype(float)
-    told = {}
+    aucs = {}
     # A fast wave is more than forty small trees can follow, and what they leave of it shows.
     wave = noise + 20 * np.sign(np.sin(5 * x))
     for name, ris in (("widened", noise * np.exp(0.8 * x)), ("moved", wave)):
         one = prepare(scores.with_table(scores.table.assign(ris=ris, markov5=x)), FEW)
-        told[name] = make_ladder(one, Pair(one.raw, near, "near"), one.setting).gates.told[0]
-    assert told["widened"] <= 0.55
-    assert told["moved"] > MOST_RESIDUAL_AUC
+        aucs[name] = make_ladder(one, Pair(one.raw, near, "near"), one.setting).gates.residual_auc[0]
+    assert aucs["widened"] <= 0.55
+    assert aucs["moved"] > MOST_RESIDUAL_AUC
 
 
 def test_a_survivor_keeps_its_size_where_features_know_of_what_is_tested(design):

@@ -10,7 +10,7 @@ from scipy.stats import rankdata
 from darkregulome.diagnosis.decision import FLOOR, MARGIN, Gates
 from darkregulome.stats.learners import LEARNERS, residuals
 from darkregulome.stats.loci import Bools, Floats, Ints, Loci
-from darkregulome.stats.partial import Estimate, partial_effect, reliability, robustness_value
+from darkregulome.stats.partial import FEWEST_INFORMATIVE, Estimate, partial_effect, reliability, robustness_value
 from darkregulome.stats.residual import normal_scores_by_locus
 from darkregulome.stats.setting import NotTestable, Setting
 
@@ -294,7 +294,11 @@ def _stability(
 
     def towards(rung: str) -> Floats:
         """Every effect of the rung with something left out, in the direction of the effect given the trivial ones."""
-        without = [bound for own in rungs.get(rung, ()) for bound in own.without_locus]
+        without = [
+            bound if own.informative_loci >= FEWEST_INFORMATIVE - 1e-9 else np.nan
+            for own in rungs.get(rung, ())
+            for bound in own.without_locus
+        ]
         return sign * np.array([*without, *([twins[rung]] if rung in twins else [])])
 
     smallest = min(abs(own.effect) for own in rungs[TRIVIAL])
