@@ -9,7 +9,7 @@ import typer
 from darkregulome import cli
 from darkregulome.edits.settings import Settings
 from darkregulome.models.settings import TrackModelOptions
-from darkregulome.scoring.settings import ElementInputs, asked_of
+from darkregulome.scoring.settings import DecoyTables, ElementInputs, asked_of
 
 app = cli.script(
     help="Score elements by in-silico mutagenesis with one model; write every effect, a status and the predictability.",
@@ -25,6 +25,7 @@ def main(
     out: Annotated[Path, typer.Option(help="Where to write the effects.")],
     reference_out: Annotated[Path, typer.Option(help="Where to write statuses and predictability.")],
     settings: Settings,
+    decoys: DecoyTables,
     run: cli.Run,
     chunks_dir: Annotated[
         Path | None,
@@ -41,7 +42,14 @@ def main(
     from darkregulome.io.provenance import provenance
     from darkregulome.io.schemas import EFFECTS, REFERENCE
     from darkregulome.scoring.elements import ElementRun, plan_summary, precision_agreement, score_chunks
-    from darkregulome.scoring.run import checkpoint_record, chunk_store, print_plan, read_inputs, write_scores
+    from darkregulome.scoring.run import (
+        checkpoint_record,
+        chunk_store,
+        print_plan,
+        read_inputs,
+        with_decoys,
+        write_scores,
+    )
 
     cli.different_files(out=out, reference_out=reference_out)
     elements, loci, absent = read_inputs(inputs)
@@ -49,13 +57,16 @@ def main(
     names, indexed = cli.track_names(model.tracks)
     loaded = model.load(run.threads, indexed)
     settled = resolve(settings.preferring(model.entry(), loaded.context), loaded)
+    elements, without = with_decoys(elements, decoys.decoy_table, settled.perturbation)
+    if without:
+        cli.note([f"{without} elements have no decoys in the table and are left out."])
     with Reference(inputs.fasta) as genome:
         job = ElementRun(loaded, elements, loci, genome, settled, model.batch_size, names)
         if plan_only:
             print_plan(plan_summary(job), model.model)
             return
         checkpoint = checkpoint_record(model.model, model.weights, model.registry)
-        asked = asked_of(inputs, model, settings, run, without=("progress", "threads")) | {"out": out}
+        asked = asked_of(inputs, model, settings, decoys, run, without=("progress", "threads")) | {"out": out}
         asked |= {"sites": settled.sites, "window": settled.window, "readout": settled.readout}
         record = provenance("score_elements.py", asked, model=model.model, checkpoint=checkpoint)
         what = [model.model, checkpoint, loaded.device.type, model.precision, names, indexed]

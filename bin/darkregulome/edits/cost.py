@@ -258,8 +258,10 @@ def count_forwards(
         # The masked pass of a site serves all that stands there in its place. Predictability takes passes of its own.
         lengths = able["length"].value_counts()
         probes = [_probe_forwards(int(bases), settings, MASK_STRIDE * k) for bases in lengths.index]
-        sites = np.minimum(_letters(able), settings.sites)
-        return strands * int(np.dot(probes, lengths)), strands * int(sites.sum())
+        sites = strands * int(np.minimum(_letters(able), settings.sites).sum())
+        if settings.perturbation == "decoy":
+            return sites, sites * settings.replicates
+        return strands * int(np.dot(probes, lengths)), sites
     edits = _edits(able, kind, settings)
     if settings.readout == "loglik":
         windows = [len(tiles(int(bases), settings.window)) for bases in able["length"]]

@@ -9,7 +9,7 @@ import itertools
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -32,11 +32,20 @@ class Edit:
     ref: str
     alt: str
     replicate: int = 0
+    decoys: str = ""
+    """Of a decoy: the name of the set that it is of, as in the table of decoys."""
 
     @property
     def shift(self) -> int:
         """By how many bases what follows moves: negative for a deletion."""
         return len(self.alt) - (self.end - self.start)
+
+    def within(self, start: int, end: int) -> "Edit":
+        """The part of an edit that keeps its length which lies in ``[start, end)``."""
+        first, last = max(0, start - self.start), max(0, min(self.end, end) - self.start)
+        return replace(
+            self, start=self.start + first, end=self.start + last, ref=self.ref[first:last], alt=self.alt[first:last]
+        )
 
     def apply(self, sequence: str, offset: int) -> str:
         """`sequence`, which begins at `offset` of the contig, with the edit made."""

@@ -13,6 +13,7 @@ An output model reads one window per locus, placed by the TSS; an element that i
 """
 
 import hashlib
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, cast
@@ -50,6 +51,14 @@ END_SHARE = 16
 """With the placement ``end``, a tile is followed by one sixteenth of the window."""
 
 
+class Decoy(NamedTuple):
+    """A sequence that is to stand in an element's place: the set that it is of, its number there, its letters."""
+
+    decoys: str
+    number: int
+    sequence: str
+
+
 @dataclass(frozen=True)
 class Target:
     """An element to score, and whether it can be: `status` is ``"ok"`` or why not, `reason` says it in words."""
@@ -60,6 +69,11 @@ class Target:
     end: int
     status: str = "ok"
     reason: str = ""
+    decoys: tuple[Decoy, ...] = ()
+
+    def decoy_edits(self, real: str) -> list[Edit]:
+        """The decoys of the element, which reads `real`, as edits."""
+        return [Edit(self.start, self.end, real, one.sequence, one.number, one.decoys) for one in self.decoys]
 
 
 class Reading(NamedTuple):
@@ -207,7 +221,7 @@ def needs_locus(model: LanguageModel | OutputModel, settings: Settled) -> bool:
     return model.kind == "output" or settings.readout == "dependency"
 
 
-class _Unusable(Exception):
+class Unusable(Exception):
     """The element itself cannot be scored: status and reason."""
 
     def __init__(self, status: str, reason: str):
@@ -232,7 +246,7 @@ def _add_targets(
     for target in targets_of(elements):
         try:
             added = add(target, named_generator(plan.settings.seed, model, target.element))
-        except _Unusable as unusable:
+        except Unusable as unusable:
             plan.targets.append(reject(target, unusable.status, str(unusable)))
         else:
             plan.targets.append(target if added else reject(target, "no_effects", "every edit equals the reference"))
@@ -250,10 +264,12 @@ class _Builder:
     def add(self, target: Target, genome: Genome, region: tuple[str, int, int], rng: np.random.Generator) -> int:
         """Add the windows and edits of an element; returns the number of edits."""
         settings = self.plan.settings
-        source = _surroundings(genome, target, settings.window)
-        whole = _whole(source, target)
+        source = surroundings(genome, target, settings.window)
+        whole = whole_sequence(source, target)
         if settings.readout == "dependency":
             return self._add_dependency(target, whole, genome, region, rng)
+        if settings.perturbation == "decoy":
+            return self._add_decoys(target, source, whole, rng)
         sites = sample_sites(whole, settings.sites, rng) if settings.by_site else np.empty(0, int)
         if settings.readout == "llr":
             self._add_probes(target, source)
@@ -280,6 +296,34 @@ class _Builder:
         self.plan.edits += [PlannedEdit(len(self.plan.targets), edit, readings) for edit in edits]
         return len(edits)
 
+    def _add_decoys(self, target: Target, source: PaddedSequence, whole: str, rng: np.random.Generator) -> int:
+        """Windows of the real sequence, centred on sampled bases (llr) or on tiles, and of every decoy in its place.
+
+        A decoy fills a window as far as the element does: real sequence and decoys are treated alike.
+        """
+        settings, edits = self.plan.settings, target.decoy_edits(whole)
+        by_base = settings.readout == "llr"
+        if by_base:
+            spans = [(site, site + 1) for site in sample_sites(whole, settings.sites, rng).tolist()]
+        else:
+            spans = tiles(target.end - target.start, settings.window)
+        windows = []
+        for first, last in spans:
+            tile = target.start + first, target.start + last
+            place = centred_window(*tile, settings.window)
+            windows.append([self._window(source, tile, place, strand) for strand in self.strands])
+        for edit in edits:
+            read = [
+                [Reading(at, self._pass(at, edit.within(*self.plan.windows[at][1:3]))) for at in group]
+                for group in windows
+            ]
+            # The readout llr pools the bases, as RIS does; of tiles each is an edit.
+            for group in [list(itertools.chain(*read))] if by_base else read:
+                window = self.plan.windows[group[0].window]
+                part = edit if by_base else edit.within(window.start, window.end)
+                self.plan.edits.append(PlannedEdit(len(self.plan.targets), part, tuple(group)))
+        return len(edits)
+
     def _add_probes(self, target: Target, source: PaddedSequence) -> None:
         size = self.plan.settings.window
         for first, last, phases in probed_tiles(target.end - target.start, self.plan.settings, self.plan.mask_stride):
@@ -302,7 +346,7 @@ class _Builder:
         settings, (chrom, first, last) = self.plan.settings, region
         start, end, size = min(target.start, first), max(target.end, last), self.plan.settings.window
         if chrom != target.chrom or end - start > size:
-            raise _Unusable("outside_context", f"no window of {size} bases holds it and {chrom}:{first}-{last}")
+            raise Unusable("outside_context", f"no window of {size} bases holds it and {chrom}:{first}-{last}")
         windows = []
         for strand in self.strands:
             place = centred_window(start, end, size)
@@ -313,7 +357,8 @@ class _Builder:
             source = PaddedSequence.fetch(genome, chrom, place[0] - size, place[1] + size)
             windows.append(self._window(source, (target.start, target.end), place, strand, (first, last)))
         sites = sample_sites(whole, settings.sites, rng) if settings.by_site else np.empty(0, int)
-        edits = _edits(whole, target.start, sites, settings, rng)
+        decoys = settings.perturbation == "decoy"
+        edits = target.decoy_edits(whole) if decoys else _edits(whole, target.start, sites, settings, rng)
         # An edit of the whole region leaves nothing to read.
         return sum(self._edit(windows, edit) for edit in edits if not edit.start <= first < last <= edit.end)
 
@@ -418,24 +463,27 @@ def _plan_output(
 
     def add(target: Target, rng: np.random.Generator) -> int:
         if target.chrom != chrom or target.start < place.start or target.end > place.end:
-            raise _Unusable("outside_context", f"not inside {chrom}:{place.start}-{place.end}")
+            raise Unusable("outside_context", f"not inside {chrom}:{place.start}-{place.end}")
         if target.end > length:
-            raise _Unusable("failed", f"ends past the end of {chrom} ({length})")
-        whole = _whole(plan.window.source, target)
-        sites = sample_sites(whole, settings.sites, rng)
-        edits = [PlannedEdit(len(plan.targets), edit, ()) for edit in _edits(whole, target.start, sites, settings, rng)]
-        plan.edits += edits
+            raise Unusable("failed", f"ends past the end of {chrom} ({length})")
+        whole = whole_sequence(plan.window.source, target)
+        if settings.perturbation == "decoy":
+            edits = target.decoy_edits(whole)
+        else:
+            sites = sample_sites(whole, settings.sites, rng)
+            edits = list(_edits(whole, target.start, sites, settings, rng))
+        plan.edits += [PlannedEdit(len(plan.targets), edit, ()) for edit in edits]
         return len(edits)
 
     _add_targets(plan, model.name, elements, add)
     return plan
 
 
-def _whole(source: PaddedSequence, target: Target) -> str:
+def whole_sequence(source: PaddedSequence, target: Target) -> str:
     """The sequence of an element."""
     sequence = source.read(target.start, target.end)
     if not sequence.strip("N"):
-        raise _Unusable("n_masked", "holds no A, C, G or T")
+        raise Unusable("n_masked", "holds no A, C, G or T")
     return sequence
 
 
@@ -449,22 +497,23 @@ def _target_region(locus: pd.Series | None, genome: Genome, settings: Settled) -
     return chrom, max(0, start), min(genome.length(chrom), end)
 
 
-def _surroundings(genome: Genome, target: Target, window: int) -> PaddedSequence:
+def surroundings(genome: Genome, target: Target, window: int) -> PaddedSequence:
     """An element with a window more on each side, fetched once."""
     try:
         length = genome.length(target.chrom)
     except (KeyError, InputError) as error:
-        raise _Unusable("failed", f"contig {target.chrom!r} is not in the FASTA") from error
+        raise Unusable("failed", f"contig {target.chrom!r} is not in the FASTA") from error
     if not 0 <= target.start < target.end <= length:
-        raise _Unusable("failed", f"{target.start}-{target.end} is not inside {target.chrom} (0-{length})")
+        raise Unusable("failed", f"{target.start}-{target.end} is not inside {target.chrom} (0-{length})")
     return PaddedSequence.fetch(genome, target.chrom, target.start - window, target.end + window)
 
 
 def targets_of(elements: pd.DataFrame) -> Iterator[Target]:
     """The elements of a table as targets, all of them ``"ok"``."""
     columns: Sequence[pd.Series] = [elements[name] for name in ("element", "chrom", "start", "end")]
-    for element, chrom, start, end in zip(*columns, strict=True):
-        yield Target(str(element), str(chrom), int(start), int(end))
+    decoys = elements["decoys"] if "decoys" in elements else [()] * len(elements)
+    for element, chrom, start, end, own in zip(*columns, decoys, strict=True):
+        yield Target(str(element), str(chrom), int(start), int(end), decoys=tuple(own))
 
 
 def reject(target: Target, status: str, reason: str) -> Target:

@@ -4,7 +4,8 @@ Readouts
 --------
 llr (masked models)
     log p(alt) - log p(ref) at the masked site, given the rest of the window; both strands averaged, or one where the
-    model is equivariant.
+    model is equivariant. Of a decoy: the mean |log p(alt) - log p(base)| over sampled sites and all other bases, with
+    the decoy in the element's place less with the real sequence there.
 loglik (masked and causal models)
     Log-likelihood of the edited window less that of the reference, over the bases that both have: not those that an
     edit turns into N, takes out or puts in, nor those that a window gains or loses at its end. Both strands averaged.
@@ -16,6 +17,8 @@ dependency (masked and causal models)
     largest |change of log odds| over the four bases (natural logarithm), averaged over positions and strands: the
     influence score of Tomaz da Silva et al. 2025 (doi:10.1038/s41588-025-02347-3) as GPN takes it. Positions inside
     the edit are not read. Without masks; a causal model is read on the strand on which a position comes after the edit.
+    Of decoys, which must be treated as the real sequence is: the mean distance of what is predicted with one of them in
+    place from what is predicted with the others and with the real sequence, less that of the real sequence.
 track (output models)
     Mean over the tracks of log2((alt + 1) / (ref + 1)); a model whose outputs are decimal logarithms already gives
     (alt - ref) log2(10).
@@ -146,6 +149,12 @@ def _read_llr(model: LanguageModel, plan: LanguagePlan, batches: Batches) -> tup
     for group in plan.groups():
         batches.run(group, plan.lengths[group[0]], run)
     effects = np.zeros(len(plan.edits))
+    if plan.settings.perturbation == "decoy":
+        mean = {number: _mean_llr(plan.sequence(number), log_p) for number, log_p in enumerate(at_site)}
+        for number, (_, _, readings) in enumerate(plan.edits):
+            real = [plan.windows[reading.window].number for reading in readings]
+            effects[number] = np.mean([mean[one.number] - mean[two] for one, two in zip(readings, real, strict=True)])
+        return effects, _probed(model, plan, batches)
     for number, (_, edit, readings) in enumerate(plan.edits):
         ref, alt = codes(edit.ref + edit.alt)
         for reading in readings:
@@ -153,6 +162,12 @@ def _read_llr(model: LanguageModel, plan: LanguagePlan, batches: Batches) -> tup
             log_p = at_site[reading.number][:: -1 if plan.windows[reading.window].reverse else 1]
             effects[number] += (log_p[alt] - log_p[ref]) / len(readings)
     return effects, _probed(model, plan, batches)
+
+
+def _mean_llr(letters: str, log_p: np.ndarray) -> float:
+    """Mean |log p(alt) - log p(base)| over the three alternatives of the base in the middle of a window."""
+    base = codes(letters[len(letters) // 2])[0]
+    return float(np.abs(log_p - log_p[base]).sum() / 3)
 
 
 def _probed(model: LanguageModel, plan: LanguagePlan, batches: Batches) -> Predictability:
@@ -235,6 +250,8 @@ def _read_dependency(model: LanguageModel, plan: LanguagePlan, batches: Batches)
     sums, counts = np.zeros(len(plan.passes)), np.zeros(len(plan.passes))
     odds: dict[int, np.ndarray] = {}
     of_reference: dict[int, np.ndarray] = {}
+    seen_rows: dict[int, np.ndarray] = {}
+    decoys = plan.settings.perturbation == "decoy"
 
     def read(numbers: np.ndarray, start: int, log_probs: torch.Tensor) -> None:
         likelihoods = None
@@ -258,9 +275,10 @@ def _read_dependency(model: LanguageModel, plan: LanguagePlan, batches: Batches)
             places = np.flatnonzero(seen)
             if len(places):
                 index = torch.from_numpy(places - start).to(log_probs.device)
-                change = np.abs(
-                    log_odds(as_numbers(log_probs[row][index])) - odds[window.number][origin[places] - first]
-                )
+                edited_odds = log_odds(as_numbers(log_probs[row][index]))
+                if decoys:
+                    odds[number], seen_rows[number] = edited_odds, origin[places] - first
+                change = np.abs(edited_odds - odds[window.number][origin[places] - first])
                 sums[number], counts[number] = change.max(axis=1).sum(), len(places)
 
     _run(model, plan, batches, read, model.log_probs)
@@ -269,9 +287,38 @@ def _read_dependency(model: LanguageModel, plan: LanguagePlan, batches: Batches)
         passes = [reading.number for reading in planned.readings]
         if counts[passes].sum():
             effects[number] = sums[passes].sum() / counts[passes].sum()
+    if decoys:
+        effects = _distances_among(plan, odds, seen_rows)
     if model.kind == "masked":
         of_reference = _pseudo_of_references(model, plan, batches)
     return effects, _of_windows(plan, of_reference)
+
+
+def _distances_among(plan: LanguagePlan, odds: dict[int, np.ndarray], seen_rows: dict[int, np.ndarray]) -> np.ndarray:
+    """Of each decoy: its mean distance from the other decoys of its set and from the real sequence, less the real's.
+
+    Parameters
+    ----------
+    odds, seen_rows : log odds of each pass in the region; of an edited one only in these rows of it.
+    """
+    effects = np.full(len(plan.edits), np.nan)
+    sets: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
+    for number, planned in enumerate(plan.edits):
+        sets[planned.target, planned.edit.decoys].append(number)
+    for numbers in sets.values():
+        total, positions = np.zeros(len(numbers) + 1), 0
+        # One group per strand: the reference's pass, and those of the decoys.
+        for readings in zip(*(plan.edits[number].readings for number in numbers), strict=True):
+            passes = [plan.windows[readings[0].window].number, *(reading.number for reading in readings)]
+            rows = next((seen_rows[one] for one in passes if one in seen_rows), None)
+            if rows is None:
+                continue
+            stack = np.stack([odds[one] if one in seen_rows else odds[one][rows] for one in passes])
+            total += [np.abs(stack - row).max(axis=2).sum() / len(numbers) for row in stack]
+            positions += len(rows)
+        if positions:
+            effects[numbers] = (total[1:] - total[0]) / positions
+    return effects
 
 
 def _pseudo_of_references(model: LanguageModel, plan: LanguagePlan, batches: Batches) -> dict[int, np.ndarray]:

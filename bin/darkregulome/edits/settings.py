@@ -55,11 +55,13 @@ class Settings(Options):
         description="llr, loglik, dependency, track, or auto: the model's own, or what reads the edits.",
         json_schema_extra={"none": "auto"},
     )
-    perturbation: Literal["substitution", "saturation", "shuffle", "deletion", "mask", "insertion"] | None = Field(
-        None,
-        description="substitution, saturation (every site, every base), shuffle, deletion, mask (N), insertion, or "
-        "auto: the model's own.",
-        json_schema_extra={"none": "auto"},
+    perturbation: Literal["substitution", "saturation", "shuffle", "deletion", "mask", "insertion", "decoy"] | None = (
+        Field(
+            None,
+            description="substitution, saturation (every site, every base), shuffle, deletion, mask (N), insertion, "
+            "decoy (--decoy-table), or auto: the model's own.",
+            json_schema_extra={"none": "auto"},
+        )
     )
     sites: int | None = Field(
         None, ge=1, description="Sites substituted in an element; by default the model's own number."
@@ -67,7 +69,7 @@ class Settings(Options):
     alternatives: Literal[1, 3] | None = Field(
         None, description="Bases tried at a site, 1 or 3; by default 3 for masked models, else 1."
     )
-    replicates: int = Field(1, ge=1, description="Draws of each random edit.")
+    replicates: int = Field(1, ge=1, description="Draws of each random edit; in an estimate also the number of decoys.")
     block: int | None = Field(
         None, ge=1, description="Edit an element in blocks of this many bases, one by one; by default whole."
     )
@@ -95,8 +97,11 @@ class Settings(Options):
 
     @property
     def single_bases(self) -> bool:
-        """Whether what is asked edits single bases, which llr can compare; the model's own perturbation does."""
-        return self.perturbation in (None, "substitution", "saturation") and not self.block
+        """Whether what is asked edits single bases, which llr can compare; the model's own perturbation does.
+
+        So does decoy: the readout llr compares single bases of real sequence and of decoys.
+        """
+        return self.perturbation in (None, "substitution", "saturation", "decoy") and not self.block
 
     def preferring(self, entry: Preferences, context: int) -> "Settings":
         """The same with what is left open taken from a model's entry; a readout that cannot read the edits is not.
@@ -160,6 +165,8 @@ def resolve(settings: Settings, model: ModelShape) -> Settled:
     perturbation = settings.perturbation or PERTURBATION_OF_KIND[model.kind]
     readout = _readout(settings.model_copy(update={"perturbation": perturbation}), model.kind)
     window = _window(settings.window, model)
+    if perturbation == "decoy" and settings.block:
+        raise InputError.at("--block", "cannot cut decoys, which replace whole elements", "leave it out")
     insert = _insert(settings.insert)
     length = insert if isinstance(insert, int) else len(insert)
     if perturbation == "insertion" and not 1 <= length <= window // 4:
@@ -194,7 +201,7 @@ def _readout(settings: Settings, kind: str) -> str:
         raise InputError.at(
             "--perturbation",
             f"{settings.perturbation!r} cannot be read as llr, which compares bases at one masked site",
-            "use substitution or saturation without --block, or --readout loglik",
+            "use substitution, saturation or decoy without --block, or --readout loglik",
         )
     return readout
 

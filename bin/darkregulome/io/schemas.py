@@ -160,7 +160,56 @@ EFFECTS = _table(
         "alt": _column(str, "Bases put in their place; empty where the edit is longer than 50 bases."),
         "replicate": _column(int, "Number of the replicate of a random edit.", _not_negative),
         "effect": _column(float, "alt less ref: natural log (llr, loglik) or log2 change (track).", nullable=True),
+        "decoys": _column(str, "Set of decoys that the edit is of; its number there is the replicate.", required=False),
     },
+)
+
+DECOYS = _table(
+    "decoys",
+    "element x set of decoys x decoy",
+    {
+        "element": _column(str, "Element in whose place the sequence stands."),
+        "decoys": _column(str, "Set of decoys: shuffle, markov, or learnt: and the model that drew them."),
+        "decoy": _column(int, "Number of the decoy, from 1.", pa.Check.ge(1)),
+        "sequence": _column(str, "The decoy, on the forward strand, as long as the element."),
+        "log_likelihood": _column(float, "Mean log p of its bases given the flanks (nats).", nullable=True),
+        "log_likelihood_real": _column(float, "The same of the real sequence.", nullable=True),
+        "scored_by": _column(str, "Whose log p that is: markov, a model, or empty."),
+    },
+    unique=["element", "decoys", "decoy"],
+)
+
+CALLED = _table(
+    "elements_called",
+    "element x model",
+    {
+        "element": _column(str, "Element."),
+        "model": _column(str, "Model name."),
+        "readout": _column(str, "What was read.", pa.Check.isin(READOUTS)),
+        "chrom": _column(str, "Contig."),
+        "start": _column(int, "Start, 0-based.", _not_negative),
+        "end": _column(int, "End, half-open."),
+        "class": _column(str, "Class of the element.", pa.Check.isin(CLASSES)),
+        "word": _column(str, "What the element is (docs/decoys.md)."),
+        **{
+            f"{name}_{kind}": _column(dtype, text.format(kind), *checks, nullable=True)
+            for kind in ("trivial", "learnt")
+            for name, dtype, text, checks in (
+                ("decoys", str, "Set of {} decoys with the largest p.", ()),
+                ("n", "Int64", "Its decoys that were read.", ()),
+                ("effect", float, "Prediction with the real sequence less the median of {} decoys.", ()),
+                ("z", float, "The same less their mean, in their standard deviations.", ()),
+                ("p", float, "Rank of the real sequence among {} decoys.", (_fraction,)),
+                ("q", float, "Benjamini and Hochberg, over the elements of the model.", (_fraction,)),
+                ("log_likelihood", float, "Mean of the {} decoys' mean log p per base (nats).", ()),
+                ("log_likelihood_real", float, "That of the real sequence, by the same model.", ()),
+            )
+        },
+        "q_both": _column(
+            float, "q of the larger of both p: of the claim trivial and learnt.", _fraction, nullable=True
+        ),
+    },
+    unique=["element", "model"],
 )
 
 REFERENCE = _table(
@@ -334,6 +383,8 @@ ALL = (
     ELEMENTS,
     PLAN,
     EFFECTS,
+    DECOYS,
+    CALLED,
     REFERENCE,
     RIS,
     VARIANTS,

@@ -99,7 +99,7 @@ def chunks(job: ElementRun) -> Iterator[Chunk]:
     """The elements, locus by locus, in pieces of about `BATCHES_PER_CHUNK` batches: the same for the same elements."""
     elements, settings = job.elements, job.settings
     budget = BATCHES_PER_CHUNK * bases_per_batch(job.model)
-    edits = _expected_edits((elements["end"] - elements["start"]).to_numpy(), settings)
+    edits = _expected_edits(elements, settings)
     cost = (edits * settings.window).astype(float)
     number = 0
     for locus, group in elements.assign(_cost=cost).groupby("locus", sort=False):
@@ -110,8 +110,12 @@ def chunks(job: ElementRun) -> Iterator[Chunk]:
             number += 1
 
 
-def _expected_edits(lengths: np.ndarray, settings: Settled) -> np.ndarray:
-    """Edits of elements of these lengths in bases, at most: what is not A, C, G or T gives none."""
+def _expected_edits(elements: pd.DataFrame, settings: Settled) -> np.ndarray:
+    """Edits of each element, at most: what is not A, C, G or T gives none."""
+    lengths = (elements["end"] - elements["start"]).to_numpy()
+    if settings.perturbation == "decoy":
+        sites = np.minimum(lengths, settings.sites) if settings.readout == "llr" else 1
+        return elements["decoys"].map(len).to_numpy() * sites
     if settings.by_site:
         return np.minimum(lengths, settings.sites) * settings.alternatives
     return np.ceil(lengths / (settings.block or np.inf)).clip(min=1) * settings.replicates
@@ -301,6 +305,8 @@ def _tables(model: LanguageModel | OutputModel, plan: Plan, effects: np.ndarray,
         }
     )
     table = pd.DataFrame(dict(_effect_columns(model.name, readout, plan.targets, plan.edits, effects)))
+    if plan.settings.perturbation == "decoy":
+        table["decoys"] = pd.Series([planned.edit.decoys for planned in plan.edits], dtype=str)
     return Scores(table, reference, plan.forwards, plan.tokens)
 
 

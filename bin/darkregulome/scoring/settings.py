@@ -22,6 +22,14 @@ class ElementInputs(Options):
     )
 
 
+class DecoyTables(Options):
+    """Decoys to be read in the place of elements."""
+
+    decoy_table: tuple[Path, ...] = Field(
+        (), description="Decoys of draw_decoys.py, for --perturbation decoy; may be repeated."
+    )
+
+
 class VariantInputs(Options):
     """Which variants are scored."""
 
