@@ -20,8 +20,8 @@ Causal models: ancestral sampling
     Base after base given what stands before it, on a strand that is drawn for every decoy. The draws are independent,
     and exchangeable with the real sequence if the model wrote it so. The flank behind the element is not seen.
 
-A masked model reads an element in the windows in which `edits/plan.py` reads its predictability (`probed_tiles`): centred
-on the element or, where it is longer than three quarters of a window, on each of its tiles.
+A masked model reads an element in the windows in which `edits/plan.py` reads its predictability (`probed_tiles`):
+centred on the element or, where it is longer than three quarters of a window, on each of its tiles.
 
 The log-likelihood of a sequence is the mean over its bases of log p given the flanks (nats), over the strands read: of
 a masked model while the base is masked, every seventh at a time; of a causal one given what stands before it.
