@@ -9,7 +9,7 @@ import typer
 from darkregulome import cli
 from darkregulome.edits.settings import Settings
 from darkregulome.models.settings import TrackModelOptions
-from darkregulome.scoring.settings import DecoyTables, ElementInputs, asked_of
+from darkregulome.scoring.settings import ScoredElements, asked_of
 
 app = cli.script(
     help="Score elements by in-silico mutagenesis with one model; write every effect, a status and the predictability.",
@@ -20,12 +20,11 @@ app = cli.script(
 
 @cli.command(app)
 def main(
-    inputs: ElementInputs,
+    inputs: ScoredElements,
     model: TrackModelOptions,
     out: Annotated[Path, typer.Option(help="Where to write the effects.")],
     reference_out: Annotated[Path, typer.Option(help="Where to write statuses and predictability.")],
     settings: Settings,
-    decoys: DecoyTables,
     run: cli.Run,
     chunks_dir: Annotated[
         Path | None,
@@ -57,16 +56,15 @@ def main(
     names, indexed = cli.track_names(model.tracks)
     loaded = model.load(run.threads, indexed)
     settled = resolve(settings.preferring(model.entry(), loaded.context), loaded)
-    elements, without = with_decoys(elements, decoys.decoy_table, settled.perturbation)
-    if without:
-        cli.note([f"{without} elements have no decoys in the table and are left out."])
+    elements, left_out = with_decoys(elements, inputs.decoy_table, settled.perturbation)
+    cli.note(left_out)
     with Reference(inputs.fasta) as genome:
         job = ElementRun(loaded, elements, loci, genome, settled, model.batch_size, names)
         if plan_only:
             print_plan(plan_summary(job), model.model)
             return
         checkpoint = checkpoint_record(model.model, model.weights, model.registry)
-        asked = asked_of(inputs, model, settings, decoys, run, without=("progress", "threads")) | {"out": out}
+        asked = asked_of(inputs, model, settings, run, without=("progress", "threads")) | {"out": out}
         asked |= {"sites": settled.sites, "window": settled.window, "readout": settled.readout}
         record = provenance("score_elements.py", asked, model=model.model, checkpoint=checkpoint)
         what = [model.model, checkpoint, loaded.device.type, model.precision, names, indexed]

@@ -31,8 +31,8 @@ def read_inputs(inputs: ElementInputs) -> tuple[pd.DataFrame, pd.DataFrame | Non
     return elements, None if inputs.loci is None else tables.read_table(inputs.loci, schemas.LOCI), absent
 
 
-def with_decoys(elements: pd.DataFrame, paths: Sequence[Path], perturbation: str) -> tuple[pd.DataFrame, int]:
-    """The elements that have decoys, with these in the column `decoys`; and how many have none.
+def with_decoys(elements: pd.DataFrame, paths: Sequence[Path], perturbation: str) -> tuple[pd.DataFrame, list[str]]:
+    """The elements that have decoys, with these in the column `decoys`; and a note on those that have none.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def with_decoys(elements: pd.DataFrame, paths: Sequence[Path], perturbation: str
     if bool(paths) != (perturbation == "decoy"):
         raise InputError.at("--decoy-table", "belongs to --perturbation decoy", "give both, or neither")
     if not paths:
-        return elements, 0
+        return elements, []
     table = pd.concat([tables.read_table(path, schemas.DECOYS) for path in paths], ignore_index=True)
     where = ", ".join(path.name for path in paths)
     tables.check_table(table, schemas.DECOYS, where)
@@ -58,7 +58,9 @@ def with_decoys(elements: pd.DataFrame, paths: Sequence[Path], perturbation: str
     rows = [Decoy(str(name), int(number), clean(letters)) for name, number, letters in zip(*columns, strict=True)]
     own = pd.Series(rows, index=table.index, dtype=object).groupby(table["element"], sort=False).agg(tuple)
     drawn = elements[elements["element"].isin(own.index)]
-    return drawn.assign(decoys=drawn["element"].map(own)), len(elements) - len(drawn)
+    without = len(elements) - len(drawn)
+    notes = [f"{without} elements have no decoys in {where} and are left out."] if without else []
+    return drawn.assign(decoys=drawn["element"].map(own)), notes
 
 
 def select_loci(

@@ -22,8 +22,8 @@ class ElementInputs(Options):
     )
 
 
-class DecoyTables(Options):
-    """Decoys to be read in the place of elements."""
+class ScoredElements(ElementInputs):
+    """Which elements are scored, and what may stand in their place."""
 
     decoy_table: tuple[Path, ...] = Field(
         (), description="Decoys of draw_decoys.py, for --perturbation decoy; may be repeated."
