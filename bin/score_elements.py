@@ -40,15 +40,9 @@ def main(
     from darkregulome.io import tables
     from darkregulome.io.provenance import provenance
     from darkregulome.io.schemas import EFFECTS, REFERENCE
+    from darkregulome.scoring.decoys import with_decoys
     from darkregulome.scoring.elements import ElementRun, plan_summary, precision_agreement, score_chunks
-    from darkregulome.scoring.run import (
-        checkpoint_record,
-        chunk_store,
-        print_plan,
-        read_inputs,
-        with_decoys,
-        write_scores,
-    )
+    from darkregulome.scoring.run import checkpoint_record, chunk_store, print_plan, read_inputs, write_scores
 
     cli.different_files(out=out, reference_out=reference_out)
     elements, loci, absent = read_inputs(inputs)

@@ -8,6 +8,7 @@ from bad_input_corpus import make_world
 from darkregulome.decoys.call import call_elements, draw_again, rank_among, rank_elements, read_balance, write_bed
 from darkregulome.errors import InputError
 from darkregulome.io import schemas, tables
+from darkregulome.scoring.decoys import with_decoys
 from script_runner import run_script
 
 NAMES = ["both", "trivial", "learnt", "neither", "bare"]
@@ -194,8 +195,6 @@ def test_files_of_calls(tmp_path):
 def test_a_decoy_of_another_length_is_refused(world, tmp_path):
     table = draw(world, tmp_path / "d.parquet", n_decoys=1)
     table.loc[0, "sequence"] += "A"
-    from darkregulome.scoring.run import with_decoys
-
     elements = tables.read_table(world / "elements.parquet", schemas.ELEMENTS)
     tables.write_table(table, tmp_path / "wrong.parquet", schemas.DECOYS)
     with pytest.raises(InputError, match="bases, where the element has"):
