@@ -32,7 +32,7 @@ def main(
 
     planned = calibration_input(plan, settings.seed)
     with threadpool_limits(1):
-        record = calibrate(planned.asked, plan.tables, plan.effect, settings, run.threads)
+        record = calibrate(planned.asked, plan.tables, plan.effect, settings, run.threads, run.say)
     parameters = {"tables": plan.tables, "effect": plan.effect, **settings.model_dump(), **planned.parameters}
     write_calibration(record, parameters, outdir, {"elements": plan.elements, "ris": plan.ris})
     for warning in record["warnings"]:

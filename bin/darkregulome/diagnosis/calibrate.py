@@ -1,9 +1,10 @@
 """Does the diagnosis say what is true? Worlds whose truth is known are drawn, diagnosed, and the verdicts counted."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,12 @@ class Asked:
 
 
 def calibrate(
-    asked: Sequence[Asked], tables: int, effect: float, settings: Settings, threads: int = 1
+    asked: Sequence[Asked],
+    tables: int,
+    effect: float,
+    settings: Settings,
+    threads: int = 1,
+    say: Callable[[str], None] = lambda sentence: None,
 ) -> dict[str, Any]:
     """Draw every world in `tables` tables, ask its claim of each, and count the verdicts.
 
@@ -48,12 +54,17 @@ def calibrate(
 
     Parameters
     ----------
-    effect : planted, in SD of the score within loci.
+    effect : planted, in SD of the score within loci. say : takes the counts of each world as soon as they are there.
     """
     jobs = [(one, index) for one in asked for index in range(tables)]
+    rows = []
     with ThreadPoolExecutor(threads) as pool:
-        results = list(pool.map(lambda job: one_table(job[0], job[1], effect, settings), jobs))
-    rows = [_row(one, results[place * tables : (place + 1) * tables], effect) for place, one in enumerate(asked)]
+        results = pool.map(lambda job: one_table(job[0], job[1], effect, settings), jobs)
+        for one in asked:
+            row = _row(one, list(islice(results, tables)), effect)
+            counts = ", ".join(f"{word} {count}" for word, count in row["verdicts"].items() if count)
+            say(f"{row['claim']}, {row['world']}, {row['scores']}: {counts or 'not tested'}.")
+            rows.append(row)
     return rounded({"version": 2, "worlds": rows, "warnings": _warnings(rows)})
 
 
