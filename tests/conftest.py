@@ -9,6 +9,9 @@ import pytest
 import toy
 from places import BIN, ROOT
 
+# Two test processes on two cores: threads of their own would only wait for each other. Set before OpenMP is loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # Compiled functions are shared between test processes, as long as no file of the folder that holds them changes.
 _sources = sorted((BIN / "darkregulome" / "stats").rglob("*.py"))
 _digest = hashlib.sha256(b"".join(path.read_bytes() for path in _sources)).hexdigest()[:16]

@@ -260,9 +260,12 @@ def test_formats_are_told_by_extension_and_columns(tmp_path):
 
 
 def test_models_are_named_by_the_option_or_the_file():
-    assert [one.model for one in sources_from(["gpn=a/b.parquet", "c/borzoi.scores.h5"], ScoreFormat())] == [
+    assert [
+        one.model for one in sources_from(["gpn=a/b.parquet", "c/borzoi.h5", "d/re2g_0.243.tsv.gz"], ScoreFormat())
+    ] == [
         "gpn",
         "borzoi",
+        "re2g_0.243",
     ]
     with pytest.raises(InputError, match="two files of the model"):
         sources_from(["a/x.bed", "b/x.bed"], ScoreFormat())

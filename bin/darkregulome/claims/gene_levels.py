@@ -104,7 +104,9 @@ def gene_ladder(
         if np.isfinite(bound)
     )
     gates = Gates(reliability=measured_reliability(one), stable=bool(stable))
-    return Ladder(rungs["raw"][0], rungs["trivial"], rungs["full"] or None, gates, {}, details)
+    return Ladder(
+        rungs["raw"][0], rungs["trivial"], rungs["full"] or None, one.scores.trivial.names, gates, {}, details
+    )
 
 
 def about_null(

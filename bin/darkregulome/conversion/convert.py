@@ -51,10 +51,16 @@ def sources_from(words: Sequence[str], form: ScoreFormat) -> list[Source]:
     pairs = [word.split("=", 1) if "=" in word else ["", word] for word in words if word]
     if not pairs:
         raise InputError.at("--scores", "names no file", "give FILE or NAME=FILE")
-    names = [name or Path(path).name.split(".")[0] for name, path in pairs]
+    names = [name or model_named(Path(path)) for name, path in pairs]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError.at("--scores", f"has two files of the model {twice[0]!r}", "give NAME=FILE")
     return [Source(Path(path), name, form) for name, (_, path) in zip(names, pairs, strict=True)]
+
+
+def model_named(path: Path) -> str:
+    """The model of a file that names none: the file's name without its format and compression."""
+    name = path.name.removesuffix(".gz")
+    return name.rpartition(".")[0] or name
 
 
 def format_of(source: Source) -> str:
@@ -226,4 +232,4 @@ def read_any_scores(
             notes = [] if is_bed(elements) else read_provenance(elements).get("notes", [])
             table, scores = check_table(table, ELEMENTS, elements), check_table(scores, RIS, ris)
             return Converted(table, scores, pd.DataFrame(), notes)
-    return convert([Source(ris, ris.name.split(".")[0], form)], elements, around)
+    return convert([Source(ris, model_named(ris), form)], elements, around)

@@ -60,12 +60,14 @@ class Ladder:
     Attributes
     ----------
     raw : without adjustment. trivial, full : by learner; `full` is None where no predictability was measured.
+    features : names of the trivial features that were known.
     gates, sensitivity, details : see `decision.Gates` and docs/statistics.md.
     """
 
     raw: Estimate
     trivial: tuple[Estimate, ...]
     full: tuple[Estimate, ...] | None
+    features: tuple[str, ...]
     gates: Gates = field(default_factory=Gates)
     sensitivity: Mapping[str, Any] = field(default_factory=dict)
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -114,7 +116,7 @@ def make_ladder(one: "Prepared", pair: Pair, setting: Setting, floor: float = FL
     if FULL in sides:
         sensitivity["reliability_where_it_vanishes"] = needed if needed > 0 else None
     details = {"winsorised": twins} if twins else {}
-    return Ladder(raw, by_rung[TRIVIAL], by_rung.get(FULL), gates, sensitivity, details)
+    return Ladder(raw, by_rung[TRIVIAL], by_rung.get(FULL), one.scores.trivial.names, gates, sensitivity, details)
 
 
 class _Residuals:

@@ -1,7 +1,7 @@
 """A tested claim, its verdict and its sentence, as they stand in the JSON."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -92,7 +92,7 @@ def _entry(result: ClaimResult, q: dict[str, float], enough: bool, settings: Set
         sensitivity=dict(ladder.sensitivity),
         details=details,
     )
-    return entry.model_copy(update={"sentence": sentence(claim, entry, settings)})
+    return entry.model_copy(update={"sentence": sentence(claim, entry, settings, trivially_known(ladder.features))})
 
 
 def _decision(result: ClaimResult, evidence: Evidence, settings: Settings) -> Decision:
@@ -141,11 +141,13 @@ def _envelope(estimates: Sequence[Estimate]) -> tuple[float, float]:
 
 # -- sentences -------------------------------------------------------------------------------------------------------
 
+TRIVIALLY_KNOWN = "composition, copies and repeats"
+"""What the trivial features are of, where all of them are known."""
 MEANING = {
     "survives": "more than predictability, however measured",
     "hinges": "it goes with what this model has learnt to predict, conserved grammar or memorised sequence; "
     "these scores cannot tell which",
-    "collapses": "composition, copies and repeats account for it",
+    "collapses": f"{TRIVIALLY_KNOWN} account for it",
     "reverses": "adjustment turns it over; the raw direction misleads",
     "absent": "there is no effect of a size that matters",
 }
@@ -167,16 +169,30 @@ NEEDED = {
 """What would decide, by the reason of an *undecided* claim; for *underpowered* see `loci_needed`."""
 
 
-def sentence(claim: Claim, entry: ClaimEntry, settings: Settings) -> str:
-    """One plain sentence for a reader who is no statistician."""
+def trivially_known(features: Collection[str]) -> str:
+    """What the trivial features are of, in words: of foreign tables often no more than the length is known."""
+    kinds = {
+        "length": ("log_length",),
+        "composition": ("gc", "cpg_oe", "complexity", "markov5", "two_sided"),
+        "copies": ("copy_advantage",),
+        "repeats": ("copies", "repeat_fraction"),
+    }
+    names = [kind for kind, columns in kinds.items() if set(columns) & set(features)]
+    if "composition" in names and "length" in names:
+        names.remove("length")
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def sentence(claim: Claim, entry: ClaimEntry, settings: Settings, features: str) -> str:
+    """One plain sentence for a reader who is no statistician; `features` are what `trivially_known` names."""
     steps = [f"{claim.say(entry, settings)} ({_q(entry.raw.q)})"]
-    names = {"trivial": "given composition, copies and repeats", "full": "given predictability too"}
+    names = {"trivial": f"given {features}", "full": "given predictability too"}
     steps += [f"{names[rung]} {_effect(entry.rungs[rung])}" for rung in ("trivial", "full") if rung in entry.rungs]
     says = ", ".join(steps)
     if entry.verdict == "undecided":
         return f"{says}: {claim.subject} is undecided ({entry.reason}): {_needed(entry)}."
     verb = "is absent" if entry.verdict == "absent" else f"{entry.verdict}"
-    return f"{says}: {claim.subject} {verb}: {MEANING[entry.verdict or 'absent']}."
+    return f"{says}: {claim.subject} {verb}: {MEANING[entry.verdict or 'absent'].replace(TRIVIALLY_KNOWN, features)}."
 
 
 def _needed(entry: ClaimEntry) -> str:

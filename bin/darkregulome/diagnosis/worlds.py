@@ -253,24 +253,6 @@ def _every_world() -> list[World]:
         says="nothing, alike over 5 kb however many elements lie between",
         draw=_along_bases,
     )
-    few = [
-        replace(world, name=f"{world.name}_{loci}_loci", says=f"{world.says}, {loci} loci", loci=loci, decidable=False)
-        for loci in (3, 5, 8)
-        for world in (nothing, independent)
-    ]
-    repeated = [
-        replace(world, name=f"{world.name}_repeated", says=f"{world.says}; loci twice, and overlapping", repeated=True)
-        for world in (nothing, independent)
-    ]
-    noisy = [
-        replace(
-            learnt,
-            name=f"reliability_{reliability:g}",
-            says=f"learnt nuisance; predictability is measured with a reliability of {reliability:g}",
-            draw=_measured(reliability),
-        )
-        for reliability in RELIABILITIES
-    ]
     transposable = World(
         "te_effect",
         "an effect of transposable elements, twice the planted one, and nothing else",
@@ -301,15 +283,42 @@ def _every_world() -> list[World]:
         shared,
         World("noisier_near", "noise three times as large near the TSS", _noisier_near, _NONE, False, 0.0),
         World("varying", "effects of mean zero that differ between loci", _varying, _NONE, False, 0.0),
-        *noisy,
+        *_noisily_measured(learnt),
         World("curved", "a bent trivial feature", _curved, _EXPLAINED, False, decidable=False),
         World("interacting", "two trivial features interact", _interacting, _EXPLAINED, False, decidable=False),
         World("hill", "a smooth hill of 50 kb about the TSS", _hill, _THERE, True, claims=("horizon",)),
         World("heavy_tails", "nothing, with heavy tails", _heavy, _NONE, False, 0.0),
         along_bases,
         replace(along_bases, name="bunched", says=f"{along_bases.says}, elements in bunches", bunched=True),
-        *repeated,
-        *few,
+        *_repeated_loci(nothing, independent),
+        *_few_loci(nothing, independent),
+    ]
+
+
+def _noisily_measured(learnt: World) -> list[World]:
+    return [
+        replace(
+            learnt,
+            name=f"reliability_{reliability:g}",
+            says=f"learnt nuisance; predictability is measured with a reliability of {reliability:g}",
+            draw=_measured(reliability),
+        )
+        for reliability in RELIABILITIES
+    ]
+
+
+def _repeated_loci(*worlds: World) -> list[World]:
+    return [
+        replace(world, name=f"{world.name}_repeated", says=f"{world.says}; loci twice, and overlapping", repeated=True)
+        for world in worlds
+    ]
+
+
+def _few_loci(*worlds: World) -> list[World]:
+    return [
+        replace(world, name=f"{world.name}_{loci}_loci", says=f"{world.says}, {loci} loci", loci=loci, decidable=False)
+        for loci in (3, 5, 8)
+        for world in worlds
     ]
 
 

@@ -14,12 +14,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from darkregulome.diagnosis.decision import LEAST_LEFT_OVER
+from darkregulome.diagnosis.entries import TRIVIALLY_KNOWN
 
 NEUTRAL = "#8C8C8C"
 """Grey, of nulls and guides."""
 RUNG_COLOURS = (("raw", "#E69F00"), ("trivial", "#009E73"), ("full", "#0072B2"))
 """The rungs of a claim in their order, with their colours (of Okabe and Ito)."""
-RUNG_LABELS = {"raw": "raw", "trivial": "given composition, copies and repeats", "full": "given predictability too"}
+RUNG_LABELS = {"raw": "raw", "trivial": f"given {TRIVIALLY_KNOWN}", "full": "given predictability too"}
 """What a legend calls the rungs."""
 VERDICT_COLOURS = {
     "survives": "#1b7837",

@@ -8,13 +8,14 @@ from typing import Any
 
 from markupsafe import escape
 
+from darkregulome.diagnosis.entries import TRIVIALLY_KNOWN
 from darkregulome.report.content import Section
 from darkregulome.report.findings import Findings
 from darkregulome.report.markup import PARTS, model_name, number, plain, probability, table
 
 SCORES = {
     "raw": "RIS",
-    "trivial": "RIS given composition, copies and repeats",
+    "trivial": f"RIS given {TRIVIALLY_KNOWN}",
     "full": "RIS given predictability too",
 }
 """What is compared, by rung."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from darkregulome.diagnosis.decision import LEAST_LEFT_OVER, LEAST_RELIABLE, MOST_RESIDUAL_AUC, NEEDED_RELIABLE
+from darkregulome.diagnosis.entries import TRIVIALLY_KNOWN
 from darkregulome.io.records import ClaimEntry
 from darkregulome.report.content import Section
 from darkregulome.report.findings import Findings
@@ -25,7 +26,7 @@ HEADERS = (
 )
 WORDS = {
     "Left to compare": f"Share of what is tested that the features do not already tell; below {LEAST_LEFT_OVER:g} the "
-    "two cannot be told apart. Given composition, copies and repeats; given predictability too.",
+    f"two cannot be told apart. Given {TRIVIALLY_KNOWN}; given predictability too.",
     "Still told": "How well the features still tell high from low scores once they are adjusted for (AUC; 0.5 is not "
     f"at all); above {MOST_RESIDUAL_AUC:g} the adjustment has failed.",
     "Stable": "Whether the effect stays without any single locus, and with extreme scores pulled in.",
