@@ -19,7 +19,7 @@ from darkregulome.options import settings_error
 from example_diagnosis import example_tables
 from simulated_tables import Truth, make_elements, make_ris
 
-SETTINGS = Settings(permutations=299, bootstrap=100, seed=3)
+SETTINGS = Settings(permutations=599, bootstrap=100, seed=3)
 
 
 def three_classes(*arguments, **options) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from darkregulome.diagnosis.diagnose import Diagnosis, diagnose
 from darkregulome.diagnosis.settings import Settings
 from simulated_tables import Truth, make_elements, make_ris
 
-SETTINGS = Settings(permutations=499, bootstrap=100, seed=3)
+SETTINGS = Settings(permutations=599, bootstrap=100, seed=3)
 
 
 def example_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
