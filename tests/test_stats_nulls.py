@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom, kstest
 
 from darkregulome.stats.loci import Loci
-from darkregulome.stats.nulls import RotationNull, ShuffleNull, empirical_p, rotation_table, sequential_p
+from darkregulome.stats.nulls import RotationNull, ShuffleNull, empirical_p, rotation_table
 from simulated_tables import by_locus
 
 
@@ -113,43 +113,3 @@ def test_p_values_of_the_rotation_null_are_uniform_where_nothing_is_there():
         null = RotationNull(loci, 999, rng).draw(by_locus(sizes, 0.5, rng), weights)
         p_values.append(empirical_p(null.observed[0], null.draws[:, 0], null.mean[0]))
     assert kstest(p_values, "uniform").pvalue > 0.01
-
-
-def test_sequential_p_is_the_share_at_the_draw_that_stopped_it():
-    draws = np.array([0.0, 3.0, 0.0, -4.0, 5.0, 0.0])
-    assert sequential_p(2.0, draws, 2) == (2 / 4, 4)
-    assert sequential_p(2.0, draws, 2, two_sided=False) == (2 / 5, 5)
-    # Never stopped: the plain p of all draws.
-    assert sequential_p(4.5, draws, 2) == (2 / 7, 6)
-    assert sequential_p(4.5, draws, 2)[0] == empirical_p(4.5, draws)
-
-
-def test_sequential_p_is_valid_and_takes_few_draws():
-    """20,000 true nulls, 499 draws at most, stopped at 10 exceedances: never more often small than nominal."""
-    rng = np.random.default_rng(6)
-    tests, most, stop = 20_000, 499, 10
-    found = [sequential_p(rng.standard_normal(), rng.standard_normal(most), stop) for _ in range(tests)]
-    p_values, taken = np.array([p for p, _ in found]), np.array([n for _, n in found])
-    for level in (0.002, 0.01, 0.02, 0.05, 0.1, 0.3):
-        assert (p_values <= level).sum() <= binom.ppf(0.9999, tests, level)
-    assert (p_values <= 0.05).mean() > 0.04
-    # Its mean is h (1 + log(n / h)) to first order: 49 of 499 draws.
-    assert taken.mean() < 70
-
-
-def test_a_sequential_null_is_the_beginning_of_the_whole_one():
-    rng = np.random.default_rng(7)
-    loci = layout(20, 25, 30)
-    scores, weights = rng.normal(size=75), loci.center(rng.random(75) < 0.3)
-    null = RotationNull(loci, 5000, rng)
-    whole, stopped = null.draw(scores, weights), null.draw(scores, weights, stop=20)
-    taken = len(stopped.draws)
-    assert taken < 5000
-    np.testing.assert_array_equal(stopped.draws, whole.draws[:taken])
-    assert (stopped.mean, stopped.sd, stopped.observed) == (whole.mean, whole.sd, whole.observed)
-    p_stopped = sequential_p(stopped.observed[0], stopped.draws[:, 0], 20, stopped.mean[0])
-    assert p_stopped == sequential_p(whole.observed[0], whole.draws[:, 0], 20, whole.mean[0])
-    assert p_stopped[0] == pytest.approx(empirical_p(whole.observed[0], whole.draws[:, 0], whole.mean[0]), rel=0.8)
-    # What no draw reaches takes them all.
-    planted = scores + 10 * weights
-    assert len(null.draw(planted, weights, stop=20).draws) == 5000
