@@ -26,7 +26,7 @@ BEGIN, END = "<!-- scores: written by make mutate -->", "<!-- end of scores -->"
 
 ROOMS = {
     "stats": ("test_stats_*.py",),
-    "claims": ("test_claims_asked.py", "test_stats_gene_claims.py", "test_diagnosis_cross_check.py"),
+    "claims": ("test_claims_asked.py", "test_claims_genes.py", "test_diagnosis_cross_check.py"),
     "diagnosis": ("test_diagnosis_*.py",),
     "elements": ("test_elements_*.py", "test_check_inputs.py", "test_conversion*.py"),
     "genome": ("test_genome_*.py", "test_genomes.py"),

@@ -5,13 +5,10 @@ import pytest
 import statsmodels.api as sm
 from scipy.stats import binom
 
-from darkregulome.stats.learners import LEARNERS, residuals
 from darkregulome.stats.loci import Loci
 from darkregulome.stats.noise import correlated_noise, geometric
 from darkregulome.stats.nulls import RotationNull
-from darkregulome.stats.nulls.rotation import _kept_matches, matches_of, rotation_table, shifted_table
-from darkregulome.stats.partial import partial_effect, reliability, robustness_value
-from darkregulome.stats.residual import Folds, make_folds
+from darkregulome.stats.partial import partial_effect, reliability, robustness_value, standard_error
 from darkregulome.stats.setting import NotTestable, Setting
 
 
@@ -113,145 +110,6 @@ def test_the_interval_covers_a_true_effect(count):
     assert 0.91 <= held / tables <= 0.985
 
 
-def naive_shifts(scores, weights, places):
-    """Every element takes the score of the element nearest to where it comes to lie on the ring."""
-    size = len(places)
-    ring = (places[-1] - places[0]) * size / (size - 1)
-    rows = []
-    for values, field in ((scores, places), (scores[::-1], (places[-1] + places[0] - places)[::-1])):
-        for shift in range(size):
-            row = np.zeros(weights.shape[1])
-            for i in range(size):
-                gap = np.abs((field - (field[shift] + places[i] - places[0]) + ring / 2) % ring - ring / 2)
-                row += weights[i] * values[np.argmin(gap)]
-            rows.append(row)
-    return np.array(rows)
-
-
-@pytest.mark.parametrize("seed", range(4))
-def test_rotation_along_bases_is_that_of_a_loop(seed):
-    rng = np.random.default_rng(seed)
-    places = np.sort(rng.choice(10_000, 17, replace=False)).astype(float)
-    scores, weights = rng.standard_normal(17), rng.standard_normal((17, 2))
-    assert np.allclose(shifted_table(scores, weights, places), naive_shifts(scores, weights, places))
-
-
-@pytest.mark.parametrize("size", [2, 3, 40, 333])
-def test_matches_that_were_kept_and_blocks_of_shifts_give_the_very_same_table(size, monkeypatch):
-    rng = np.random.default_rng(size)
-    places = np.sort(rng.integers(0, 50 * size, size)).astype(float)
-    scores, weights = rng.standard_normal(size), rng.standard_normal((size, 2))
-    whole, kept = (shifted_table(scores, weights, places, one) for one in (None, matches_of(places)))
-    monkeypatch.setattr("darkregulome.stats.nulls.rotation._BATCH", 7 * size)
-    in_blocks = shifted_table(scores, weights, places)
-    assert np.array_equal(whole, kept)
-    assert np.array_equal(whole, in_blocks)
-
-
-def test_loci_too_large_to_keep_their_matches_have_the_same_draws(monkeypatch):
-    rng = np.random.default_rng(0)
-    loci = Loci.of(np.repeat(np.arange(6), 30), np.sort(rng.integers(0, 9000, (6, 30)), axis=1).ravel())
-    scores, weights = rng.standard_normal(loci.n), rng.standard_normal(loci.n)
-    draws = []
-    for most in (10**6, 2 * 2 * 30**2, 0):
-        monkeypatch.setattr("darkregulome.stats.nulls.rotation._MOST_KEPT", most)
-        _kept_matches.cache_clear()
-        draws.append(RotationNull(loci, 50, np.random.default_rng(1)).draw(scores, weights).draws)
-    _kept_matches.cache_clear()
-    assert np.array_equal(draws[0], draws[1])
-    assert np.array_equal(draws[0], draws[2])
-
-
-def test_elements_that_begin_together_keep_their_scores_where_nothing_is_turned():
-    rng = np.random.default_rng(4)
-    places = np.array([0.0, 100, 100, 200, 300, 300, 300, 400])
-    scores, weights = rng.standard_normal(8), rng.standard_normal((8, 2))
-    assert np.allclose(shifted_table(scores, weights, places)[0], weights.T @ scores)
-
-
-def test_evenly_spaced_elements_are_rotated_by_index():
-    rng = np.random.default_rng(5)
-    scores, weights = rng.standard_normal(20), rng.standard_normal((20, 1))
-    expected = rotation_table(scores, weights)
-    assert np.allclose(shifted_table(scores, weights, np.arange(20) * 500.0), expected)
-    assert np.allclose(shifted_table(scores, weights, np.full(20, 7.0)), expected)
-
-
-def test_rotation_along_bases_holds_its_level_where_elements_cluster_and_rotation_by_index_does_not():
-    """Finding 13: scores alike over 3 kb, elements dense near the TSS, so that near ones are alike as a block."""
-    rng = np.random.default_rng(0)
-    dense, sparse = np.arange(12) * 300.0 + 50_000, np.r_[np.arange(9) * 5_000.0, np.arange(9) * 5_000.0 + 58_000]
-    places = np.sort(np.r_[dense, sparse])
-    size = len(places)
-    whole = np.tile(places, 30)
-    codes = np.repeat(np.arange(30), size)
-    near = np.tile(np.isin(places, dense).astype(float), 30)
-    keep = np.exp(-np.diff(places) / 3_000)
-    rejected = {"bases": 0, "index": 0}
-    for seed in range(200):
-        noise = rng.standard_normal((30, size))
-        values = noise.copy()
-        for at in range(1, size):
-            values[:, at] = keep[at - 1] * values[:, at - 1] + np.sqrt(1 - keep[at - 1] ** 2) * noise[:, at]
-        for name, loci in (("bases", Loci.of(codes, whole)), ("index", Loci.of(codes))):
-            draws = RotationNull(loci, 199, np.random.default_rng(seed)).draw(values.ravel(), loci.center(near))
-            # Unstudentised: the two nulls themselves.
-            rejected[name] += np.mean(np.abs(draws.draws[:, 0]) >= abs(draws.observed[0])) <= 0.05
-    assert rejected["bases"] < rejected["index"]
-    assert rejected["index"] > 20
-
-
-@pytest.fixture
-def features(loci) -> np.ndarray:
-    return np.random.default_rng(6).standard_normal((loci.n, 3))
-
-
-@pytest.mark.parametrize("learner", LEARNERS)
-def test_no_element_is_seen_by_its_own_fit_and_two_targets_are_fitted_as_one(loci, features, learner):
-    folds = Folds(loci.codes, "locus")
-    targets = np.random.default_rng(7).standard_normal((loci.n, 2))
-    both = residuals(targets, features, loci, folds, learner)
-    alone = residuals(targets[:, 1], features, loci, folds, learner)
-    assert np.allclose(both[:, [1]], alone)
-    changed = targets.copy()
-    held = loci.codes == 2
-    changed[held] += loci.center(np.random.default_rng(8).standard_normal((loci.n, 2)))[held]
-    moved = residuals(changed, features, loci, folds, learner)
-    # Only the loci of other folds see the change of locus 2; its own prediction does not.
-    gap = loci.center(changed - targets) - (moved - both)
-    assert np.allclose(gap[held], 0)
-
-
-@pytest.mark.parametrize(
-    ("learner", "bend", "left"),
-    [
-        ("linear", "curve", True),
-        ("splines", "curve", False),
-        ("splines", "product", True),
-        ("boosting", "product", False),
-    ],
-)
-def test_each_learner_takes_out_what_it_can(learner, bend, left):
-    loci = Loci.of(np.repeat(np.arange(20), 100))
-    x = np.random.default_rng(9).standard_normal((loci.n, 2))
-    truth = x[:, 0] ** 2 if bend == "curve" else x[:, 0] * x[:, 1]
-    rest = residuals(truth, x, loci, make_folds(np.array([f"chr{c % 7}" for c in loci.codes]), loci), learner)[:, 0]
-    share = (rest**2).sum() / (loci.center(truth) ** 2).sum()
-    assert share > 0.9 if left else share < 0.3
-
-
-def test_levels_of_loci_are_kept_where_they_are_asked_for(loci, features):
-    folds = Folds(loci.codes, "locus")
-    targets = np.random.default_rng(10).standard_normal(loci.n) + 5.0 * loci.codes
-    with_levels = residuals(targets, features, loci, folds, "linear", levels=True)[:, 0]
-    without = residuals(targets, features, loci, folds, "linear")[:, 0]
-    assert np.allclose(loci.center(with_levels), without)
-    assert with_levels[loci.codes == 11].mean() - with_levels[loci.codes == 0].mean() > 40
-    nothing = np.zeros((loci.n, 0))
-    assert np.allclose(residuals(targets, nothing, loci, folds, "linear", levels=True)[:, 0], targets)
-    assert np.allclose(residuals(targets, nothing, loci, folds, "boosting")[:, 0], loci.center(targets))
-
-
 @pytest.mark.parametrize("true", [0.5, 0.8, 0.95])
 def test_reliability_of_the_mean_of_two_halves(true):
     rng = np.random.default_rng(11)
@@ -274,3 +132,69 @@ def test_a_cause_as_strong_as_the_robustness_value_brings_the_effect_to_zero():
         effect = tested @ score / (tested @ tested)
         assert robustness_value(effect, score, tested) == pytest.approx(strength, abs=0.01)
     assert robustness_value(0.0, score, tested) == 0.0
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.2, 0.5, 1.0])
+def test_reliability_is_that_of_spearman_and_brown(correlation):
+    first, other = np.array([1.0, -1.0, 1.0, -1.0]), np.array([1.0, 1.0, -1.0, -1.0])
+    second = correlation * first + np.sqrt(1 - correlation**2) * other
+    assert reliability(first, second) == pytest.approx(2 * correlation / (1 + correlation))
+    assert reliability(second, first) == pytest.approx(reliability(7 * first, 7 * second))
+    assert reliability(first, -0.5 * first) == 0.0
+
+
+@pytest.mark.parametrize("share", [0.01, 0.2, 0.5, 0.9])
+def test_the_robustness_value_solves_its_equation(share):
+    """RV^2 / (1 - RV) = f^2 = R^2 / (1 - R^2), with R^2 the share of the score that the tested variable explains."""
+    tested, rest = np.array([2.0, -2.0, 2.0, -2.0]), np.array([1.0, 1.0, -1.0, -1.0])
+    effect = np.sqrt(share) / 2
+    value = robustness_value(effect, effect * tested + np.sqrt(1 - share) * rest, tested)
+    assert value**2 / (1 - value) == pytest.approx(share / (1 - share))
+    assert robustness_value(-effect, -effect * tested + np.sqrt(1 - share) * rest, tested) == pytest.approx(value)
+    if share == 0.5:
+        assert value == pytest.approx((np.sqrt(5) - 1) / 2)
+
+
+def test_robustness_ends_at_one_where_all_is_explained_and_at_none_where_nothing_varies():
+    tested = np.array([1.0, -1.0, 2.0, -2.0])
+    assert robustness_value(3.0, 3 * tested, tested) == pytest.approx(1.0, abs=1e-5)
+    assert robustness_value(0.0, np.zeros(4), tested) == 0.0
+
+
+def test_units_of_either_side_change_the_effect_and_nothing_else(loci, near):
+    scores = loci.center(0.2 * near + np.random.default_rng(13).standard_normal(loci.n))
+    setting = setting_of(loci)
+    own = partial_effect(scores, near, setting)
+    for times_score, times_tested in ((5.0, 1.0), (1.0, 4.0), (-1.0, 1.0), (1.0, -2.0)):
+        other = partial_effect(times_score * scores, times_tested * near, setting)
+        factor = times_score / times_tested
+        assert other.effect == pytest.approx(factor * own.effect)
+        assert other.se == pytest.approx(abs(factor) * own.se)
+        assert sorted(other.interval) == pytest.approx(sorted(factor * end for end in own.interval))
+        assert other.p == pytest.approx(own.p)
+        assert other.informative_loci == pytest.approx(own.informative_loci)
+
+
+def test_informative_loci_are_all_that_are_alike_and_one_that_holds_everything():
+    loci = Loci.of(np.repeat(np.arange(5), 4))
+    scores = loci.center(np.random.default_rng(14).standard_normal(20))
+    alike = partial_effect(scores, np.tile([1.0, -1, 1, -1], 5), setting_of(loci))
+    assert alike.informative_loci == pytest.approx(5)
+    alone = np.r_[1.0, -1, 1, -1, np.zeros(16)]
+    one = partial_effect(scores, alone, setting_of(loci))
+    assert one.informative_loci == pytest.approx(1)
+    # There is no error between loci, so the statistic is the effect itself, and no locus can be left out.
+    assert one.statistic == one.effect == pytest.approx(alone @ scores / 4)
+    assert np.isnan(one.without_locus).all()
+    # Shares of 1/2, 1/4 and 1/4: 1 / (1/4 + 1/16 + 1/16).
+    uneven = np.r_[np.sqrt(2) * np.array([1.0, -1, 1, -1]), np.tile([1.0, -1, 1, -1], 2), np.zeros(8)]
+    assert partial_effect(scores, uneven, setting_of(loci)).informative_loci == pytest.approx(8 / 3)
+
+
+def test_the_standard_error_is_that_of_what_each_locus_adds_to_the_effect():
+    parts, shares = np.array([0.5, 0.1, 0.3]), np.array([0.5, 0.25, 0.25])
+    effect = parts.sum()
+    error = standard_error(effect, parts @ parts, parts @ shares, shares)
+    assert error == pytest.approx(np.sqrt(((parts - effect * shares) ** 2).sum() * 3 / 2))
+    # Loci that agree on the effect leave no error.
+    assert standard_error(2.0, 4 * shares @ shares, 2 * shares @ shares, shares) == 0.0

@@ -28,7 +28,7 @@ from darkregulome.stats.agreement import (
     descending_ranks,
     kendall,
     list_overlap,
-    rank_biased_overlap_of_ranks,
+    rank_biased_overlap,
     rank_correlation_draws,
     spearman,
     top_members,
@@ -127,13 +127,13 @@ def _rank_biased(first: Floats, second: Floats, k: int, setting: Setting) -> dic
     """Rank-biased overlap of expected depth `k`; under rotation, its mean and a one-sided p."""
     persistence = 1 - 1 / max(k, 2)
     one, two = descending_ranks(first), descending_ranks(second)
-    observed = rank_biased_overlap_of_ranks(one, two, persistence)
+    observed = rank_biased_overlap(one, two, persistence)
     record: dict[str, Any] = {"rank_biased_overlap": observed, "rank_biased_expected": None, "rank_biased_p": None}
     if isinstance(setting.null, RotationNull):
         n_draws = min(RBO_DRAWS, setting.null.permutations)
         # Ranks are rotated as the scores are, and need not be sorted again.
         rotated = (setting.null.rotate(two, draw) for draw in range(n_draws))
-        drawn = np.array([rank_biased_overlap_of_ranks(one, ranks, persistence) for ranks in rotated])
+        drawn = np.array([rank_biased_overlap(one, ranks, persistence) for ranks in rotated])
         p = empirical_p(observed, drawn, two_sided=False)
         record |= {"rank_biased_expected": float(drawn.mean()), "rank_biased_p": p}
     return record

@@ -30,29 +30,9 @@ def kendall(first: NDArray, second: NDArray) -> float:
     return float(stats.kendalltau(first, second).statistic)
 
 
-def kendall_of_rows(first: Floats, second: Floats) -> Floats:
-    """Kendall's tau-b of each row of one table with that of the other, of few columns: shape (rows, k) to (rows,)."""
-    above, below = np.triu_indices(first.shape[1], 1)
-    one, two = (np.sign(values[:, above] - values[:, below]) for values in (first, second))
-    compared = np.sqrt((one**2).sum(axis=1) * (two**2).sum(axis=1))
-    agree = (one * two).sum(axis=1)
-    return np.divide(agree, compared, out=np.full(len(first), np.nan), where=compared > 0)
-
-
 def hypergeometric_p(overlap: int, n: int, first: int, second: int) -> float:
     """P(overlap or more) of two random lists of `first` and `second` out of `n` elements: ignores autocorrelation."""
     return float(stats.hypergeom.sf(overlap - 1, n, first, second))
-
-
-def rank_biased_overlap(first: NDArray, second: NDArray, persistence: float) -> float:
-    """Extrapolated rank-biased overlap of two full rankings of the same n elements (Webber et al. 2010, eq. 32).
-
-    Parameters
-    ----------
-    first, second : scores, shape (n,), higher is better.
-    persistence : weight of going one rank deeper, in (0, 1); 1 / (1 - persistence) is the expected depth.
-    """
-    return rank_biased_overlap_of_ranks(descending_ranks(first), descending_ranks(second), persistence)
 
 
 def descending_ranks(scores: NDArray) -> NDArray[np.int64]:
@@ -62,8 +42,14 @@ def descending_ranks(scores: NDArray) -> NDArray[np.int64]:
     return ranks
 
 
-def rank_biased_overlap_of_ranks(first: NDArray, second: NDArray, persistence: float) -> float:
-    """`rank_biased_overlap` of items whose `descending_ranks` are known."""
+def rank_biased_overlap(first: NDArray, second: NDArray, persistence: float) -> float:
+    """Extrapolated rank-biased overlap of two full rankings of the same n elements (Webber et al. 2010, eq. 32).
+
+    Parameters
+    ----------
+    first, second : `descending_ranks` of the scores, shape (n,).
+    persistence : weight of going one rank deeper, in (0, 1); 1 / (1 - persistence) is the expected depth.
+    """
     n = len(first)
     joint = np.bincount(np.maximum(first, second), minlength=n).cumsum()
     depth = np.arange(1, n + 1)

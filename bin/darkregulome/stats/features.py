@@ -58,7 +58,7 @@ def standardise_features(columns: Mapping[str, NDArray | None]) -> FeatureMatrix
 def expand(values: Floats, basis: str) -> Floats:
     """The columns that a regression uses: the features as they are (``"linear"``), or cubic ``"splines"`` of each.
 
-    Knots are at the quartiles, and the splines linear beyond the outer ones; a feature of few values stays as it is.
+    Knots are at the quartiles; a feature of few values stays as it is.
     """
     if basis == "linear" or not values.shape[1]:
         return values
@@ -71,5 +71,5 @@ def _splines(column: Floats) -> Floats:
     knots = np.unique(np.quantile(column, np.linspace(0, 1, 5)))
     if len(knots) < 4:
         return column[:, None]
-    transformer = SplineTransformer(degree=3, knots=knots[:, None], include_bias=False, extrapolation="linear")
+    transformer = SplineTransformer(degree=3, knots=knots[:, None], include_bias=False)
     return np.asarray(transformer.fit_transform(column[:, None]), dtype=np.float64)

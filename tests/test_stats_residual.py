@@ -1,4 +1,4 @@
-"""Features, what they explain of a variable, and what is left: against numpy, SciPy, scikit-learn and statsmodels."""
+"""Features, folds, normal scores and commonality: against numpy, SciPy and statsmodels."""
 
 from statistics import NormalDist
 
@@ -6,14 +6,11 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from scipy.interpolate import BSpline
-from sklearn.linear_model import LogisticRegression
 
 from darkregulome.stats.features import expand, standardise_features
-from darkregulome.stats.learners import residuals, top_auc
 from darkregulome.stats.loci import Loci
 from darkregulome.stats.residual import (
     SHARES,
-    Folds,
     commonality,
     make_folds,
     normal_scores,
@@ -22,8 +19,6 @@ from darkregulome.stats.residual import (
 )
 
 LOCI = Loci.of(np.repeat(np.arange(8), 25))
-FOLDS = Folds(LOCI.codes // 2, "chromosome")
-ALONE = Folds(np.zeros(200, dtype=int), "none")
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +29,7 @@ def data() -> tuple[np.ndarray, np.ndarray]:
     return scores, features
 
 
-# -- features --------------------------------------------------------------------------------------------------------
+# -- features ---------------------------------------------------------------------------------------------------------
 
 
 def test_features_are_standardised_in_their_order_and_every_gap_is_counted():
@@ -93,7 +88,7 @@ def test_a_feature_of_fewer_than_four_quantiles_stays_as_it_is(values, bent):
         np.testing.assert_array_equal(columns, column[:, None])
 
 
-# -- folds and fits --------------------------------------------------------------------------------------------------
+# -- folds and scores -------------------------------------------------------------------------------------------------
 
 
 def test_five_chromosomes_are_held_out_as_chromosomes_and_four_are_not():
@@ -107,78 +102,6 @@ def test_five_chromosomes_are_held_out_as_chromosomes_and_four_are_not():
     alone = make_folds(np.zeros(4), Loci.of(np.zeros(4)))
     assert (alone.unit, alone.codes.tolist()) == ("none", [0, 0, 0, 0])
     assert make_folds(np.zeros(4), Loci.of(np.array([0, 0, 1, 1]))).unit == "locus"
-
-
-def least_squares(within: np.ndarray, design: np.ndarray, folds: Folds) -> np.ndarray:
-    """What slopes of the training folds predict of values centred by locus; a penalty of one per column."""
-    predicted = np.empty(len(within))
-    for fold in np.unique(folds.codes):
-        test = folds.codes == fold
-        train = ~test if folds.unit != "none" else test
-        gram = design[train].T @ design[train] + np.eye(design.shape[1])
-        predicted[test] = design[test] @ np.linalg.solve(gram, design[train].T @ within[train])
-    return predicted
-
-
-@pytest.mark.parametrize("folds", [FOLDS, ALONE])
-def test_the_linear_residual_is_that_of_a_loop_over_folds(data, folds):
-    scores, features = data
-    within = LOCI.center(scores)
-    expected = LOCI.center(within - least_squares(within, LOCI.center(features), folds))
-    np.testing.assert_allclose(residuals(scores, features, LOCI, folds, "linear")[:, 0], expected)
-
-
-def test_in_sample_it_is_least_squares_with_locus_effects(data):
-    scores, features = data
-    dummies = (LOCI.codes[:, None] == np.arange(8)).astype(float)
-    reference = sm.OLS(scores, np.hstack([features, dummies])).fit()
-    found = residuals(scores, features, LOCI, ALONE, "linear")[:, 0]
-    # The penalty is that of one element in two hundred.
-    assert np.abs(found - reference.resid).max() < 0.05 * reference.resid.std()
-
-
-@pytest.mark.parametrize("learner", ["linear", "splines", "boosting"])
-def test_levels_of_loci_do_not_bend_the_slopes(data, learner):
-    scores, features = data
-    one, two = (residuals(y, features, LOCI, FOLDS, learner) for y in (scores, scores + 100.0 * LOCI.codes))
-    np.testing.assert_allclose(one, two, atol=1e-8)
-
-
-def test_collinear_features_are_no_fault(data):
-    scores, features = data
-    one, two = (residuals(scores, x, LOCI, FOLDS, "linear") for x in (features, np.hstack([features, features])))
-    np.testing.assert_allclose(one, two, atol=0.02)
-
-
-def test_chances_are_those_of_a_logistic_regression(data):
-    _, features = data
-    member = np.random.default_rng(3).random(200) < 1 / (1 + np.exp(1 - features[:, 0]))
-    columns, chance = LOCI.center(features), np.empty(200)
-    for fold in range(4):
-        test = FOLDS.codes == fold
-        model = LogisticRegression(C=1.0, max_iter=1000).fit(columns[~test], member[~test])
-        chance[test] = model.predict_proba(columns[test])[:, 1]
-    found = residuals(member.astype(float), features, LOCI, FOLDS, "linear", chances=True)[:, 0]
-    np.testing.assert_allclose(found, LOCI.center(member - chance), atol=1e-6)
-
-
-def test_where_a_training_set_has_no_member_the_chance_is_none(data):
-    _, features = data
-    member = (FOLDS.codes == 0).astype(float)
-    found = residuals(member, features, LOCI, FOLDS, "linear", levels=True, chances=True)[:, 0]
-    np.testing.assert_array_equal(found[FOLDS.codes == 0], 1.0)
-
-
-def test_features_tell_the_top_tenth_that_they_make_and_not_that_of_noise():
-    rng = np.random.default_rng(4)
-    features = rng.standard_normal((2000, 3))
-    folds = Folds(np.arange(2000) % 5, "locus")
-    assert top_auc(features[:, 0] + 0.01 * rng.standard_normal(2000), features, folds) > 0.99
-    # What is held out is told a little worse than by chance, since the others lean the other way.
-    assert 0.4 < top_auc(rng.standard_normal(2000), features, folds) < 0.55
-    assert np.isnan(top_auc(rng.standard_normal(2000), features[:, :0], folds))
-    # All of the top in one fold: the others learn nothing of it.
-    assert np.isnan(top_auc((np.arange(2000) % 5 == 0) + 0.01 * features[:, 0], features, folds, share=0.2))
 
 
 def test_the_share_explained_is_one_less_what_is_left():
@@ -198,7 +121,7 @@ def test_normal_scores_are_bloms():
     np.testing.assert_allclose(both, np.r_[normal_scores(values), normal_scores(np.array([2.0, 1.0]))])
 
 
-# -- commonality -----------------------------------------------------------------------------------------------------
+# -- commonality ------------------------------------------------------------------------------------------------------
 
 
 def naive_shares(scores: np.ndarray, features: np.ndarray, annotation: np.ndarray, rows: np.ndarray) -> list[float]:
@@ -255,3 +178,38 @@ def test_what_is_explained_twice_is_shared_and_collinear_columns_are_no_fault(da
     all_of_it = commonality(features[:, 0], features, features, LOCI, None)
     assert all_of_it.shares["unexplained"] == pytest.approx(0.0, abs=1e-6)
     assert all_of_it.shares["unexplained"] >= 0.0
+
+
+def test_shares_sum_to_one_and_what_one_set_hides_of_the_other_is_a_negative_share():
+    """Features of signal plus noise explain half, the annotation holds the noise: together they explain all."""
+    loci = Loci.of(np.zeros(4))
+    signal, noise = np.array([1.0, -1, 1, -1]), np.array([1.0, 1, -1, -1])
+    parts = commonality(signal, (signal + noise)[:, None], noise[:, None], loci, None)
+    assert list(parts.shares.values()) == pytest.approx([1.0, 0.5, -0.5, 0.0], abs=1e-6)
+    assert sum(parts.shares.values()) == pytest.approx(1.0)
+
+
+def test_shares_know_no_units_no_levels_of_loci_and_no_order_of_columns(data):
+    scores, features = data
+    annotation = np.random.default_rng(7).standard_normal((200, 2)) + features[:, :2]
+    own = commonality(scores, features, annotation, LOCI, None).shares
+    moved = commonality(
+        50 - 9 * scores + 100 * LOCI.codes, 3 * features[:, ::-1] + LOCI.codes[:, None], -annotation, LOCI, None
+    ).shares
+    assert moved == pytest.approx(own, abs=1e-6)
+    assert sum(own.values()) == pytest.approx(1.0)
+
+
+def test_a_standardised_feature_knows_no_units():
+    values = np.random.default_rng(8).standard_normal(50)
+    one, two, three = (standardise_features({"a": x}).values for x in (values, 1e5 + 1e3 * values, -values))
+    np.testing.assert_allclose(two, one)
+    np.testing.assert_allclose(three, -one)
+
+
+def test_normal_scores_know_only_the_order_and_are_symmetric():
+    values = np.random.default_rng(9).standard_normal(31)
+    np.testing.assert_array_equal(normal_scores(np.exp(values)), normal_scores(values))
+    np.testing.assert_allclose(normal_scores(-values), -normal_scores(values), atol=1e-12)
+    assert normal_scores(values)[np.argsort(values)[15]] == 0.0
+    assert normal_scores(np.full(7, 3.0)).tolist() == [0.0] * 7

@@ -1,11 +1,11 @@
-"""Loci, their bootstrap and noise along them: exact values and exact limits."""
+"""Loci, their bootstrap, noise along them, and seeds: exact values and exact limits."""
 
 import zlib
 
 import numpy as np
 import pytest
 
-from darkregulome.stats.bootstrap import ratio, resample_loci
+from darkregulome.stats.bootstrap import percentile_interval, ratio, resample_loci
 from darkregulome.stats.loci import Loci
 from darkregulome.stats.noise import correlated_noise, geometric
 from darkregulome.stats.randomness import generator
@@ -20,6 +20,11 @@ def test_a_layout_has_one_run_per_locus():
     assert loci.slices() == [slice(0, 3), slice(3, 4), slice(4, 6)]
     with pytest.raises(ValueError, match="no elements"):
         Loci.of(np.zeros(0))
+
+
+def test_loci_must_be_contiguous():
+    with pytest.raises(ValueError, match="contiguous"):
+        Loci.of(np.array([0, 1, 0]))
 
 
 def test_sums_and_centres_are_those_of_a_loop_over_loci():
@@ -63,6 +68,19 @@ def test_each_locus_is_drawn_as_often_as_any_other():
     counts = resample_loci(5, 4000, np.random.default_rng(1))
     assert counts.shape == (4000, 5)
     assert np.abs(counts.mean(axis=0) - 1).max() < 5 / np.sqrt(4000)
+
+
+def test_resamples_draw_as_many_loci_as_there_are():
+    assert (resample_loci(7, 50, np.random.default_rng(1)).sum(axis=1) == 7).all()
+
+
+def test_interval_ignores_what_is_not_finite():
+    assert percentile_interval([np.nan, *np.arange(101.0)]) == pytest.approx((2.5, 97.5))
+    assert np.isnan(percentile_interval([np.nan])).all()
+
+
+def test_a_percentile_interval_leaves_half_of_the_rest_on_either_side():
+    assert percentile_interval(np.arange(101.0), level=0.8) == pytest.approx((10, 90))
 
 
 def test_a_ratio_is_that_of_the_resampled_sums_and_missing_over_nothing():
