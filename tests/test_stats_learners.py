@@ -202,3 +202,15 @@ def test_the_auc_of_the_top_scores_asks_for_their_order_alone():
     alone = np.zeros((500, 1))
     alone[scores.argmax()] = 1.0
     assert top_auc(scores, alone, Folds(np.zeros(500, dtype=int), "none"), share=0.0) == 1.0
+
+
+@pytest.mark.parametrize("learner", LEARNERS)
+def test_features_of_noise_explain_nothing_of_what_is_held_out_but_something_of_their_own_training_set(learner):
+    loci = Loci.of(np.repeat(np.arange(10), 80))
+    rng = np.random.default_rng(8)
+    noise, features = loci.center(rng.standard_normal(800)), rng.standard_normal((800, 2))
+    held_out, in_sample = (
+        (residuals(noise, features, loci, folds, learner) ** 2).sum() / (noise**2).sum()
+        for folds in (Folds(loci.codes, "locus"), Folds(np.zeros(800, dtype=int), "none"))
+    )
+    assert in_sample < 1 < held_out + 0.02
