@@ -51,7 +51,7 @@ class ClassOrder(Record):
     verdict: Verdict
     pairs: dict[str, Verdict | None] = Field(default_factory=dict)
     not_identifiable: list[str] = Field(default_factory=list)
-    kendall_tau: dict[str, list[float | None]] = Field(default_factory=dict)
+    kendall_tau: dict[str, float | None] = Field(default_factory=dict)
 
 
 class Diagnosis(Judgement):

@@ -8,7 +8,7 @@ from darkregulome.diagnosis.entries import MEANING
 from darkregulome.io.records import VERDICTS, ClaimEntry
 from darkregulome.report.content import Section
 from darkregulome.report.findings import Findings, by_claim
-from darkregulome.report.markup import PARTS, model_name, number, plain, render
+from darkregulome.report.markup import MISSING, PARTS, model_name, number, plain, render
 
 MEANINGS = MEANING | {"undecided": "these scores cannot tell; the words of the claim say why, and what would decide it"}
 CLASSES = "class_hierarchy"
@@ -58,7 +58,5 @@ def _orders(findings: Findings, pairs: Sequence[ClaimEntry]) -> list[tuple[Any, 
     return rows
 
 
-def _tau(values: Sequence[float | None] | None) -> str:
-    if not values:
-        return "–"
-    return f"τ = {number(values[0])} [{number(values[1])}, {number(values[2])}]"
+def _tau(value: float | None) -> str:
+    return MISSING if value is None else f"τ = {number(value)}"
