@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
@@ -14,6 +13,7 @@ from scipy.stats import binomtest
 from darkregulome.claims.claim import Claim, ClaimResult, all_claims
 from darkregulome.diagnosis.entries import entries
 from darkregulome.diagnosis.prepared import Prepared, prepare
+from darkregulome.diagnosis.run import workers
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.diagnosis.worlds import Design, World, draw_world, elements_in
 from darkregulome.io.records import VERDICTS, ClaimEntry, rounded
@@ -58,7 +58,7 @@ def calibrate(
     """
     jobs = [(one, index) for one in asked for index in range(tables)]
     rows = []
-    with ThreadPoolExecutor(threads) as pool:
+    with workers(threads) as pool:
         results = pool.map(lambda job: one_table(job[0], job[1], effect, settings), jobs)
         for one in asked:
             row = _row(one, list(islice(results, tables)), effect)

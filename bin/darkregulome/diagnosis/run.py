@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from darkregulome.claims.claim import Claim, ClaimResult, External, Findings, Make, OutsideData, all_claims, find_claim
 from darkregulome.diagnosis.entries import entries
@@ -46,6 +47,12 @@ class Judged:
         return record
 
 
+def workers(threads: int) -> ThreadPoolExecutor:
+    """Threads that share the work. In each of them OpenMP, whose limit is a thread's own, has one thread: more would
+    wait for each other, and change the last digits of sums."""
+    return ThreadPoolExecutor(threads, initializer=threadpool_limits, initargs=(1,))
+
+
 def claims_of(family: str) -> list[Claim]:
     """The claims that are adjusted together."""
     return [claim for claim in all_claims() if claim.family == family]
@@ -65,7 +72,7 @@ def judge(
     # All claims of a model stand together, before those of several models.
     place = {one.name: at for at, one in enumerate(models)}
     asked.sort(key=lambda item: place.get(item[1].split("|")[0], len(place)))
-    with ThreadPoolExecutor(threads) as pool:
+    with workers(threads) as pool:
         answers = list(pool.map(lambda item: _answer(item[0], item[2], settings), asked))
     results = [answer for answer in answers if isinstance(answer, ClaimResult)]
     not_tested = [
