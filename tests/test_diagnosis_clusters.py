@@ -30,7 +30,7 @@ def verdict_rows(elements: pd.DataFrame, ris: pd.DataFrame) -> list[tuple]:
     return [
         (
             *(one[name] for name in ("claim", "model", "verdict", "n", "n_loci")),
-            *(one[side][name] for side in ("raw", "residual") for name in ("effect", "p", "interval")),
+            *(one[side][name] for side in ("raw", "trivial", "full") for name in ("effect", "p", "interval")),
         )
         for one in claims
     ]

@@ -15,7 +15,7 @@ from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
 from places import SHARED
 from script_runner import run_script
-from simulated_tables import Truth, make_elements, make_ris
+from simulated_tables import Truth, make_elements, make_ris, with_halves
 
 SETTINGS = Settings(permutations=299, bootstrap=200, seed=3)
 GENES = {"APP", "APOE", "ACHE"}
@@ -112,7 +112,7 @@ def elements():
 
 @pytest.fixture(scope="module")
 def ris(elements):
-    return make_ris(elements, 1, Truth(), rho=0.3)
+    return with_halves(make_ris(elements, 1, Truth(), rho=0.3))
 
 
 @pytest.fixture(scope="module")

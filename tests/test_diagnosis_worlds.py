@@ -51,7 +51,7 @@ def said(design: Design, world: str, tables: int = 3, effect: float = 0.4, claim
 
 EXPECTED = {
     "nothing": {"absent", "undecided"},
-    "nuisance": {"collapses"},
+    "nuisance": {"collapses", "undecided"},
     "learnt_nuisance": {"hinges"},
     "independent": {"survives"},
     "consequence": {"hinges", "survives"},  # finding 1: never "collapses"
@@ -66,9 +66,12 @@ EXPECTED = {
 
 @pytest.mark.parametrize(("world", "words"), EXPECTED.items())
 def test_what_is_said_of_a_world_is_true(design, world, words):
-    """The usual word is the one that was expected before the run; no table has a wrong one."""
+    """The usual word is the one that was expected before the run.
+
+    At a level of 5 % one table of three may well have a wrong one; two have it in 0.7 % of cases.
+    """
     verdicts = [entry.verdict for entry in said(design, world)]
-    assert set(verdicts) <= all_worlds()[world].right
+    assert sum(verdict not in all_worlds()[world].right for verdict in verdicts) <= 1
     assert max(set(verdicts), key=verdicts.count) in words
 
 

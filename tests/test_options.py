@@ -49,6 +49,10 @@ OF_EACH_SCRIPT = {
     "kind": "of model, or of simulation",
     "genes": "which, or how many",
     "label": "of classes, or of truth",
+    "effects": "of any edits, or of decoys",
+    "decoy_table": "what they are read for",
+    "alpha": "of verdicts, or of calls",
+    "first": "the model to compare with, or the number of a decoy",
 }
 """Options whose help differs between scripts, each with what the difference is."""
 
@@ -65,6 +69,7 @@ OF_SEVERAL_TYPES = {
     "loci": "in simulate.py and calibrate.py a number of them",
     "genes": "in simulate.py a number of them",
     "kind": "of model, or of simulation",
+    "first": "the model to compare with, or the number of a decoy",
 }
 """Options whose type differs between scripts, each with the reason."""
 

@@ -2,12 +2,11 @@
 
 from functools import cache
 
-import numpy as np
 import pandas as pd
 
 from darkregulome.diagnosis.diagnose import Diagnosis, diagnose
 from darkregulome.diagnosis.settings import Settings
-from simulated_tables import Truth, make_elements, make_ris
+from simulated_tables import Truth, make_elements, make_ris, with_halves
 
 SETTINGS = Settings(permutations=599, bootstrap=100, seed=3)
 
@@ -21,9 +20,7 @@ def example_tables() -> tuple[pd.DataFrame, pd.DataFrame]:
     elements = make_elements(1, loci=8, per_locus=60, rho=0.3)
     elements["class"] = elements["class"].where(elements["class"].isin(["cCRE", "TE"]), "other")
     ris = make_ris(elements, 1, Truth(regulation=2.0, horizon=1.0), rho=0.3)
-    error = np.random.default_rng(0).normal(0, 0.01, len(ris))
-    halves = {"predictability_a": ris["predictability"] + error, "predictability_b": ris["predictability"] - error}
-    return elements, ris.assign(**halves)
+    return elements, with_halves(ris)
 
 
 @cache

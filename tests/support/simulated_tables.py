@@ -114,3 +114,9 @@ def make_ris(
             )
         )
     return pd.concat(frames, ignore_index=True)
+
+
+def with_halves(ris: pd.DataFrame, error: float = 0.01) -> pd.DataFrame:
+    """Scores whose predictability comes in two halves that differ by so much either way."""
+    noise = np.random.default_rng(0).normal(0, error, len(ris))
+    return ris.assign(predictability_a=ris["predictability"] + noise, predictability_b=ris["predictability"] - noise)

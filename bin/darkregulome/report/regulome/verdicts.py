@@ -11,8 +11,6 @@ from darkregulome.report.findings import Findings, by_claim
 from darkregulome.report.markup import MISSING, PARTS, model_name, number, plain, render
 
 MEANINGS = MEANING | {"undecided": "these scores cannot tell; the words of the claim say why, and what would decide it"}
-CLASSES = "class_hierarchy"
-"""The claim with one entry per pair of classes: its order is shown, and its pairs are folded away."""
 ORDER = ("Model", "Verdict", "Order raw and given composition", "Order raw and given predictability too", "Pairs")
 
 
@@ -20,7 +18,9 @@ def sections(findings: Findings) -> list[Section]:
     """The verdicts of the diagnosis and of the decomposition."""
     orders = findings.diagnosis.class_order
     claims = [*findings.diagnosis.claims, *findings.layer_claims]
-    pairs = [claim for claim in claims if claim.claim == CLASSES and orders]
+    # Of classes the order is shown, and the pairs are folded away.
+    names = {f"{model}|{pair}" for model, order in orders.items() for pair in order.pairs}
+    pairs = [claim for claim in claims if claim.model in names]
     others = [claim for claim in claims if claim not in pairs]
     count = Counter([*(claim.verdict for claim in others), *(order.verdict for order in orders.values())])
     html = render(
