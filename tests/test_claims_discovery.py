@@ -155,7 +155,8 @@ def test_no_other_module_has_a_table_of_claims():
     names, package = set(claim_names()), ROOT / "bin"
     own = {name for name in names if "_" in name} - {"list_overlap"}
     for path in package.rglob("*.py"):
-        if path.parent.name == "claims":
+        # A world of calibration that only some claims can be asked about names them.
+        if path.parent.name == "claims" or path.name == "worlds.py":
             continue
         texts = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
         assert not texts & own, f"{path} names {texts & own}"
