@@ -115,5 +115,5 @@ CLAIM = Claim(
     say=_say,
     describe=_describe,
     signal=_signal,
-    simulated={"demo-caduceus": ("survives", "hinges"), "demo-hyena": ("survives", "hinges")},
+    simulated={"demo-caduceus": ("survives",), "demo-hyena": ("survives",)},
 )
