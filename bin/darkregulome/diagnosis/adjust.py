@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.stats import rankdata
 
-from darkregulome.diagnosis.decision import FLOOR, MARGIN, Gates
+from darkregulome.diagnosis.decision import FLOOR, LEAST_LEFT_OVER, MARGIN, Gates
 from darkregulome.stats.learners import LEARNERS, residuals
 from darkregulome.stats.loci import Bools, Floats, Ints, Loci
 from darkregulome.stats.partial import FEWEST_INFORMATIVE, Estimate, partial_effect, reliability, robustness_value
@@ -24,6 +24,8 @@ _CHANCE_STRATA = 10
 """Strata of the chance to be a member within which members are told from others (deciles, as Hosmer and Lemeshow's)."""
 _WINSORISED = 0.005
 """Share of scores at either end that the winsorised twin pulls in."""
+_LEAST_STRONGEST = 1e-3
+"""Partial R2 of the strongest measured feature below which no feature matters, and none is a unit of anything."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ def make_ladder(one: "Prepared", pair: Pair, setting: Setting, floor: float = FL
         reliability_needed=needed,
     )
     sensitivity = _sensitivity(one, pair, by_rung, sides)
-    if FULL in sides:
+    if FULL in sides and sensitivity:
         sensitivity["reliability_where_it_vanishes"] = needed if needed > 0 else None
     details = {"winsorised": twins} if twins else {}
     return Ladder(raw, by_rung[TRIVIAL], by_rung.get(FULL), one.scores.trivial.names, gates, sensitivity, details)
@@ -319,16 +321,18 @@ def _sensitivity(
     rungs: Mapping[str, tuple[Estimate, ...]],
     sides: Mapping[str, Mapping[str, _Residuals]],
 ) -> dict[str, Any]:
-    """How strong an unmeasured cause would have to be, also next to the strongest measured feature."""
+    """How strong an unmeasured cause would have to be, also next to the strongest measured feature.
+
+    Empty where the features tell what is tested: of what they leave then no cause can be spoken of.
+    """
+    if min(own.left_over for rung in rungs.values() for own in rung) < LEAST_LEFT_OVER:
+        return {}
     rung = FULL if FULL in rungs else TRIVIAL
     own, estimate = sides[rung]["linear"], rungs[rung][0]
     value = robustness_value(estimate.effect, own.outcome, own.tested)
     strongest, name = _strongest_feature(one, pair)
-    return {
-        "robustness_value": value,
-        "strongest_feature": name,
-        "in_units_of_it": value / strongest if strongest > 0 else None,
-    }
+    units = {"in_units_of_it": value / strongest} if strongest >= _LEAST_STRONGEST else {}
+    return {"robustness_value": value, "strongest_feature": name, **units}
 
 
 def _strongest_feature(one: "Prepared", pair: Pair) -> tuple[float, str]:

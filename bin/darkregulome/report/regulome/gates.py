@@ -33,10 +33,11 @@ WORDS = {
     "Reliability": "Of the measured predictability, from its two halves: 1 is without error. Below "
     f"{NEEDED_RELIABLE:g} nothing survives, below {LEAST_RELIABLE:g} nothing is said; a dash where the halves are not "
     "known, so that no error was corrected.",
-    "vanishes at": "The reliability at which the effect would be gone; a dash where none is.",
+    "vanishes at": "The reliability at which the effect would fall to its floor; a dash where none is.",
     "Hidden cause": "How much of both sides something unmeasured would have to explain (partial R²) to bring the "
-    "effect to nothing (robustness value).",
-    "in units of": "The same as a multiple of what the strongest measured feature explains, and its name.",
+    "effect to nothing (robustness value); a dash where the features tell what is tested.",
+    "in units of": "The same as a multiple of what the strongest measured feature explains, and its name; none where "
+    "that is less than 0.001.",
 }
 
 
@@ -59,8 +60,6 @@ def sections(findings: Findings) -> list[Section]:
 
 def _row(claim: ClaimEntry) -> tuple[Any, ...]:
     gates, sensitivity = claim.gates, claim.sensitivity
-    times, name = sensitivity.get("in_units_of_it"), sensitivity.get("strongest_feature")
-    multiple = MISSING if times is None else f"{number(times)} × {feature_name(str(name))}"
     return (
         claim_title(claim.claim),
         model_name(claim.model),
@@ -71,8 +70,17 @@ def _row(claim: ClaimEntry) -> tuple[Any, ...]:
         number(gates.get("reliability"), 2),
         number(sensitivity.get("reliability_where_it_vanishes"), 2),
         number(sensitivity.get("robustness_value"), 2),
-        multiple,
+        _multiple(sensitivity),
     )
+
+
+def _multiple(sensitivity: Mapping[str, Any]) -> str:
+    if "robustness_value" not in sensitivity:
+        return MISSING
+    times = sensitivity.get("in_units_of_it")
+    if times is None:
+        return "no measured feature matters"
+    return f"{number(times)} × {feature_name(str(sensitivity['strongest_feature']))}"
 
 
 def _both(gates: Mapping[str, Any], name: str) -> str:
