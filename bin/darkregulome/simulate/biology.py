@@ -21,7 +21,7 @@ HORIZON = 10_000
 
 # Words in IUPAC letters, as motifs are: six bases are fixed, six may be either of two. A base of a twofold place is
 # hard to predict and yet must not become one of the other two: this is constraint without predictability, which is
-# what the full adjustment can show. Expected composition: three of each base; no CpG, whatever is drawn, so that neither
+# what the full adjustment can show. Expected composition: three of each base; no CpG, whatever is drawn: neither
 # GC, CpG nor complexity tells one lexicon from the other. Any two cannot agree in at least 5 places, on both strands.
 ACTIVATORS = ("GCTSWKGAMCWW", "GMWWSWKTAGCC", "WMTGSWAGKCWC")
 STRUCTURALS = ("KMWATCMCWGKG", "CTGCYARWKGMW", "GKAKRMCTKCYA")
