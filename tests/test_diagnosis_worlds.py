@@ -1,4 +1,4 @@
-"""Worlds whose truth is known: what is said of them is true; each finding about the first edition, as a test."""
+"""Worlds whose truth is known: what is said of them is true (findings about the first edition: test_findings.py)."""
 
 import json
 from dataclasses import replace
@@ -7,46 +7,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from darkregulome.claims.claim import ClaimResult, all_claims
-from darkregulome.claims.discrimination import superiority
-from darkregulome.diagnosis.adjust import Pair, make_ladder, ranks_of
-from darkregulome.diagnosis.calibrate import Asked, calibrate, one_table, plantable
+from darkregulome.diagnosis.adjust import ranks_of
+from darkregulome.diagnosis.calibrate import Asked, calibrate, plantable
 from darkregulome.diagnosis.calibration_input import on_elements
-from darkregulome.diagnosis.decision import MOST_RESIDUAL_AUC
 from darkregulome.diagnosis.diagnose import diagnose
-from darkregulome.diagnosis.entries import MEANING, entries
+from darkregulome.diagnosis.entries import MEANING
 from darkregulome.diagnosis.example import example_elements
 from darkregulome.diagnosis.prepared import prepare
 from darkregulome.diagnosis.run import claims_of
 from darkregulome.diagnosis.scores import HALVES
-from darkregulome.diagnosis.settings import Settings
 from darkregulome.diagnosis.worlds import Design, all_worlds, draw_world
 from darkregulome.io.records import VERDICTS
 from darkregulome.stats.noise import geometric
-
-FEW = Settings(permutations=199)
+from small_worlds import FEW, drawn, entry_of, near_the_tss, nowhere, said, small_design
 
 
 @pytest.fixture(scope="module")
 def design() -> Design:
-    """40 loci of 100 elements, whose noise has an autocorrelation of 0.5."""
-    return Design(on_elements(example_elements(40, 100, 1)), geometric(0.5), label="autocorrelation 0.5")
-
-
-def near_the_tss(scores) -> np.ndarray:
-    """What the horizon tests."""
-    return (scores.distance <= 10_000).astype(float)
-
-
-def nowhere(scores) -> np.ndarray:
-    """Nothing is planted."""
-    return np.zeros(scores.loci.n)
-
-
-def said(design: Design, world: str, tables: int = 3, effect: float = 0.4, claim: str = "horizon") -> list:
-    """The entries of some tables of a world."""
-    asked = Asked(all_worlds()[world], plantable()[claim], design)
-    return [one_table(asked, index, effect, FEW) for index in range(tables)]
+    return small_design()
 
 
 EXPECTED = {
@@ -54,12 +32,12 @@ EXPECTED = {
     "nuisance": {"collapses", "undecided"},
     "learnt_nuisance": {"hinges"},
     "independent": {"survives"},
-    "consequence": {"hinges", "survives"},  # finding 1: never "collapses"
-    "masked": {"reverses"},  # finding 5: what adjustment turns over is not collapsed
-    "noisier_near": {"absent", "undecided"},  # finding 8
-    "varying": {"absent", "undecided"},  # finding 8
-    "reliability_0.8": {"hinges"},  # finding 9
-    "curved": {"undecided"},  # finding 10: the learners disagree
+    "consequence": {"hinges", "survives"},  # never "collapses"
+    "masked": {"reverses"},  # what adjustment turns over is not collapsed
+    "noisier_near": {"absent", "undecided"},
+    "varying": {"absent", "undecided"},
+    "reliability_0.8": {"hinges"},
+    "curved": {"undecided"},  # the learners disagree
     "heavy_tails": {"absent", "undecided"},
 }
 
@@ -75,126 +53,9 @@ def test_what_is_said_of_a_world_is_true(design, world, words):
     assert max(set(verdicts), key=verdicts.count) in words
 
 
-def test_two_worlds_with_the_same_raw_effect_are_parted_by_the_trivial_features_only(design):
-    """Finding 1: predictability as a nuisance or as a consequence of regulation; the full adjustment takes both."""
-    nuisance, consequence = (said(design, name, 1)[0] for name in ("nuisance", "consequence"))
-    assert nuisance.raw.effect > 0.2
-    assert consequence.raw.effect > 0.2
-    assert abs(nuisance.trivial.effect) < 0.15 < consequence.trivial.effect
-
-
-def test_a_claim_that_its_features_define_is_not_identifiable_whatever_its_effect(design):
-    """Finding 2: an annotation among the features leaves nothing of the label, and ten SD of it still "collapsed"."""
-    scores = draw_world(design, all_worlds()["nothing"], nowhere, 0.0, np.random.default_rng(0))
-    member = (scores.classes == "TE").astype(float)
-    table = scores.table.assign(copies=member, ris=scores.table["ris"] + 10 * member)
-    entry = next(
-        one
-        for one in entries([_asked(scores.with_table(table), "te_discrimination")], FEW)
-        if one.claim == "te_discrimination"
-    )
-    assert entry.raw.effect > 1
-    assert (entry.verdict, entry.reason) == ("undecided", "not identifiable")
-    assert "nothing can be estimated" in entry.sentence
-
-
-def _asked(scores, claim: str) -> ClaimResult:
-    own = plantable()[claim]
-    subject = next(make for _, make in own.subjects([prepare(scores, FEW)], FEW, None))()
-    return ClaimResult(own, "m", own.test(subject, FEW), scores.loci.n, scores.loci.count, "rotation")
-
-
-def test_a_feature_that_still_moves_the_residual_shuts_the_gate_and_one_that_widens_it_does_not(design):
-    """Finding 4: the top tenth of the residual was told with an AUC of 0.82, and claims survived."""
-    rng = np.random.default_rng(2)
-    scores = draw_world(design, all_worlds()["nothing"], nowhere, 0.0, rng)
-    noise, x = scores.table["ris"].to_numpy(), rng.standard_normal(scores.loci.n)
-    near = (scores.distance <= 10_000).astype(float)
-    aucs = {}
-    # A fast wave is more than forty small trees can follow, and what they leave of it shows.
-    wave = noise + 20 * np.sign(np.sin(5 * x))
-    for name, ris in (("widened", noise * np.exp(0.8 * x)), ("moved", wave)):
-        one = prepare(scores.with_table(scores.table.assign(ris=ris, markov5=x)), FEW)
-        aucs[name] = make_ladder(one, Pair(one.raw, near, "near"), one.setting).gates.residual_auc[0]
-    assert aucs["widened"] <= 0.55
-    assert aucs["moved"] > MOST_RESIDUAL_AUC
-
-
-def test_a_survivor_keeps_its_size_where_features_know_of_what_is_tested(design):
-    """Finding 11: one-sided residualization shrank 0.50 to 0.36; both sides partialled out do not shrink it."""
-    own = [entry.trivial.learners["linear"].effect for entry in said(design, "independent", 6, 0.5)]
-    assert np.mean(own) == pytest.approx(0.5, abs=0.06)
-
-
-def test_a_probability_of_superiority_stays_between_0_and_1(design):
-    """Finding 12: the residual "AUC" of perfect cCREs was 1.06."""
-    scores = draw_world(design, all_worlds()["nuisance"], nowhere, 0.0, np.random.default_rng(3))
-    perfect = scores.table["ris"] + 50.0 * (scores.classes == "cCRE")
-    entry = entries([_asked(scores.with_table(scores.table.assign(ris=perfect)), "ccre_discrimination")], FEW)[0]
-    for rung in entry.rungs.values():
-        assert 0 <= rung.shown[1] <= rung.shown[0] <= rung.shown[2] <= 1
-    assert superiority(0.0) == 0.5
-    assert entry.raw.shown[0] > 0.8
-
-
-def test_one_outlier_is_no_absence(design):
-    """Finding 13: one element of 1e12 made every effect 0 SD, and the claim "absent"."""
-    scores = draw_world(
-        design,
-        all_worlds()["independent"],
-        near_the_tss,
-        0.5,
-        np.random.default_rng(4),
-    )
-    ris = scores.table["ris"].to_numpy().copy()
-    ris[17] = 1e12
-    entry = entries([_asked(scores.with_table(scores.table.assign(ris=ris)), "horizon")], FEW)[0]
-    assert entry.verdict == "undecided"
-    assert not entry.gates["stable_absence"]
-
-
-def test_a_smooth_hill_is_gradual_and_a_step_is_sharp(design):
-    """Finding 13: a smooth hill survived as a horizon of 10 kb."""
-    own = {claim.name: claim for claim in all_claims()}["horizon"]
-    shapes = {}
-    for world, effect in (("hill", 0.5), ("independent", 0.9)):
-        scores = draw_world(design, all_worlds()[world], near_the_tss, effect, np.random.default_rng(5))
-        subject = next(make for _, make in own.subjects([prepare(scores, FEW)], FEW, None))()
-        shapes[world] = own.describe(subject, own.test(subject, FEW), FEW)["sharpness"]["trivial"]["shape"]
-    assert shapes == {"hill": "gradual", "independent": "sharp"}
-
-
-def test_too_few_draws_are_named(design):
-    """Finding 13: too few draws made a horizon of two SD "underpowered" without a word on draws."""
-    one = said(design, "independent", 1, 2.0)[0]
-    assert one.verdict == "survives"
-    result = _asked(
-        draw_world(design, all_worlds()["independent"], near_the_tss, 1.0, np.random.default_rng(6)),
-        "horizon",
-    )
-    # With 199 draws no family of 11 claims can reach 5 %.
-    entry = entries([result] * 11, FEW)[0]
-    assert (entry.verdict, entry.reason) == ("undecided", "few draws")
-
-
-def test_predictability_that_is_measured_badly_is_corrected_and_its_reliability_is_measured(design):
-    """Finding 9: with a reliability of 0.8 the residual rejected 89 %."""
-    entries_ = said(design, "reliability_0.8", 4)
-    assert np.mean([entry.gates["reliability"] for entry in entries_]) == pytest.approx(0.75, abs=0.08)
-    effects = [entry.full.learners["linear"].effect for entry in entries_]
-    assert abs(np.mean(effects)) < 0.06
-
-
 def test_without_predictability_nothing_survives(design):
-    scores = draw_world(
-        design,
-        all_worlds()["independent"],
-        near_the_tss,
-        0.6,
-        np.random.default_rng(7),
-    )
-    table = scores.table.drop(columns=["predictability", *HALVES])
-    entry = entries([_asked(scores.with_table(table), "horizon")], FEW)[0]
+    scores = drawn(design, "independent", 0.6, 7)
+    entry = entry_of(scores.with_table(scores.table.drop(columns=["predictability", *HALVES])), "horizon")
     assert entry.full is None
     assert (entry.verdict, entry.reason) == ("undecided", "predictability not measured")
 
@@ -256,16 +117,6 @@ def test_scores_of_a_monotone_change_have_the_same_rank_claims(design):
     scores = draw_world(design, all_worlds()["nuisance"], nowhere, 0.0, np.random.default_rng(8))
     bent = scores.with_table(scores.table.assign(ris=np.exp(scores.table["ris"])))
     assert np.allclose(ranks_of(prepare(scores, FEW)), ranks_of(prepare(bent, FEW)))
-
-
-def test_loci_that_are_given_twice_and_overlap_change_nothing(design):
-    """Finding 13: repeated intervals and overlapping loci were counted as new ones."""
-    answers = []
-    for world in ("nothing", "nothing_repeated"):
-        scores = draw_world(design, all_worlds()[world], near_the_tss, 0.4, np.random.default_rng(10))
-        answers.append(entries([_asked(scores, "horizon")], FEW)[0])
-        assert scores.loci.count == design.scores.loci.count
-    assert answers[0] == answers[1]
 
 
 def test_bunched_elements_keep_order_and_side_of_the_tss(design):
