@@ -31,6 +31,19 @@ def asked(design: Design, *worlds: str, claim: str = "horizon") -> list[Asked]:
     return [Asked(all_worlds()[world], plantable()[claim], design) for world in worlds]
 
 
+def test_an_effect_that_no_score_can_have_is_said_and_not_drawn(design):
+    record = calibrate(asked(design, "independent"), 2, 5.0, FEW)
+    (row,) = record["worlds"]
+    assert row["tables"] == 0
+    ((why, count),) = row["not_tested"].items()
+    assert count == 2
+    assert why.startswith("an effect of 5 SD of the score cannot be planted: at most ")
+    assert record["warnings"] == [f"2 tables were not tested: {why} (horizon, independent, autocorrelation 0.5)."]
+    largest = float(why.rpartition(" ")[2])
+    near = design.scores.loci.center(_near(design.scores))
+    assert largest == pytest.approx((near @ near / (len(near) - 12)) ** -0.5, rel=0.05)
+
+
 def test_noise_has_unit_variance_and_the_autocorrelation_asked_for():
     loci = Loci.of(np.repeat(np.arange(300), 90))
     noise = correlated_noise(geometric(0.7), loci, np.random.default_rng(0)).reshape(300, 90)

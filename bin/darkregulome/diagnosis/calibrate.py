@@ -123,7 +123,7 @@ def _row(asked: Asked, tables: Sequence[ClaimEntry | str], effect: float) -> dic
         "wrong": wrong,
         "wrong_interval": _interval(wrong, len(said)),
         "coverage": {} if truth is None else _coverage(said, truth),
-        "not_tested": len(tables) - len(said),
+        "not_tested": dict(Counter(entry for entry in tables if isinstance(entry, str))),
     }
 
 
@@ -149,10 +149,11 @@ def _coverage(said: Sequence[ClaimEntry], truth: float) -> dict[str, float]:
 
 
 def _warnings(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """Worlds in which a wrong word is said too often, and worlds that these elements can rarely decide."""
+    """Tables that were not tested, worlds in which a wrong word is said too often, and those rarely decided."""
     warnings = []
     for row in rows:
         where = f"{row['claim']}, {row['world']}, {row['scores']}"
+        warnings += [f"{n} tables were not tested: {why} ({where})." for why, n in row["not_tested"].items()]
         if row["tables"] and row["wrong_interval"][0] > MOST_WRONG:
             warnings.append(f"A wrong word is said in {row['wrong']} of {row['tables']} tables ({where}).")
         if row["tables"] and row["decidable"] and row["verdicts"]["undecided"] > row["tables"] / 2:

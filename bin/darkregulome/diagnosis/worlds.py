@@ -15,6 +15,7 @@ from darkregulome.diagnosis.scores import HALVES, ModelScores, join_scores
 from darkregulome.io.records import Verdict
 from darkregulome.stats.loci import Floats, Loci
 from darkregulome.stats.noise import correlated_noise
+from darkregulome.stats.setting import NotTestable
 
 PLANTED_FEATURES = ("markov5", "two_sided")
 """Columns of the element table that a world's own trivial features take the place of."""
@@ -71,7 +72,13 @@ class Stage:
         return self.loci.standardise(strength * self.tested + self.noise())[0]
 
     def with_effect(self, rest: Floats, effect: float | None = None, tested: Floats | None = None) -> Floats:
-        """A score of `rest` and an effect (of the tested variable, or another), in SD of the whole score."""
+        """A score of `rest` and an effect (of the tested variable, or another), in SD of the whole score.
+
+        Raises
+        ------
+        NotTestable
+            No score has so large an effect in its own SD.
+        """
         size = self.effect if effect is None else effect
         acts = self.tested if tested is None else self.loci.center(tested)
         # k D is planted, with k = size SD(rest + k D): a quadratic in k.
@@ -80,6 +87,8 @@ class Stage:
         own, both, whole = (
             float(one @ other) / freedom for one, other in ((acts, acts), (values, acts), (values,) * 2)
         )
+        if size**2 * own >= 1.0:
+            raise NotTestable(f"an effect of {size:g} SD of the score cannot be planted: at most {own**-0.5:.2g}")
         a, b, c = 1.0 - size**2 * own, -2.0 * size**2 * both, -(size**2) * whole
         factor = (-b + np.sqrt(b * b - 4.0 * a * c)) / (2.0 * a)
         return np.asarray(rest + factor * acts, dtype=np.float64)
