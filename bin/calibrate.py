@@ -24,15 +24,12 @@ def main(
     settings: Annotated[Settings, cli.Take("permutations", "horizon", "alpha", "seed", permutations=499)],
     run: cli.Run,
 ) -> None:
-    from threadpoolctl import threadpool_limits
-
     from darkregulome.diagnosis.calibrate import calibrate
     from darkregulome.diagnosis.calibration_input import calibration_input
     from darkregulome.diagnosis.output import write_calibration
 
     planned = calibration_input(plan, settings.seed)
-    with threadpool_limits(1):
-        record = calibrate(planned.asked, plan.tables, plan.effect, settings, run.threads, run.say)
+    record = calibrate(planned.asked, plan.tables, plan.effect, settings, run.threads, run.say)
     parameters = {"tables": plan.tables, "effect": plan.effect, **settings.model_dump(), **planned.parameters}
     write_calibration(record, parameters, outdir, {"elements": plan.elements, "ris": plan.ris})
     for warning in record["warnings"]:

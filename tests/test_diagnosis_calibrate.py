@@ -16,6 +16,7 @@ from darkregulome.io.schemas import ELEMENTS
 from darkregulome.stats.loci import Loci
 from darkregulome.stats.noise import correlated_noise, geometric
 from script_runner import run_script
+from small_worlds import near_the_tss
 
 FEW = Settings(permutations=99, bootstrap=0)
 
@@ -40,7 +41,7 @@ def test_an_effect_that_no_score_can_have_is_said_and_not_drawn(design):
     assert why.startswith("an effect of 5 SD of the score cannot be planted: at most ")
     assert record["warnings"] == [f"2 tables were not tested: {why} (horizon, independent, autocorrelation 0.5)."]
     largest = float(why.rpartition(" ")[2])
-    near = design.scores.loci.center(_near(design.scores))
+    near = design.scores.loci.center(near_the_tss(design.scores))
     assert largest == pytest.approx((near @ near / (len(near) - 12)) ** -0.5, rel=0.05)
 
 
@@ -58,15 +59,11 @@ def test_noise_has_unit_variance_and_the_autocorrelation_asked_for():
 @pytest.mark.parametrize("rho", [0.0, 0.5, 0.8])
 def test_autocorrelation_and_levels_that_were_planted_are_estimated_back(rho):
     elements = Design(on_elements(example_elements(40, 120)), geometric(rho), locus_sd=0.8)
-    scores = draw_world(elements, all_worlds()["nothing"], _near, 0.0, np.random.default_rng(1))
+    scores = draw_world(elements, all_worlds()["nothing"], near_the_tss, 0.0, np.random.default_rng(1))
     autocorrelation, locus_sd = noise_like(scores)
     for lag in (1, 2, 3):
         assert autocorrelation[lag] == pytest.approx(rho**lag, abs=0.06)
     assert locus_sd == pytest.approx(0.8, rel=0.35)
-
-
-def _near(scores) -> np.ndarray:
-    return (scores.distance <= 10_000).astype(float)
 
 
 def test_example_elements_fit_the_schema_and_classes_follow_distance():
@@ -108,7 +105,11 @@ def test_worlds_that_these_elements_rarely_decide_are_warned_of():
 def test_script_takes_the_users_own_tables(tmp_path):
     elements = example_elements(8, 40)
     scores = draw_world(
-        Design(on_elements(elements), geometric(0.6)), all_worlds()["nothing"], _near, 0.0, np.random.default_rng(2)
+        Design(on_elements(elements), geometric(0.6)),
+        all_worlds()["nothing"],
+        near_the_tss,
+        0.0,
+        np.random.default_rng(2),
     )
     elements.to_parquet(tmp_path / "elements.parquet")
     columns = ["element", "ris", "predictability"]

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from darkregulome.diagnosis.decision import LEAST_LEFT_OVER
 from darkregulome.diagnosis.diagnose import Diagnosis, diagnose
-from darkregulome.diagnosis.entries import MEANING, RUNGS
-from darkregulome.diagnosis.scores import join_scores
+from darkregulome.diagnosis.entries import MEANING, RUNGS, TRIVIALLY_KNOWN, trivially_known
+from darkregulome.diagnosis.scores import TRIVIAL_FEATURES, join_scores
 from darkregulome.diagnosis.settings import Settings
 from darkregulome.errors import InputError
 from darkregulome.io.model_cards import models_without_grammar
@@ -142,6 +142,20 @@ def test_a_model_is_judged_the_same_alone_as_in_company():
     for one, two in zip(alone, company, strict=True):
         assert all(one[rung]["p"] == two[rung]["p"] for rung in RUNGS)
         assert one["full"]["effect"] == two["full"]["effect"]
+
+
+@pytest.mark.parametrize(
+    ("features", "words"),
+    [
+        (("log_length", *TRIVIAL_FEATURES), TRIVIALLY_KNOWN),
+        (("log_length",), "length"),
+        (("log_length", "repeat_fraction"), "length and repeats"),
+        (("gc", "log_length", "copies"), "composition and repeats"),
+        ((), "no feature"),
+    ],
+)
+def test_a_sentence_names_the_features_that_were_known(features, words):
+    assert trivially_known(features) == words
 
 
 def test_anybodys_scores_need_only_element_model_and_ris():

@@ -11,18 +11,15 @@ from darkregulome.stats.features import expand
 from darkregulome.stats.learners import LEARNERS, residuals, top_auc
 from darkregulome.stats.loci import Loci
 from darkregulome.stats.residual import Folds, make_folds
+from small_regression import LOCI, scores_and_features
 
-LOCI = Loci.of(np.repeat(np.arange(8), 25))
 FOLDS = Folds(LOCI.codes // 2, "chromosome")
 ALONE = Folds(np.zeros(200, dtype=int), "none")
 
 
 @pytest.fixture(scope="module")
 def data() -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    features = rng.standard_normal((200, 3)) + 0.5 * LOCI.codes[:, None]
-    scores = 3 + features @ [1.0, -0.5, 0.2] + np.abs(features[:, 0]) + rng.standard_normal(200) + LOCI.codes
-    return scores, features
+    return scores_and_features()
 
 
 def least_squares(within: np.ndarray, design: np.ndarray, folds: Folds) -> np.ndarray:

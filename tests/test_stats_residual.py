@@ -17,16 +17,12 @@ from darkregulome.stats.residual import (
     normal_scores_by_locus,
     r_squared,
 )
-
-LOCI = Loci.of(np.repeat(np.arange(8), 25))
+from small_regression import LOCI, scores_and_features
 
 
 @pytest.fixture(scope="module")
 def data() -> tuple[np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(0)
-    features = rng.standard_normal((200, 3)) + 0.5 * LOCI.codes[:, None]
-    scores = 3 + features @ [1.0, -0.5, 0.2] + np.abs(features[:, 0]) + rng.standard_normal(200) + LOCI.codes
-    return scores, features
+    return scores_and_features()
 
 
 # -- features ---------------------------------------------------------------------------------------------------------

@@ -180,7 +180,7 @@ def trivially_known(features: Collection[str]) -> str:
     names = [kind for kind, columns in kinds.items() if set(columns) & set(features)]
     if "composition" in names and "length" in names:
         names.remove("length")
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names) or "no feature"
 
 
 def sentence(claim: Claim, entry: ClaimEntry, settings: Settings, features: str) -> str:
